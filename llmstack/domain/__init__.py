@@ -1,0 +1,1 @@
+"""Frozen values that travel through every layer; standard library only, no I/O."""

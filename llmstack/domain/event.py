@@ -1,0 +1,34 @@
+"""One thing that happened: the only currency between the core and screen, JSON and store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from llmstack.domain.target import Target
+
+
+class EventType(StrEnum):
+    """What an event tells; `rung` and `progress` are steps on the way to a `result`."""
+
+    PLAN = "plan"
+    START = "start"
+    PROGRESS = "progress"
+    RUNG = "rung"
+    RESULT = "result"
+    WARNING = "warning"
+    RECAP = "recap"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`ts` is seconds since the epoch; `data` holds JSON-ready facts of the event's type, or its domain value under
+    the type's own name (`rung`, `result`, `progress`)."""
+
+    ts: float
+    type: EventType
+    task: str
+    target: Target | None = None
+    message: str = ""
+    data: Mapping[str, object] = field(default_factory=dict)

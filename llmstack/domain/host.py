@@ -1,0 +1,17 @@
+"""Machines that run instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine of the inventory; `docker_host` is the engine's address, None means the default of this machine."""
+
+    name: str
+    vars: Mapping[str, object] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    engine: str = "docker"
+    docker_host: str | None = None

@@ -1,0 +1,181 @@
+"""A service on a host: as it is wanted, and as an engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+from llmstack.domain.resources import Resources
+from llmstack.domain.secret import Sealed, Secret
+from llmstack.domain.target import Target
+
+SPEC_SCHEMA = 1
+"""Version of the spec that instances carry; an older llmstack refuses what a newer one wrote."""
+
+Auto = Literal["auto"]
+
+
+class State(StrEnum):
+    """What an instance or model is doing; a closed list."""
+
+    ABSENT = "absent"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    DEGRADED = "degraded"
+    CRASHED = "crashed"
+    UNREACHABLE = "unreachable"
+
+    @property
+    def active(self) -> bool:
+        """The store's `status` column: ready and degraded are active, all else inactive."""
+        return self in (State.READY, State.DEGRADED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """`source` is a path of the host, or the name of a volume when `volume` is True."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    volume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A model file that must lie on the host before a start.
+
+    `path` is the file on the controller (or host, for a process); `fingerprint` identifies its content from any
+    machine; `volume_path` is where it lies below the weights volume of a container engine.
+    """
+
+    source: str
+    path: str
+    fingerprint: str
+    size_bytes: int
+
+    @property
+    def volume_path(self) -> str:
+        """`<fingerprint>/<file name>`, the same from every controller."""
+        return f"{self.fingerprint}/{self.path.rsplit('/', 1)[-1]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSpec:
+    """Everything an engine needs to run one service on one host; travels on the instance as its label.
+
+    `command` and `env` may hold the words `{port}`, `{listen}`, `{weights}` and `{program}`, filled in when the
+    instance is created (`settled`), so that a decided port or a path of this machine is no difference between two
+    specs. `program` is argv[0..] of a process (`("python", "-m", ...)` means this interpreter); a container uses its
+    image's entrypoint.
+    """
+
+    stack: str
+    service: str
+    host: str
+    type: str
+    engine: str
+    image: str | None = None
+    program: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret | Sealed] = field(default_factory=dict)
+    port: int | Auto | None = None
+    container_port: int | None = None
+    bind: str = "127.0.0.1"
+    mounts: tuple[Mount, ...] = ()
+    weights: Weights | None = None
+    resources: Resources = field(default_factory=Resources)
+    restart: str = "unless-stopped"
+    models: Mapping[str, str] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    compose_labels: bool = True
+    decided: Mapping[str, str] = field(default_factory=dict)
+    inventory: str | None = None
+
+    @property
+    def target(self) -> Target:
+        """`service@host`."""
+        return Target(self.service, self.host)
+
+    @property
+    def name(self) -> str:
+        """The instance's name on its engine (container name): `llmstack-<stack>-<service>`."""
+        return f"llmstack-{self.stack}-{self.service}"
+
+    @property
+    def host_port(self) -> int | None:
+        """The port in force: the wanted one, or the one decided for `auto`; None while undecided or without one."""
+        if self.port == "auto":
+            decided = self.decided.get("port")
+            return int(decided) if decided else None
+        return self.port
+
+    def with_decided(self, **decided: str) -> InstanceSpec:
+        """A copy in which more of what was `auto` is decided."""
+        return replace(self, decided={**self.decided, **decided})
+
+    def settled(self, **words: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Command and environment with `{word}` replaced by each of `words`."""
+        return tuple(_fill(part, words) for part in self.command), {
+            key: _fill(value, words) for key, value in self.env.items()
+        }
+
+
+def _fill(text: str, words: Mapping[str, str]) -> str:
+    for word, value in words.items():
+        text = text.replace("{" + word + "}", value)
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One instance as its engine reports it; None is unknown.
+
+    `state` is what the engine alone can tell: stopped (ended on purpose or never started), starting (it runs; whether
+    it answers is the ladder's to prove), crashed (ended by itself, or restarting again and again).
+    Times are seconds since the epoch. `container_name` is its name on the engine; `spec` is None when it carries no
+    label of ours, or one of a newer schema (`schema`).
+    """
+
+    id: str
+    container_name: str
+    service: str
+    host: str
+    engine: str
+    state: State
+    stack: str | None = None
+    running: bool = False
+    spec: InstanceSpec | None = None
+    schema: int | None = None
+    image: str | None = None
+    image_id: str | None = None
+    pid: int | None = None
+    port: int | None = None
+    created_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    exit_code: int | None = None
+    out_of_memory: bool | None = None
+    restarts: int | None = None
+    restart_policy: str | None = None
+    error: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Target:
+        """`service@host`."""
+        return Target(self.service, self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something that must be fetched or found before a start; `size_bytes` None while unknown."""
+
+    kind: Literal["image", "weights", "model"]
+    name: str
+    size_bytes: int | None = None

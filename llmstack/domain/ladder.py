@@ -1,0 +1,96 @@
+"""The readiness ladder: what was proved, how long it took, and why a rung failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmstack.domain.target import Target
+
+
+class Rung(StrEnum):
+    """One step from created to really answering."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PORT = "port"
+    API = "api"
+    WEIGHTS = "weights"
+    LOADED = "loaded"
+    ANSWERED = "answered"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a real request came to; rates are None where nobody can tell, `clock` says who measured."""
+
+    text: str
+    first_token_ms: float | None = None
+    tokens: int | None = None
+    tokens_per_s: float | None = None
+    clock: str = "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungResult:
+    """A rung that was tried: `ok` None means it could not be told (unknown, or on demand). `ms` counts from the start
+    of the climb for rungs up to `loaded`, and is the request's own time for `answered`."""
+
+    rung: Rung
+    ok: bool | None
+    ms: float
+    detail: str = ""
+    answer: Answer | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Flat, JSON-ready record; the figures of an answer stand beside the rung's own."""
+        record: dict[str, object] = {
+            "rung": self.rung.value,
+            "ok": self.ok,
+            "ms": round(self.ms, 1),
+            "detail": self.detail,
+        }
+        if self.answer:
+            record |= {
+                "first_token_ms": self.answer.first_token_ms,
+                "tokens": self.answer.tokens,
+                "tokens_per_s": self.answer.tokens_per_s,
+                "clock": self.answer.clock,
+            }
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why a rung failed: the first error line of the log, its meaning, and one concrete change (`do`)."""
+
+    summary: str
+    meaning: str | None = None
+    do: str | None = None
+    log_line: int | None = None
+    exit_code: int | None = None
+    out_of_memory: bool | None = None
+    restarts: int | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """How far one target climbed; `ok` when no rung failed."""
+
+    target: Target
+    rungs: tuple[RungResult, ...] = ()
+    why: Why | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Every rung that was tried holds, or could not be told."""
+        return self.why is None and all(rung.ok is not False for rung in self.rungs)
+
+    def find(self, rung: Rung) -> RungResult | None:
+        """The result of `rung`, None when it was not reached."""
+        return next((result for result in self.rungs if result.rung is rung), None)

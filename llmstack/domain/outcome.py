@@ -1,0 +1,108 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmstack.domain.ladder import Ladder
+from llmstack.domain.plan import Action
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError, exit_code_of
+
+
+class Status(StrEnum):
+    """What an action came to; a closed list."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    UNHEALTHY = "unhealthy"
+    WOULD_CHANGE = "would_change"
+
+
+STATUS_OF_CLASS = {"unreachable": Status.UNREACHABLE, "unhealthy": Status.UNHEALTHY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One target's outcome."""
+
+    target: Target
+    status: Status
+    ms: float = 0.0
+    reason: str = ""
+    action: Action | None = None
+    ladder: Ladder | None = None
+    error: LlmstackError | None = None
+    urls: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 unless an error says otherwise."""
+        return self.error.exit_code if self.error else 0
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record, one item of a run."""
+        record: dict[str, object] = {
+            "target": str(self.target),
+            "name": self.target.name,
+            "kind": self.target.kind.value,
+            "host": self.target.host,
+            "status": self.status.value,
+            "changed": self.status is Status.CHANGED,
+            "ms": round(self.ms, 1),
+            "reason": self.reason,
+            "action": self.action.as_json() if self.action else None,
+            "rungs": [rung.as_json() for rung in self.ladder.rungs] if self.ladder else [],
+            "why": self.ladder.why.as_json() if self.ladder and self.ladder.why else None,
+            "urls": list(self.urls),
+        }
+        return record | {"error": self.error.as_json() if self.error else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """All outcomes of one verb; `ms` is the whole run's wall time."""
+
+    task: str
+    outcomes: tuple[Outcome, ...] = ()
+    ms: float = 0.0
+    run_id: str | None = None
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """One code for the whole run: the failures' own if they share it, else 1; 130 after Ctrl-C."""
+        if self.interrupted:
+            return 130
+        return exit_code_of(outcome.exit_code for outcome in self.outcomes)
+
+    def recap(self) -> Mapping[str, Counter[Status]]:
+        """Host -> how many targets came to each status."""
+        hosts: dict[str, Counter[Status]] = {}
+        for outcome in self.outcomes:
+            hosts.setdefault(outcome.target.host, Counter())[outcome.status] += 1
+        return hosts
+
+    def as_json(self) -> dict[str, object]:
+        """The one JSON document of a run: `{v, kind, task, rc, items, errors}`."""
+        return {
+            "v": 1,
+            "kind": "run",
+            "task": self.task,
+            "run": self.run_id,
+            "rc": self.exit_code,
+            "ms": round(self.ms, 1),
+            "items": [outcome.as_json() for outcome in self.outcomes],
+            "errors": [outcome.error.as_json() for outcome in self.outcomes if outcome.error],
+        }
+
+
+def status_of(error: LlmstackError) -> Status:
+    """The status that an error means for its target."""
+    return STATUS_OF_CLASS.get(error.name, Status.FAILED)

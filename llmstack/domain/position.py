@@ -1,0 +1,48 @@
+"""Where a value was written, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file; line and columns count from 1, `end_column` is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_column: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in an inventory; `suggestion` is the nearest valid word or the fix in a few words."""
+
+    code: str
+    message: str
+    position: Position | None = None
+    suggestion: str | None = None
+    source_line: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Flat record: file, line, column, end_column, code, message, suggestion."""
+        at = self.position
+        return {
+            "file": at and at.file,
+            "line": at and at.line,
+            "column": at and at.column,
+            "end_column": at and at.end_column,
+            "code": self.code,
+            "message": self.message,
+            "suggestion": self.suggestion,
+        }
+
+
+Positions = Mapping[KeyPath, Position]

@@ -1,0 +1,49 @@
+"""What a model server says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Life(StrEnum):
+    """What a server's API looks like from outside. `silent` covers a refused or reset connection: a published port
+    accepts before anyone listens behind it."""
+
+    SILENT = "silent"
+    LOADING = "loading"
+    READY = "ready"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """One look at a server; `port` tells whether the connection was accepted, `detail` is its own text."""
+
+    life: Life
+    detail: str = ""
+    port: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model that a server has: `loaded` None where the server cannot tell; `digest` without a `sha256:` prefix."""
+
+    name: str
+    digest: str | None = None
+    size_bytes: int | None = None
+    loaded: bool | None = None
+    vram_bytes: int | None = None
+    context: int | None = None
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatChunk:
+    """A piece of a streamed answer; the last one has `done` and the figures that are known."""
+
+    text: str = ""
+    done: bool = False
+    tokens: int | None = None
+    tokens_per_s: float | None = None
+    clock: str = "client"

