@@ -70,6 +70,7 @@ class InventoryError(ConfigError):
         super().__init__(f"{count} error{'' if count == 1 else 's'}; nothing was changed", hint)
 
     def as_json(self) -> dict[str, object]:
+        """As any error, and all problems."""
         return {**super().as_json(), "problems": [problem.as_json() for problem in self.problems]}
 
 

@@ -1,0 +1,108 @@
+"""What `status` and `sync` found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from llmstack.domain.instance import State
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError, exit_code_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRow:
+    """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is
+    False for an orphan or stranger. `detail` says in words what `state` alone does not (exit code, restarts)."""
+
+    model: str | None
+    service: str
+    host: str
+    state: State
+    engine: str
+    device: str | None = None
+    version: str | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
+    url: str | None = None
+    port: int | None = None
+    container_name: str | None = None
+    restarts: int | None = None
+    exit_code: int | None = None
+    detail: str = ""
+    wanted: bool = True
+    ours: bool = True
+
+    @property
+    def target(self) -> Target:
+        """`model@host`, or `service@host` for a companion."""
+        return Target(self.model or self.service, self.host)
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return {"target": str(self.target), **{field.name: getattr(self, field.name) for field in fields(self)}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """All rows; `errors` holds hosts that could not be asked. `inventory` is None when there is none."""
+
+    rows: tuple[StatusRow, ...] = ()
+    errors: tuple[LlmstackError, ...] = ()
+    inventory: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Not being able to ask is a failure; a stopped model is not."""
+        return exit_code_of(error.exit_code for error in self.errors)
+
+    def as_json(self) -> dict[str, object]:
+        """The one JSON document of `status`."""
+        return {
+            "v": 1,
+            "kind": "status",
+            "rc": self.exit_code,
+            "inventory": self.inventory,
+            "items": [row.as_json() for row in self.rows],
+            "errors": [error.as_json() for error in self.errors],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing the store had wrong, or the inventory does not know: `action` says what became of it."""
+
+    target: Target
+    store: str
+    engine: str
+    action: str
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return {"target": str(self.target), "store": self.store, "engine": self.engine, "action": self.action}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """All differences; `changed` counts what was repaired in the store."""
+
+    differences: tuple[Difference, ...] = ()
+    changed: int = 0
+    errors: tuple[LlmstackError, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Differences are no failure; an unreachable host is."""
+        return exit_code_of(error.exit_code for error in self.errors)
+
+    def as_json(self) -> dict[str, object]:
+        """The one JSON document of `sync`."""
+        return {
+            "v": 1,
+            "kind": "sync",
+            "rc": self.exit_code,
+            "changed": self.changed,
+            "items": [difference.as_json() for difference in self.differences],
+            "errors": [error.as_json() for error in self.errors],
+        }
