@@ -184,8 +184,13 @@ class Ledger(Protocol):
         """Keep one event."""
         ...
 
-    def seen(self, instance: Instance, models: Iterable[str], version: str | None = None) -> None:
-        """Make the rows of an instance's models say what its state says."""
+    def seen(
+        self, instance: Instance, models: Iterable[str], version: str | None = None, url: str | None = None
+    ) -> None:
+        """Make the rows of an instance's models say what its state says; None keeps the version and url known before.
+
+        An instance that is not active takes all its rows with it, also those of models not named here.
+        """
         ...
 
     def gone(self, target: Target, container_name: str) -> None:
