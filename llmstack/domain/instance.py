@@ -70,7 +70,8 @@ class InstanceSpec:
 
     `command` and `env` may hold the words `{port}`, `{listen}`, `{weights}` and `{program}`, filled in when the
     instance is created (`settled`), so that a decided port or a path of this machine is no difference between two
-    specs. `program` is argv[0..] of a process (`("python", "-m", ...)` means this interpreter); a container uses its
+    specs. `wish` is what the user asked for (flat: "options.ctx_size"), the rest is what the type made of it: only a
+    changed wish is a reason to replace. `program` is argv[0..] of a process (`("python", "-m", ...)` means this interpreter); a container uses its
     image's entrypoint.
     """
 
@@ -95,6 +96,7 @@ class InstanceSpec:
     depends_on: tuple[str, ...] = ()
     compose_labels: bool = True
     decided: Mapping[str, str] = field(default_factory=dict)
+    wish: Mapping[str, object] = field(default_factory=dict)
     inventory: str | None = None
 
     @property

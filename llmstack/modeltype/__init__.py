@@ -1,1 +1,59 @@
-"""modeltype."""
+"""The plugin API: everything that a file in `plugins/` needs, and nothing else.
+
+The clients of model servers are loaded when a plugin names one, so that commands which talk to none stay fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmstack.domain.instance import InstanceSpec, Mount, Weights
+from llmstack.domain.service import ModelSpec, ServiceSpec, doc
+from llmstack.errors import ConfigError, PreflightError
+from llmstack.modeltype.base import Launch, LaunchRequest, ModelType, Peer
+from llmstack.modeltype.failures import FailureRule
+from llmstack.modeltype.families import Family
+from llmstack.modeltype.gguf import check_gguf
+from llmstack.modeltype.options import NoOptions
+from llmstack.modeltype.source import gguf_weights, split_source
+
+if TYPE_CHECKING:
+    from llmstack.clients.llamaserver import LlamaServer
+    from llmstack.clients.ollama import Ollama
+    from llmstack.clients.openai import OpenAI
+    from llmstack.clients.web import Web
+
+__all__ = [
+    "ConfigError",
+    "FailureRule",
+    "Family",
+    "InstanceSpec",
+    "Launch",
+    "LaunchRequest",
+    "LlamaServer",
+    "ModelSpec",
+    "ModelType",
+    "Mount",
+    "NoOptions",
+    "Ollama",
+    "OpenAI",
+    "Peer",
+    "PreflightError",
+    "ServiceSpec",
+    "Web",
+    "Weights",
+    "check_gguf",
+    "doc",
+    "gguf_weights",
+    "split_source",
+]
+
+_CLIENTS = {"LlamaServer": "llamaserver", "Ollama": "ollama", "OpenAI": "openai", "Web": "web"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLIENTS:
+        raise AttributeError(name)
+    from importlib import import_module
+
+    return getattr(import_module(f"llmstack.clients.{_CLIENTS[name]}"), name)

@@ -1,0 +1,95 @@
+"""llama.cpp's server: one GGUF model per service, in a container or as a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from shutil import which
+from typing import Any, ClassVar, Literal
+
+from llmstack.modeltype import (
+    ConfigError,
+    Family,
+    InstanceSpec,
+    Launch,
+    LaunchRequest,
+    LlamaServer,
+    ModelSpec,
+    ModelType,
+    PreflightError,
+    check_gguf,
+    doc,
+    gguf_weights,
+)
+
+WHEEL = ("python", "-m", "llmstack.embedded.llama_server")
+NATIVE = ("llama-server",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlamacppOptions:
+    """Options of a llama.cpp server."""
+
+    ctx_size: int = field(default=4096, metadata=doc("Context in tokens.", 8192))
+    threads: int | None = field(default=None, metadata=doc("CPU threads; the server's own choice if left out.", 4))
+    gpu_layers: int | None = field(default=None, metadata=doc("Layers to put on the GPU.", 99))
+    server: Literal["auto", "xllamacpp", "llama-server"] = field(
+        default="auto", metadata=doc("Which program runs it on the process engine.", "llama-server")
+    )
+
+
+class Llamacpp(ModelType):
+    """llama-server: answers 503 while it loads, then serves one model."""
+
+    name = "llamacpp"
+    family = Family.LOADING
+    port = 8080
+    image = "ghcr.io/ggml-org/llama.cpp:server"
+    engines = frozenset({"docker", "process"})
+    needs_source = True
+    api_key_env = "LLAMA_API_KEY"
+    Options: ClassVar[type] = LlamacppOptions
+
+    def launch(self, request: LaunchRequest) -> Launch:
+        """`llama-server -m FILE --host H --port P ...`; the same arguments for every program."""
+        model = request.models[0]
+        if not model.source:
+            raise ConfigError(f"model '{model.name}' has no source", "write source: file:PATH or pkg:NAME")
+        return Launch(
+            image=request.service.image or self.image,
+            program=_program(request.options.server) if request.engine == "process" else (),
+            command=(*_arguments(model.name, request.options), *request.service.args),
+            weights=gguf_weights(model.source, request.base_dir),
+        )
+
+    def preflight(self, spec: InstanceSpec) -> None:
+        """The file must be a whole GGUF."""
+        if spec.weights:
+            check_gguf(spec.weights.path)
+
+    def client(self, base_url: str, api_key: str | None, options: Any) -> LlamaServer:
+        """Speaks llama-server's API."""
+        return LlamaServer(base_url, api_key)
+
+    def served_name(self, model: ModelSpec) -> str:
+        """The alias that `launch` gives it."""
+        return model.name
+
+
+def _arguments(alias: str, options: LlamacppOptions) -> tuple[str, ...]:
+    arguments = ["-m", "{weights}", "--host", "{listen}", "--port", "{port}", "--alias", alias]
+    arguments += ["--ctx-size", str(options.ctx_size)]
+    if options.threads is not None:
+        arguments += ["--threads", str(options.threads)]
+    if options.gpu_layers is not None:
+        arguments += ["--n-gpu-layers", str(options.gpu_layers)]
+    return tuple(arguments)
+
+
+def _program(server: str) -> tuple[str, ...]:
+    """The wheel's server where it is installed, else a llama-server on PATH."""
+    if server == "llama-server" or (server == "auto" and find_spec("xllamacpp") is None and which("llama-server")):
+        return NATIVE
+    if find_spec("xllamacpp") is None:
+        raise PreflightError("neither llama-server nor xllamacpp is installed", "python -m pip install xllamacpp")
+    return WHEEL

@@ -1,0 +1,56 @@
+"""Ollama: one server, many models, each pulled and loaded by its API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from llmstack.modeltype import Family, Launch, LaunchRequest, ModelSpec, ModelType, Mount, Ollama, doc, split_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OllamaOptions:
+    """Options of an Ollama server."""
+
+    keep_alive: str | None = field(default=None, metadata=doc("How long an idle model stays loaded.", "30m"))
+    num_parallel: int | None = field(default=None, metadata=doc("Requests served at once per model.", 2))
+    context_length: int | None = field(default=None, metadata=doc("Context in tokens.", 8192))
+
+
+class OllamaType(ModelType):
+    """The server is up at once; each model becomes ready by itself."""
+
+    name = "ollama"
+    family = Family.LAZY
+    port = 11434
+    image = "ollama/ollama:0.12.6"
+    engines = frozenset({"docker", "process"})
+    holds_many = True
+    Options: ClassVar[type] = OllamaOptions
+
+    def launch(self, request: LaunchRequest) -> Launch:
+        """`ollama serve`, with its models in a volume of the stack that outlives the container."""
+        options = request.options
+        wanted = {
+            "OLLAMA_HOST": "{listen}:{port}",
+            "OLLAMA_KEEP_ALIVE": options.keep_alive,
+            "OLLAMA_NUM_PARALLEL": options.num_parallel,
+            "OLLAMA_CONTEXT_LENGTH": options.context_length,
+        }
+        volume = Mount(source=f"llmstack-{request.stack}-{request.service.name}", target="/root/.ollama", volume=True)
+        return Launch(
+            image=request.service.image or self.image,
+            program=("ollama", "serve"),
+            command=request.service.args,
+            env={name: str(value) for name, value in wanted.items() if value is not None},
+            mounts=(volume,) if request.engine == "docker" else (),
+        )
+
+    def client(self, base_url: str, api_key: str | None, options: Any) -> Ollama:
+        """Speaks Ollama's native API."""
+        return Ollama(base_url, api_key)
+
+    def served_name(self, model: ModelSpec) -> str:
+        """The name in Ollama's registry; `hf:org/repo` is Ollama's `hf.co/org/repo`."""
+        scheme, rest = split_source(model.source or model.name)
+        return f"hf.co/{rest}" if scheme == "hf" else rest
