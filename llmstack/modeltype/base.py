@@ -92,6 +92,6 @@ class ModelType:
     def preflight(self, spec: InstanceSpec) -> None:
         """Look closer at what a start needs, before anything is changed. Raises PreflightError."""
 
-    def container_port(self, service: ServiceSpec, options: Any) -> int | None:  # noqa: ARG002 - for subclasses
+    def container_port(self, service: ServiceSpec, options: Any) -> int | None:
         """The port the server listens on inside its container."""
         return self.port

@@ -67,7 +67,8 @@ class _Reader:
         kind, length = int(self.scalar("<I")), self.count(_MAX_ITEMS)
         if kind == _STRING:
             for _ in range(length):
-                self.at += self.count(_MAX_STRING_BYTES)
+                item_bytes = self.count(_MAX_STRING_BYTES)
+                self.at += item_bytes
         elif kind in _SCALARS:
             self.at += length * struct.calcsize(_SCALARS[kind])
         else:
