@@ -1,0 +1,1 @@
+"""The tests; `tests.*` is importable so that suites can share helpers."""

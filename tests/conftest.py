@@ -1,0 +1,86 @@
+"""Clean room, markers and reports of all suites."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import room
+
+HERE = Path(__file__).parent
+if (HERE / "rig" / "fixtures.py").exists():
+    pytest_plugins = ["tests.rig.fixtures"]
+
+BUDGET_S = {"unit": 60, "contract": 120, "cli": 120, "integration": 240, "e2e": 180, "fault": 180, "meta": 60}
+"""Seconds that each suite may take on 2 cores, summed over its tests; CONTRIBUTING.md says the same."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A private home for whatever fixtures of a wider scope start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        patch.setenv("LLMSTACK_TEST_CACHE", str(room.cache_dir()))
+        _clean(patch, tmp_path_factory)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clean_room(
+    clean_session: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """A private home, store and state for this test; returns the variables that were set."""
+    return _clean(monkeypatch, tmp_path_factory)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file share a worker and so their module's fixtures; all Docker tests share one, and so the rig."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            group = "docker" if item.get_closest_marker("docker") else str(item.path.relative_to(HERE))
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """In CI a Docker test that could not run is a failure."""
+    report: pytest.TestReport = yield
+    if room.IN_CI and report.skipped and item.get_closest_marker("docker") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"a Docker test could not run, which CI does not accept: {_reason(report)}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which tests could not run and why, and how long each suite took beside its budget."""
+    reports = [report for key in ("passed", "failed", "skipped") for report in terminalreporter.stats.get(key, [])]
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    if skipped:
+        terminalreporter.section("could not run")
+        for reason, count in skipped.most_common():
+            terminalreporter.write_line(f"{count:4d}  {reason}")
+    spent: defaultdict[str, float] = defaultdict(float)
+    for report in reports:
+        spent[Path(report.nodeid).parts[1]] += report.duration
+    terminalreporter.section("suites")
+    for suite, seconds in sorted(spent.items()):
+        terminalreporter.write_line(f"{suite:12s} {seconds:6.1f} s of {BUDGET_S.get(suite, 0)} s")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    where = report.longrepr
+    return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")
+
+
+def _clean(patch: pytest.MonkeyPatch, paths: pytest.TempPathFactory) -> dict[str, str]:
+    for name in [name for name in os.environ if room.foreign(name)]:
+        patch.delenv(name)
+    mine = room.private(paths.mktemp("room"))
+    for name, value in mine.items():
+        patch.setenv(name, value)
+    return mine
