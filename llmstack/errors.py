@@ -3,6 +3,7 @@
     LlmstackError                1  failed
     ├── UsageError               2  usage
     ├── ConfigError              3  config
+    │   ├── NoInventoryError        none was found
     │   ├── InventoryError          all mistakes of an inventory at once
     │   └── SecretError             a secret reference that cannot be read
     ├── UnreachableError         4  unreachable
@@ -59,6 +60,10 @@ class ConfigError(LlmstackError):
     """Inventory, settings or environment are invalid; nothing ran."""
 
     exit_code, name = 3, "config"
+
+
+class NoInventoryError(ConfigError):
+    """No inventory was named, and none was found."""
 
 
 class InventoryError(ConfigError):

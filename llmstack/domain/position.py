@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,3 +47,23 @@ class Problem:
 
 
 Positions = Mapping[KeyPath, Position]
+
+KEY = "@key"
+"""Last part of a key path that means the key itself, not its value."""
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+def source_lines(source: str) -> list[str]:
+    """The lines of a file as YAML counts them."""
+    return _LINE_BREAK.split(source)
+
+
+def locate(positions: Positions, path: KeyPath, *, key: bool = False) -> Position | None:
+    """Where `path` is written, or its key; else the nearest thing around it that is."""
+    wanted = (*path, KEY) if key else path
+    for end in range(len(path), 0, -1):
+        for candidate in (wanted, (*path[:end], KEY), path[:end]):
+            if candidate in positions:
+                return positions[candidate]
+    return None

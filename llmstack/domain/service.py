@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llmstack.domain.host import Host
-from llmstack.domain.position import KeyPath, Positions
+from llmstack.domain.position import KeyPath, Position, Positions, Problem, locate, source_lines
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
 from llmstack.domain.target import Target, TargetKind
@@ -108,3 +108,15 @@ class Inventory:
     positions: Positions = field(default_factory=dict)
     source: str = ""
     compose_labels: bool = True
+
+
+def problem_at(
+    inventory: Inventory, path: KeyPath, code: str, message: str, suggestion: str | None = None, *, key: bool = False
+) -> Problem:
+    """A mistake at the value of `path` (or at its key), with the line it stands on.
+
+    A path that is not written down falls back to the nearest thing around it that is.
+    """
+    at: Position | None = locate(inventory.positions, path, key=key)
+    line = source_lines(inventory.source)[at.line - 1] if at else None
+    return Problem(code, message, at, suggestion, line)

@@ -1,0 +1,53 @@
+"""What things may be called, and which known word a mistyped one is nearest to."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+"""Names of stacks, services and models; they become container and network names (use `fullmatch`)."""
+
+RESERVED_NAMES = frozenset(
+    {
+        "ask",
+        "boot",
+        "doctor",
+        "down",
+        "du",
+        "health",
+        "help",
+        "history",
+        "init",
+        "inventory",
+        "logs",
+        "menu",
+        "plugins",
+        "pull",
+        "restart",
+        "rm",
+        "rollback",
+        "schema",
+        "stats",
+        "status",
+        "store",
+        "sync",
+        "uninstall",
+        "up",
+        "update",
+        "wait",
+        "weights",
+        "why",
+    }
+)
+"""Words of the command line: `llmstack up NAME` must never be ambiguous."""
+
+LONGEST_WORD = 100
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that `word` was most likely meant to be, None when nothing is close; case does not count."""
+    by_lower = {choice.lower(): choice for choice in sorted(choices, reverse=True)}
+    close = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else None
