@@ -1,0 +1,151 @@
+"""The scripted half of the fake engine: its state, and what tests tell it to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llmstack.domain.instance import Instance, Need, State
+from llmstack.errors import LlmstackError, NoMatchError, PreflightError
+from llmstack.protocols import Ability, Clock
+from llmstack.testing.clock import FakeClock
+
+WRITES = frozenset({"fetch", "create", "start", "stop", "remove", "rename", "lock"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What happens when an instance starts: `log` is written; with an `exit_code` it then ends by itself."""
+
+    log: tuple[str, ...] = ()
+    exit_code: int | None = None
+    out_of_memory: bool = False
+
+
+@dataclass(slots=True)
+class _Refusal:
+    error: LlmstackError
+    times: int | None
+
+
+class ScriptedEngine:
+    """State and script of a `FakeEngine`."""
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        *,
+        kind: str = "docker",
+        abilities: frozenset[Ability] = frozenset(Ability),
+        clock: Clock | None = None,
+    ) -> None:
+        self.host = host
+        self.kind = kind
+        self.abilities = abilities
+        self.clock = clock or FakeClock()
+        self.calls: list[tuple[str, str]] = []
+        self.instances: dict[str, Instance] = {}
+        self.occupied: dict[int, str] = {}
+        self.closed = False
+        self._strangers: list[Instance] = []
+        self._refusals: dict[str, _Refusal] = {}
+        self._needs: dict[str, tuple[Need, ...]] = {}
+        self._scripts: dict[str, Script] = {}
+        self._logs: dict[str, list[str]] = {}
+        self._locks: dict[str, tuple[str, float]] = {}
+        self._created = 0
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """The calls that change something."""
+        return [call for call in self.calls if call[0] in WRITES]
+
+    def refuse(self, verb: str, error: LlmstackError, *, times: int | None = 1) -> None:
+        """Let the next `times` calls of `verb` (`*`: of any verb) raise `error`; None means until `allow`."""
+        self._refusals[verb] = _Refusal(error, times)
+
+    def allow(self, verb: str) -> None:
+        """End what `refuse` began."""
+        self._refusals.pop(verb, None)
+
+    def lack(self, service: str, *needs: Need) -> None:
+        """Let `missing` report `needs` for `service` until each is fetched."""
+        self._needs[service] = needs
+
+    def occupy(self, port: int, holder: str) -> None:
+        """Let `port` be taken by someone else."""
+        self.occupied[port] = holder
+
+    def script(self, service: str, *log: str, exit_code: int | None = None, out_of_memory: bool = False) -> None:
+        """Decide what each following start of `service` comes to."""
+        self._scripts[service] = Script(log=log, exit_code=exit_code, out_of_memory=out_of_memory)
+
+    def add(self, instance: Instance) -> None:
+        """Put an instance there, whatever it is."""
+        self.instances[instance.container_name] = instance
+
+    def add_stranger(self, instance: Instance) -> None:
+        """Put something there that is not ours."""
+        self._strangers.append(instance)
+
+    def crash(self, name: str, exit_code: int = 1, *, out_of_memory: bool = False) -> None:
+        """Let a running instance end by itself; its restart policy then does what it says."""
+        was = self._there(name)
+        restarts = was.restarts or 0
+        if _restarts_again(was.restart_policy, restarts, exit_code):
+            self._put(was, restarts=restarts + 1, started_at=self.clock.now())
+            return
+        state = State.CRASHED if exit_code else State.STOPPED
+        self._end(was, state=state, exit_code=exit_code, out_of_memory=out_of_memory)
+
+    def say(self, name: str, *lines: str) -> None:
+        """Append to an instance's log."""
+        self._logs.setdefault(name, []).extend(lines)
+
+    def _call(self, verb: str, name: str = "") -> None:
+        self.calls.append((verb, name))
+        refusal = self._refusals.get(verb) or self._refusals.get("*")
+        if refusal is None:
+            return
+        if refusal.times is not None:
+            refusal.times -= 1
+            if refusal.times <= 0:
+                self._refusals = {key: one for key, one in self._refusals.items() if one is not refusal}
+        raise refusal.error
+
+    def _there(self, name: str) -> Instance:
+        if name not in self.instances:
+            raise NoMatchError(f"no instance {name} on {self.host}")
+        return self.instances[name]
+
+    def _check_free(self, name: str) -> None:
+        if name in self.instances:
+            raise LlmstackError(f"the name {name} is taken on {self.host}", conflict=True)
+
+    def _check_port(self, port: int | None, name: str) -> None:
+        holders = {one.port: one.container_name for one in self.instances.values() if one.running}
+        holder = self.occupied.get(port or 0) or holders.get(port)
+        if port is not None and holder not in (None, name):
+            raise PreflightError(f"port {port} on {self.host} is held by {holder}", port=port, holder=holder)
+
+    def _crash_loop(self, was: Instance, script: Script) -> None:
+        code, restarts = script.exit_code or 0, was.restarts or 0
+        if _restarts_again(was.restart_policy, restarts, code):
+            restarts += int((was.restart_policy or "").partition(":")[2] or 1)
+        elif not code:
+            self._end(was, state=State.STOPPED, exit_code=0)
+            return
+        self._end(was, state=State.CRASHED, exit_code=code, out_of_memory=script.out_of_memory, restarts=restarts)
+
+    def _end(self, was: Instance, **facts: object) -> None:
+        self._put(was, running=False, pid=None, finished_at=self.clock.now(), **facts)
+
+    def _put(self, was: Instance, **changes: object) -> None:
+        now = replace(was, **changes)  # type: ignore[arg-type]
+        self.instances[now.container_name] = now
+
+
+def _restarts_again(policy: str | None, restarts: int, exit_code: int) -> bool:
+    word, _, limit = (policy or "no").partition(":")
+    if word in ("always", "unless-stopped"):
+        return True
+    return word == "on-failure" and exit_code != 0 and (not limit or restarts < int(limit))
