@@ -1,0 +1,80 @@
+"""Documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import llmstack
+from llmstack.errors import exit_codes
+from tests.conftest import BUDGET_S
+from tests.meta.source import ROOT
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def commands(name: str) -> set[tuple[str, str]]:
+    """(`make`, target) and (`invoke`, task) of a document's code: blocks and spans."""
+    code = re.findall(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", read(name), re.DOTALL)
+    text = "\n".join(block or span for block, span in code)
+    words = re.findall(r"(?:^|[\n$/|;&] *)(make|invoke|llmstack)((?: +-\w+)?) +([a-z][\w.-]*)", text)
+    return {("make" if program == "make" else "invoke", word) for program, _, word in words}
+
+
+@pytest.fixture(scope="module")
+def tasks() -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-m", "invoke", "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(re.findall(r"^  ([a-z][\w.-]*)", run.stdout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_command_of_a_document_exists(document: str, tasks: set[str]) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert {word for program, word in commands(document) if program == "make"} - targets == set()
+    assert {word for program, word in commands(document) if program == "invoke"} - tasks == set()
+
+
+def test_the_readme_shows_commands_at_all() -> None:
+    assert {("make", "demo"), ("make", "test"), ("invoke", "up"), ("invoke", "ask")} <= commands("README.md")
+
+
+def test_the_readme_s_local_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)", read("README.md"))
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_table_of_exit_codes_is_the_code_s() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\w+) \|", read("docs/exit-codes.md"), re.MULTILINE)
+    assert {int(code): name for code, name in rows} == dict(exit_codes())
+
+
+def test_the_changelog_has_an_unreleased_part_first() -> None:
+    headings = re.findall(r"^## (.+)$", read("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", heading) for heading in headings[1:])
+
+
+def test_contributing_states_each_suite_s_budget() -> None:
+    rows = re.findall(r"^\| `tests/(\w+)` \| [^|]+ \| (\d+) s \|", read("CONTRIBUTING.md"), re.MULTILINE)
+    assert {suite: int(seconds) for suite, seconds in rows} == BUDGET_S
+
+
+def test_every_suite_has_a_budget() -> None:
+    suites = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
+    assert suites <= set(BUDGET_S)
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs/decisions").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_version_is_a_number() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", llmstack.__version__)

@@ -1,0 +1,51 @@
+"""Every plugin, verb, error class and public name has a test that names it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import llmstack
+from llmstack.errors import LlmstackError, exit_codes
+from tests.meta.source import ROOT
+
+PLUGINS = sorted(path.stem.replace("_", "-") for path in (ROOT / "plugins").glob("[!_]*.py"))
+VERBS = ["up", "down", "pull", "health", "sync", "status", "logs", "ask"]
+
+
+def tests_text(*folders: str) -> str:
+    paths = [path for folder in folders for path in sorted((ROOT / "tests" / folder).rglob("*.py"))]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def errors(cls: type[LlmstackError] = LlmstackError) -> list[type[LlmstackError]]:
+    return [
+        cls,
+        *(found for child in cls.__subclasses__() if child.__module__ == cls.__module__ for found in errors(child)),
+    ]
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_each_plugin_is_tested(name: str) -> None:
+    assert re.search(rf"\b{re.escape(name)}\b", tests_text("unit", "contract"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_is_tested_as_a_command(verb: str) -> None:
+    assert re.search(rf"[\"'\[( ]{verb}[\"'\]) ]", tests_text("cli", "e2e"))
+
+
+@pytest.mark.parametrize("name", ["DockerManager", "ModelManager", "OllamaClient", "Stack"])
+def test_each_public_name_is_tested(name: str) -> None:
+    assert name in dir(llmstack) or hasattr(llmstack, name)
+    assert re.search(rf"\b{name}\b", tests_text("unit", "integration", "e2e"))
+
+
+@pytest.mark.parametrize("error", [cls.__name__ for cls in errors()])
+def test_each_error_is_tested(error: str) -> None:
+    assert re.search(rf"\b{error}\b", tests_text("unit", "contract", "cli", "integration", "e2e", "fault"))
+
+
+def test_no_two_error_classes_of_a_kind_share_a_code() -> None:
+    assert len(set(exit_codes().values()) - {"signal"}) == len(exit_codes()) - 3
