@@ -27,12 +27,16 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """A model that a server has: `loaded` None where the server cannot tell; `digest` without a `sha256:` prefix."""
+    """A model that a server has: `loaded` None where the server cannot tell; `digest` without a `sha256:` prefix.
+
+    `size_bytes` is its size on disk; `memory_bytes` what it holds while loaded, of which `vram_bytes` on GPUs.
+    """
 
     name: str
     digest: str | None = None
     size_bytes: int | None = None
     loaded: bool | None = None
+    memory_bytes: int | None = None
     vram_bytes: int | None = None
     context: int | None = None
     expires_at: str | None = None
@@ -40,9 +44,13 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatChunk:
-    """A piece of a streamed answer; the last one has `done` and the figures that are known."""
+    """A piece of a streamed answer; the last one has `done` and the figures that are known.
+
+    `thinking` is text a model writes before its answer: a sign of life, not the answer.
+    """
 
     text: str = ""
+    thinking: str = ""
     done: bool = False
     tokens: int | None = None
     tokens_per_s: float | None = None

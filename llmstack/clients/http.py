@@ -1,0 +1,187 @@
+"""One way to speak HTTP to a model server: bounded bodies, finite waits, one exception."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3 import exceptions as wire
+
+from llmstack.clients.replies import refusal, server_error
+from llmstack.domain.clock import SystemClock
+from llmstack.errors import ServerError, UsageError
+from llmstack.protocols import Clock
+
+CONNECT_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 5.0
+BODY_TIMEOUT_S = 60.0
+BODY_LIMIT_BYTES = 1 << 20
+PIECE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer with a status below 400."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    what: str
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ServerError(kind="protocol") for anything else."""
+        try:
+            answer = json.loads(self.body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise server_error("protocol", f"{self.what} answered no JSON object", self.body.decode("utf-8", "replace"))
+        return answer
+
+
+class Http:
+    """Requests to one base URL.
+
+    Each request has a connection of its own: an idle one may be closed by the server at any moment, and that would
+    read like a server that just died. Proxies of the environment are used for public addresses only. Redirects are
+    errors, and nothing is tried twice. Raises UsageError when `base_url` is no http(s) address.
+    """
+
+    def __init__(self, base_url: str, api_key: str | None = None, clock: Clock | None = None) -> None:
+        parts = urlsplit(base_url if "://" in base_url else f"http://{base_url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{base_url!r} is no address of a server", "write it as http://HOST:PORT")
+        self.base_url = parts.geturl().rstrip("/")
+        self.where = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        self.clock = clock or SystemClock()
+        self._key = api_key
+        self._direct = is_near(parts.hostname)
+
+    def get(self, path: str, timeout_s: float | None = READ_TIMEOUT_S) -> Reply:
+        """GET a bounded answer. Raises ServerError."""
+        return self.send("GET", path, None, timeout_s)
+
+    def send(self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float | None) -> Reply:
+        """A whole answer of at most 1 MiB; `timeout_s` is the longest silence, None waits as long as the server does.
+
+        Raises ServerError.
+        """
+        with self._open(method, path, body, timeout_s) as answer:
+            return self._whole(answer, f"{method} {self.where}{path}")
+
+    @contextmanager
+    def stream(self, path: str, body: Mapping[str, object], timeout_s: float | None) -> Iterator[Iterator[bytes]]:
+        """POST, and the answer's bytes as they come. Raises ServerError, also while it is read."""
+        with self._open("POST", path, body, timeout_s) as answer:
+            yield self._pieces(answer, f"POST {self.where}{path}")
+
+    @contextmanager
+    def _open(
+        self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float | None
+    ) -> Iterator[requests.Response]:
+        what = f"{method} {self.where}{path}"
+        with requests.Session() as session:
+            session.trust_env = not self._direct
+            session.auth = self._authorize
+            with _translated(what, "reset"):
+                answer = session.request(
+                    method,
+                    self.base_url + path,
+                    json=body,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(CONNECT_TIMEOUT_S, timeout_s),
+                    headers={"Connection": "close", "Accept-Encoding": "identity"},
+                )
+            with answer:
+                if answer.status_code >= 400:
+                    raise refusal(answer.status_code, self._hide_key(self._peek(answer, what)), what)
+                if answer.is_redirect:
+                    raise server_error(
+                        "protocol", f"{what} redirects", answer.headers.get("location", ""), answer.status_code
+                    )
+                yield answer
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """An auth hook even without a key: else requests sends what ~/.netrc holds for this host."""
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+    def _hide_key(self, body: bytes) -> bytes:
+        return body.replace(self._key.encode(), b"***") if self._key else body
+
+    def _whole(self, answer: requests.Response, what: str) -> Reply:
+        body, until_s = b"", self.clock.monotonic() + BODY_TIMEOUT_S
+        for piece in self._pieces(answer, what):
+            body += piece
+            if self.clock.monotonic() > until_s:
+                raise server_error("timeout", f"{what} had not sent its whole answer after {BODY_TIMEOUT_S:.0f} s")
+            if len(body) > BODY_LIMIT_BYTES:
+                raise server_error("protocol", f"{what} answered more than {BODY_LIMIT_BYTES >> 20} MiB")
+        return Reply(answer.status_code, answer.headers, body, what)
+
+    def _peek(self, answer: requests.Response, what: str) -> bytes:
+        """The start of an error's body; the status alone is enough when the body is cut."""
+        body = b""
+        with suppress(ServerError):
+            for piece in self._pieces(answer, what):
+                body += piece
+                if len(body) >= PIECE_BYTES:
+                    break
+        return body
+
+    @staticmethod
+    def _pieces(answer: requests.Response, what: str) -> Iterator[bytes]:
+        with _translated(what, "cut"):
+            while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
+                yield piece
+
+
+def is_near(host: str) -> bool:
+    """Loopback, private and link-local addresses, and names without a dot (this machine, containers of a network):
+    no proxy knows the way there."""
+    name = host.lower().rstrip(".")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith((".localhost", ".local", ".internal", ".lan"))
+    return address.is_loopback or address.is_private or address.is_link_local
+
+
+@contextmanager
+def _translated(what: str, broken: str) -> Iterator[None]:
+    """`broken` is what a lost connection means here: `reset` before the headers, `cut` after them."""
+    try:
+        yield
+    except (requests.Timeout, wire.TimeoutError) as error:
+        raise server_error("timeout", f"{what} did not answer in time", str(error)) from error
+    except requests.exceptions.SSLError as error:
+        raise server_error("protocol", f"{what}: TLS failed", str(error)) from error
+    except (requests.RequestException, wire.HTTPError, OSError) as error:
+        kind = "refused" if _never_connected(error) else broken
+        raise server_error(kind, f"{what}: {_SAID[kind]}") from error
+
+
+_SAID = {
+    "refused": "connection refused",
+    "reset": "the connection was reset before an answer",
+    "cut": "the answer was cut off",
+}
+
+
+def _never_connected(error: BaseException) -> bool:
+    """No connection came to be: refused, no route, or a name that does not resolve."""
+    found: BaseException | None = error
+    while isinstance(found, BaseException):
+        if isinstance(found, wire.NewConnectionError | ConnectionRefusedError):
+            return True
+        inner = found.args[0] if found.args else None
+        found = getattr(inner, "reason", inner)
+    return False

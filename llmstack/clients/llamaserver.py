@@ -1,0 +1,49 @@
+"""llama.cpp's server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from llmstack.clients.liveness import look
+from llmstack.clients.openai import OpenAI
+from llmstack.clients.speed import number, text
+from llmstack.domain.server import Liveness, ServedModel
+
+
+class LlamaServer(OpenAI):
+    """One server, with one model or as a router of several.
+
+    With one model the name in a request is not checked: any name is answered, by the model that is loaded. So what is
+    served is known from `models` alone, never from an answer. Only /health needs no key.
+    """
+
+    def liveness(self) -> Liveness:
+        """GET /health: 503 while the model loads. Never `/`: a web page that is there before the model is."""
+        return look(lambda: self.http.get("/health"))
+
+    def version(self) -> str | None:
+        """`build_info` of GET /props, as in `b11669-Debian`."""
+        return text(self.http.get("/props").json().get("build_info")) or None
+
+    def models(self) -> tuple[ServedModel, ...]:
+        """GET /v1/models; the context in force is that of one slot, told by GET /props (a router has none)."""
+        models = super().models()
+        if len(models) != 1 or models[0].context or not models[0].loaded:
+            return models
+        settings = self.http.get("/props").json().get("default_generation_settings")
+        context = number(settings.get("n_ctx")) if isinstance(settings, dict) else None
+        return (replace(models[0], context=context or None),)
+
+    def served(self, item: Mapping[str, Any]) -> ServedModel:
+        """`id` is the file's path, or its alias. A router tells each model's status, broken files included; without
+        one the model is loaded, as the server answers no list before."""
+        meta, status = item.get("meta"), item.get("status")
+        figures = meta if isinstance(meta, dict) else {}
+        return ServedModel(
+            name=text(item.get("id")),
+            size_bytes=number(figures.get("size")),
+            context=number(figures.get("n_ctx")),
+            loaded=status.get("value") == "loaded" if isinstance(status, dict) else True,
+        )
