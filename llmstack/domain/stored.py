@@ -1,0 +1,67 @@
+"""What the store remembers, as values; times are seconds since the epoch, unknown is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from llmstack.domain.instance import State
+from llmstack.domain.ladder import Ladder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModel:
+    """One model in one container on one host; (host, container_name, name) is its key.
+
+    `last_updated` is when anything of it last changed. `stopped_on_purpose` is None while it is active, and when
+    nobody saw how it ended.
+    """
+
+    name: str
+    host: str
+    container_name: str
+    state: State = State.ABSENT
+    service: str | None = None
+    stack: str | None = None
+    engine: str | None = None
+    port: int | None = None
+    url: str | None = None
+    installed_version: str | None = None
+    stopped_on_purpose: bool | None = None
+    last_updated: float | None = None
+    created_at: float | None = None
+
+    @property
+    def status(self) -> str:
+        """`active` for ready and degraded, else `inactive`."""
+        return "active" if self.state.active else "inactive"
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "status": self.status}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """One run of a task; `ended_at`, `ms` and `exit_code` are None while it runs, and for ever when it was killed.
+
+    `items` holds each outcome as its JSON record.
+    """
+
+    id: str
+    task: str
+    command: str
+    started_at: float
+    ended_at: float | None = None
+    ms: float | None = None
+    exit_code: int | None = None
+    items: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLadder:
+    """The last climb of a target and when it was; answers come back without their text, which is not kept."""
+
+    ladder: Ladder
+    container_name: str
+    at: float

@@ -1,0 +1,68 @@
+"""SQLite's failures in words, each with the next step."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from llmstack.errors import StoreError
+
+BUSY_TIMEOUT_S = 10.0
+
+_FULL = "free some space there, or set LLMSTACK_STORE to a file on a disk with room"
+_PLACE = "give this user write access there, or set LLMSTACK_STORE to another file"
+
+_KINDS: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: ("there is no room left for the store", _FULL),
+    sqlite3.SQLITE_IOERR: ("the disk refuses to read or write the store", f"look at its health and {_FULL}"),
+    sqlite3.SQLITE_READONLY: ("the store cannot be written", _PLACE),
+    sqlite3.SQLITE_CANTOPEN: ("the store cannot be opened", _PLACE),
+    sqlite3.SQLITE_PERM: ("the store cannot be opened", _PLACE),
+    sqlite3.SQLITE_AUTH: ("the store cannot be opened", _PLACE),
+}
+
+
+def store_error(error: Exception, path: str) -> StoreError:
+    """The StoreError that a failure of SQLite (or of Peewee around it) means for the store at `path`."""
+    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    code = getattr(cause, "sqlite_errorcode", None)
+    kind = code & 0xFF if code is not None else None  # the low byte is the class, the rest a detail
+    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return damaged(path, str(cause))
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(
+            f"the store was held by another program for more than {BUSY_TIMEOUT_S:.0f} s: {path}",
+            f"let the other program end, then try again; `fuser -v {path}` names it",
+            path=path,
+        )
+    what, hint = _KINDS.get(kind or 0, ("the store cannot be used", _PLACE))
+    return StoreError(f"{what}: {path} ({cause})", hint, path=path)
+
+
+def place_error(error: OSError, path: str) -> StoreError:
+    """The StoreError for a folder or file that cannot be made."""
+    what = error.strerror or str(error)
+    return StoreError(f"the store cannot be opened: {path} ({what})", _PLACE, path=path)
+
+
+def full(path: str, free_bytes: int) -> StoreError:
+    """The StoreError for a disk that will be full before a run is over."""
+    return StoreError(f"there is no room left for the store: {path} ({free_bytes} bytes free)", _FULL, path=path)
+
+
+def damaged(path: str, detail: str) -> StoreError:
+    """The StoreError for a file that is no store, or one no more."""
+    return StoreError(
+        f"the store is damaged or no llmstack store: {path} ({detail})",
+        f"move it away (`mv {path} {path}.damaged`) and run `invoke sync`: what runs is the truth and fills a new one",
+        path=path,
+    )
+
+
+def newer(path: str, version: int, known: int) -> StoreError:
+    """The StoreError for a store of a later llmstack."""
+    return StoreError(
+        f"the store was written by a newer llmstack: {path} (schema {version}, this one knows {known})",
+        "upgrade llmstack, or set LLMSTACK_STORE to another file; it was left as it is",
+        path=path,
+        schema=version,
+    )

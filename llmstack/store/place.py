@@ -1,0 +1,91 @@
+"""Where the store lies, and what can be told of that place before SQLite touches it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from llmstack.store import faults
+
+MEMORY = ":memory:"
+MIN_FREE_BYTES = 1024 * 1024
+"""Room that a run needs for what it notes, with a good margin."""
+
+_NETWORK = {"9p", "afs", "ceph", "cifs", "gfs2", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "virtiofs"}
+
+
+def store_path(path: str | None, environ: Mapping[str, str]) -> str:
+    """`path`, else `LLMSTACK_STORE`, else the user's data folder; absolute, or `:memory:`."""
+    chosen = path or environ.get("LLMSTACK_STORE")
+    if chosen == MEMORY:
+        return MEMORY
+    if not chosen:
+        from platformdirs import user_data_path
+
+        return str(user_data_path("llmstack") / "store.db")
+    return str(Path(chosen).expanduser().absolute())
+
+
+def make_private(path: str) -> None:
+    """Make the file (0600) and its folders (0700) where they are missing, and close the file to others where it is open
+    to them. Raises StoreError."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+                os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise faults.place_error(error, path) from error
+
+
+def read_header(path: str) -> bytes:
+    """The first 100 bytes, by which SQLite knows its files. Raises StoreError."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(100)
+    except OSError as error:
+        raise faults.place_error(error, path) from error
+
+
+def check_room(path: str) -> None:
+    """Raises StoreError when the disk will be full before a run is over."""
+    if path == MEMORY:
+        return
+    disk = os.statvfs(Path(path).parent)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < MIN_FREE_BYTES:
+        raise faults.full(path, free_bytes)
+
+
+def network_kind(path: str, mounts: str) -> str | None:
+    """The type of the network file system that `path` lies on, None for a local one. `mounts` is the text of
+    `/proc/mounts`; its innermost mount point counts."""
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        words = line.split(" ")
+        if len(words) > 2 and len(words[1]) >= best and _below(path, _unescape(words[1])):
+            best, kind = len(words[1]), words[2]
+    return kind if kind in _NETWORK or kind.startswith("fuse.") else None
+
+
+def read_mounts() -> str:
+    """The kernel's mount table; empty where there is none (macOS)."""
+    try:
+        return Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _unescape(word: str) -> str:
+    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        word = word.replace(code, char)
+    return word
