@@ -1,0 +1,62 @@
+"""Fixtures for tests that need a real engine; `pytest_plugins` in `tests/conftest.py` loads them.
+
+`rig_host` is one Docker host for the whole test session of a process; `rig` gives it to a test and takes away what the
+test left; `in_rig` is the same with the test's thread inside the host's network, so that 127.0.0.1 is the host's.
+`throwaway_host` may be paused, killed and filled. A test that cannot have a host is skipped with the reason, or fails
+under CI=true and LLMSTACK_TEST_REQUIRE_DOCKER=1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests import room
+from tests.rig.host import HostUnavailableError, RigHost
+
+
+def _host(**options: int) -> RigHost:
+    try:
+        return RigHost(**options)
+    except HostUnavailableError as error:
+        if room.IN_CI or os.environ.get("LLMSTACK_TEST_REQUIRE_DOCKER") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def rig_host() -> Iterator[RigHost]:
+    """One Docker host for all tests of this process."""
+    host = _host()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def rig(rig_host: RigHost) -> Iterator[RigHost]:
+    """The host, empty before and after the test; images stay."""
+    yield rig_host
+    rig_host.clean()
+
+
+@pytest.fixture
+def in_rig(rig: RigHost) -> Iterator[RigHost]:
+    """The host, with this test in its network."""
+    with rig.inside():
+        yield rig
+
+
+@pytest.fixture
+def throwaway_host() -> Iterator[Callable[..., RigHost]]:
+    """Starts hosts that this test may break."""
+    started: list[RigHost] = []
+
+    def start(**options: int) -> RigHost:
+        started.append(_host(**options))
+        return started[-1]
+
+    yield start
+    for host in started:
+        host.close()

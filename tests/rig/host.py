@@ -1,0 +1,256 @@
+"""A whole Docker host as one container of this machine's engine: Docker 28.5 inside, reached by a shared Unix socket.
+
+Its published ports lie on its own loopback; `inside()` takes the calling thread (and the threads and processes it
+starts) into the host's network, so that 127.0.0.1 means the host's there. That needs root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from tests import room
+from tests.rig import images
+
+LABEL = "llmstack-test-rig"
+CLONE_NEWNET = 0x40000000
+CAP_SYS_RESOURCE = 24
+
+INIT = """
+mount -o remount,rw /sys 2>/dev/null
+grep -o ' /sys/fs/cgroup[^ ]*' /proc/mounts | while read m; do mount -o remount,bind,rw $m; done
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir -p /sys/fs/cgroup/init; xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs
+  sed 's/ / +/g;s/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
+fi
+mount --make-rshared /
+cat > /usr/local/bin/start-engine <<'X'
+#!/bin/sh
+rm -f /var/run/docker.pid /run/docker/containerd/*.pid /rig/docker.sock
+setsid dockerd -H unix:///var/run/docker.sock -H unix:///rig/docker.sock --live-restore \\
+  >>/var/log/engine.log 2>&1 </dev/null &
+X
+chmod +x /usr/local/bin/start-engine; start-engine; exec sleep infinity
+"""
+
+
+class HostUnavailableError(Exception):
+    """Why no host can be started here."""
+
+
+def outer() -> docker.APIClient:
+    """This machine's own engine. Raises HostUnavailableError without one, or without root."""
+    if os.geteuid() != 0:
+        raise HostUnavailableError("needs root: a test enters the network of a host container")
+    try:
+        api = docker.APIClient(room.docker_host() or "unix:///var/run/docker.sock", version="1.41", timeout=60)
+        api.ping()
+    except Exception as error:
+        raise HostUnavailableError(f"needs a Docker engine on this machine: {error}") from error
+    return api
+
+
+class RigHost:
+    """One running host. `small_disk_mb` puts its data on a tmpfs of that size."""
+
+    def __init__(self, *, small_disk_mb: int | None = None) -> None:
+        self._outer = outer()
+        self._folder = Path(tempfile.mkdtemp(prefix="llmstack-rig-"))
+        self._loaded: set[str] = set()
+        self.id = ""
+        try:
+            self.id = self._start(small_disk_mb)
+            self.api = docker.APIClient(self.address, version="1.51", timeout=60)
+            self.wait_until_up()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> str:
+        """For `DockerEngine(docker_host=...)`."""
+        return f"unix://{self._folder}/docker.sock"
+
+    @property
+    def socket(self) -> Path:
+        """The engine's socket on this machine."""
+        return self._folder / "docker.sock"
+
+    @property
+    def ip(self) -> str:
+        """Its address as seen from this machine."""
+        networks = self._outer.inspect_container(self.id)["NetworkSettings"]["Networks"]
+        return str(networks["bridge"]["IPAddress"])
+
+    def image(self, tag: str, recipe: images.Recipe) -> str:
+        """Have the image of `recipe` in this host, as `name:1`."""
+        return self._import(tag, images.root_tar(recipe).open("rb"), list(recipe.changes))
+
+    def busybox(self) -> str:
+        """Have the image of one static busybox in this host; its CMD says nothing."""
+        return self._import(images.BUSYBOX, io.BytesIO(images.busybox_tar()), ["ENV PATH=/bin"])
+
+    def image_with(self, tag: str, base: str, files: dict[str, Path], entrypoint: list[str]) -> str:
+        """Have image `tag`: `base` with host files or folders put at absolute paths."""
+        if tag not in self._loaded:
+            made = self.api.create_container(base, command=["-"])["Id"]
+            self.api.put_archive(made, "/", _tar_of(files))
+            name, _, version = tag.rpartition(":")
+            self.api.commit(made, name, version, conf={"Entrypoint": entrypoint})
+            self.api.remove_container(made)
+            self._loaded.add(tag)
+        return tag
+
+    def run(self, *command: str) -> str:
+        """Run a program on the host itself; returns what it printed. Raises AssertionError when it fails."""
+        job = self._outer.exec_create(self.id, list(command))
+        output = self._outer.exec_start(job["Id"]).decode()
+        assert self._outer.exec_inspect(job["Id"])["ExitCode"] == 0, output
+        return str(output)
+
+    def pause(self) -> None:
+        """Freeze the whole host: nothing answers."""
+        self._outer.pause(self.id)
+
+    def unpause(self) -> None:
+        """Let it go on."""
+        self._outer.unpause(self.id)
+
+    def kill_engine(self) -> None:
+        """`kill -9` of the engine; containers live on."""
+        self.run("sh", "-c", "kill -9 $(cat /var/run/docker.pid)")
+
+    def start_engine(self) -> None:
+        """Start the engine again and wait for it."""
+        self.run("start-engine")
+        self.wait_until_up()
+
+    def wait_until_up(self, deadline_s: float = 40.0) -> None:
+        """Return when the engine answers. Raises AssertionError with its log when it does not."""
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            with contextlib.suppress(Exception):
+                self.api.ping()
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the rig host did not come up: {self.run('cat', '/var/log/engine.log')}")
+
+    def clean(self) -> None:
+        """Remove every container, network and volume that a test left."""
+        for one in self.api.containers(all=True):
+            with contextlib.suppress(docker.errors.NotFound):
+                self.api.remove_container(one["Id"], force=True, v=True)
+        for network in self.api.networks(filters={"type": "custom"}):
+            self.api.remove_network(network["Id"])
+        for volume in self.api.volumes()["Volumes"] or []:
+            self.api.remove_volume(volume["Name"], force=True)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The calling thread is in the host's network until the block ends."""
+        pid = self._outer.inspect_container(self.id)["State"]["Pid"]
+        with Path("/proc/thread-self/ns/net").open("rb") as home, Path(f"/proc/{pid}/ns/net").open("rb") as away:
+            _enter(away.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
+
+    def close(self) -> None:
+        """Remove the host and all that is in it."""
+        if self.id:
+            with contextlib.suppress(docker.errors.APIError):
+                self._outer.remove_container(self.id, force=True, v=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, small_disk_mb: int | None) -> str:
+        body = {
+            "Image": _host_image(self._outer),
+            "Cmd": ["sh", "-c", INIT],
+            "Hostname": "rig",
+            "Labels": {LABEL: str(os.getpid())},
+            "HostConfig": {
+                **_rights(),
+                "Init": True,
+                "CgroupnsMode": "private",
+                "DeviceCgroupRules": ["a *:* rwm"],
+                "Mounts": [
+                    {"Type": "bind", "Source": str(self._folder), "Target": "/rig"},
+                    _data_mount(small_disk_mb),
+                ],
+            },
+        }
+        made = self._outer.create_container_from_config(body, f"llmstack-rig-{uuid.uuid4().hex[:12]}")["Id"]
+        self._outer.start(made)
+        return str(made)
+
+    def _import(self, tag: str, root: Any, changes: list[str]) -> str:
+        if tag not in self._loaded:
+            name, _, version = tag.rpartition(":")
+            with root:
+                self.api.import_image_from_data(root, repository=name, tag=version, changes=changes)
+            self.api.inspect_image(tag)
+            self._loaded.add(tag)
+        return tag
+
+
+def _rights() -> dict[str, object]:
+    """`--privileged`, or the same by hand where this machine's bounding set is not complete."""
+    status = Path("/proc/self/status").read_text()
+    bounding = int(next(line for line in status.splitlines() if line.startswith("CapBnd")).split()[1], 16)
+    if bounding >> CAP_SYS_RESOURCE & 1:
+        return {"Privileged": True}
+    return {
+        "CapAdd": ["ALL"],
+        "CapDrop": ["SYS_RESOURCE"],
+        "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+        "MaskedPaths": [],
+        "ReadonlyPaths": [],
+    }
+
+
+def _data_mount(small_disk_mb: int | None) -> dict[str, object]:
+    if small_disk_mb is None:
+        return {"Type": "volume", "Target": "/var/lib/docker"}
+    size = {"SizeBytes": small_disk_mb * 1024 * 1024}
+    return {"Type": "tmpfs", "Target": "/var/lib/docker", "TmpfsOptions": size}
+
+
+def _host_image(api: docker.APIClient) -> str:
+    """The host's image on this machine's engine, imported once and kept for the next runs."""
+    name, tag = f"llmstack-{images.HOST.name}", images.HOST.key
+    with images.only_one("host-image"):
+        try:
+            api.inspect_image(f"{name}:{tag}")
+        except docker.errors.ImageNotFound:
+            with images.root_tar(images.HOST).open("rb") as root:
+                api.import_image_from_data(root, repository=name, tag=tag)
+    return f"{name}:{tag}"
+
+
+def _tar_of(files: dict[str, Path]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for target, source in files.items():
+            tar.add(source, arcname=target.lstrip("/"))
+    return out.getvalue()
+
+
+def _enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"setns: {os.strerror(code)}")
