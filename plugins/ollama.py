@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from llmstack.modeltype import Family, Launch, LaunchRequest, ModelSpec, ModelType, Mount, Ollama, doc, split_source
+from llmstack.modeltype import (
+    Family,
+    Launch,
+    LaunchRequest,
+    ModelSpec,
+    ModelType,
+    Mount,
+    Ollama,
+    doc,
+    same_name,
+    split_source,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +65,7 @@ class OllamaType(ModelType):
         """The name in Ollama's registry; `hf:org/repo` is Ollama's `hf.co/org/repo`."""
         scheme, rest = split_source(model.source or model.name)
         return f"hf.co/{rest}" if scheme == "hf" else rest
+
+    def same_model(self, name: str, other: str) -> bool:
+        """`llama3` is `llama3:latest`; case does not count."""
+        return same_name(name, other)

@@ -68,11 +68,11 @@ class Weights:
 class InstanceSpec:
     """Everything an engine needs to run one service on one host; travels on the instance as its label.
 
-    `command` and `env` may hold the words `{port}`, `{listen}`, `{weights}` and `{program}`, filled in when the
-    instance is created (`settled`), so that a decided port or a path of this machine is no difference between two
-    specs. `wish` is what the user asked for (flat: "options.ctx_size"), the rest is what the type made of it: only a
-    changed wish is a reason to replace. `program` is argv[0..] of a process (`("python", "-m", ...)` means this interpreter); a container uses its
-    image's entrypoint.
+    `command` and `env` may hold the words `{port}`, `{listen}` and `{weights}`, filled in when the instance is created
+    (`settled`), so that a decided port or a path of this machine is no difference between two specs. `wish` is what
+    the user asked for (flat: "options.ctx_size"), the rest is what the type made of it: only a changed wish is a reason
+    to replace. `program` is argv[0..] of a process (`("python", "-m", ...)` means this interpreter); a container uses
+    its image's entrypoint.
     """
 
     stack: str

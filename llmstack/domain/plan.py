@@ -8,6 +8,7 @@ from enum import StrEnum
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.service import ModelSpec, Placement
 from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError
 
 
 class ActionKind(StrEnum):
@@ -43,7 +44,8 @@ class Action:
     """One thing to do with one target, and why.
 
     `placement` is the wanted service (None for what is removed and not in the inventory), `spec` what to create,
-    `observed` what is there, `model` the model of a fetch, `needs` what must be fetched first.
+    `observed` what is there, `model` the model of a fetch, `needs` what must be fetched first, `error` why it is
+    refused or unreachable.
     """
 
     kind: ActionKind
@@ -55,7 +57,7 @@ class Action:
     observed: Instance | None = None
     model: ModelSpec | None = None
     needs: tuple[Need, ...] = ()
-    exit_code: int = 0
+    error: LlmstackError | None = None
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record of a plan's row."""

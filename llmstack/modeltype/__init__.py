@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llmstack.clients.names import same_name
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
 from llmstack.domain.service import ModelSpec, ServiceSpec, doc
 from llmstack.errors import ConfigError, PreflightError
@@ -45,6 +46,7 @@ __all__ = [
     "check_gguf",
     "doc",
     "gguf_weights",
+    "same_name",
     "split_source",
 ]
 

@@ -89,6 +89,10 @@ class ModelType:
         """What the server calls this model."""
         return model.source or model.name
 
+    def same_model(self, name: str, other: str) -> bool:
+        """Whether two names mean the same model of a server."""
+        return name == other
+
     def preflight(self, spec: InstanceSpec) -> None:
         """Look closer at what a start needs, before anything is changed. Raises PreflightError."""
 

@@ -7,8 +7,6 @@ from dataclasses import MISSING, dataclass, fields
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from llmstack.domain.secret import Secret
-
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -53,7 +51,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in get_args(hint)
     if isinstance(value, bool):
         return hint is bool
-    return isinstance(value, {float: int | float, str: str | Secret}.get(hint, hint))
+    return isinstance(value, {float: int | float, str: str}.get(hint, hint))
 
 
 def _describe(hint: Any) -> str:

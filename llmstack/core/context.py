@@ -1,0 +1,87 @@
+"""What a run works with: the engines, the clock, the listeners, and whether to go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llmstack.core.desired import Wanted
+from llmstack.core.observe import EngineOf
+from llmstack.domain.event import Event, EventType
+from llmstack.domain.instance import Instance
+from llmstack.domain.plan import Action
+from llmstack.domain.progress import Progress
+from llmstack.domain.secret import Secret
+from llmstack.domain.target import Target
+from llmstack.errors import DeadlineError, LlmstackError, UnhealthyError
+from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
+
+
+class InterruptedRun(LlmstackError):
+    """The user stopped the run."""
+
+    exit_code, name = 130, "signal"
+
+
+@dataclass(kw_only=True)
+class Context:
+    """One run. `wanted` finds a placement by service@host; `deadline` is a time of the monotonic clock or None."""
+
+    task: str
+    engine_of: EngineOf
+    clock: Clock
+    sink: Sink
+    gpus: GpuReader
+    wanted: Mapping[Target, Wanted] = field(default_factory=dict)
+    forks: int = 8
+    wait: bool = True
+    deadline: float | None = None
+    interrupted: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raise InterruptedRun or DeadlineError when the run should go no further."""
+        if self.interrupted.is_set():
+            raise InterruptedRun("interrupted", "run it again to go on")
+        if self.deadline is not None and self.clock.monotonic() > self.deadline:
+            raise DeadlineError("the run took longer than --timeout", "give it more time, or pick less with --model")
+
+    def emit(self, type_: EventType, target: Target | None = None, message: str = "", **data: object) -> None:
+        """Tell the listeners."""
+        event = Event(ts=self.clock.now(), type=type_, task=self.task, target=target, message=message, data=data)
+        self.sink.emit(event)
+
+    def report(self, target: Target, progress: Progress) -> None:
+        """Tell the listeners how far a fetch has come. Raises InterruptedRun, which ends the fetch."""
+        self.emit(EventType.PROGRESS, target, progress=progress)
+        self.check()
+
+    def wanted_of(self, action: Action) -> Wanted:
+        """The placement behind an action."""
+        assert action.placement is not None
+        return self.wanted[action.placement.target]
+
+    def engine(self, wanted: Wanted) -> Engine:
+        """The engine that runs a placement."""
+        return self.engine_of(wanted.placement.host, wanted.engine)
+
+    def client(self, wanted: Wanted, there: Instance | None) -> Client | None:
+        """A client for a running server; None for an instance that publishes no port."""
+        url = self.url(wanted, there)
+        return client_of(wanted, url) if url else None
+
+    def url(self, wanted: Wanted, there: Instance | None) -> str | None:
+        """The base URL of a server as seen from here."""
+        if wanted.external:
+            return wanted.placement.service.url
+        endpoint = self.engine(wanted).endpoint(there) if there else None
+        return endpoint.controller if endpoint else None
+
+
+def client_of(wanted: Wanted, url: str) -> Client:
+    """The type's own client. Raises UnhealthyError for a placement whose plugin is broken."""
+    if wanted.type is None:
+        raise wanted.error or UnhealthyError(f"{wanted.target} has no type")
+    secret = wanted.placement.service.env.get(wanted.type.api_key_env or "")
+    key = secret.reveal() if isinstance(secret, Secret) else secret
+    return wanted.type.client(url, key, wanted.options)

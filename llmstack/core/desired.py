@@ -1,0 +1,198 @@
+"""From the inventory and the types to what each engine should run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llmstack.core.peers import peers_of
+from llmstack.core.wish import wish_of
+from llmstack.domain.instance import InstanceSpec, Mount
+from llmstack.domain.names import nearest
+from llmstack.domain.position import KeyPath, Problem
+from llmstack.domain.secret import Secret
+from llmstack.domain.service import Inventory, ModelSpec, Placement, problem_at
+from llmstack.domain.target import Target
+from llmstack.errors import InventoryError, LlmstackError, PluginError
+from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, NoOptions
+from llmstack.modeltype.options import OptionMistake, parse_options
+from llmstack.modeltype.registry import Registry
+
+EXTERNAL = "external"
+ADDRESSES = {"loopback": "127.0.0.1", "lan": "0.0.0.0"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A placement with what its type makes of it: `spec` to run, or `error` why it cannot be. `engine` is docker,
+    process or external (a service that somebody else runs)."""
+
+    placement: Placement
+    engine: str
+    type: ModelType | None = None
+    options: Any = None
+    spec: InstanceSpec | None = None
+    error: LlmstackError | None = None
+
+    @property
+    def target(self) -> Target:
+        """`service@host`."""
+        return self.placement.target
+
+    @property
+    def external(self) -> bool:
+        """Somebody else runs it."""
+        return self.engine == EXTERNAL
+
+    def enabled_models(self) -> tuple[ModelSpec, ...]:
+        """The models that should be served."""
+        return tuple(model for model in self.placement.models if model.enabled)
+
+
+def desire(inventory: Inventory, registry: Registry) -> tuple[Wanted, ...]:
+    """Every placement, resolved by its type.
+
+    Raises InventoryError with every mistake that only a type can find. What is wrong with one service's files or
+    plugin stands in its `error`, so that the others go on.
+    """
+    problems: dict[object, Problem] = {}
+    wanted = []
+    for placement in inventory.placements:
+        try:
+            kind = registry.get(placement.service.type)
+        except PluginError as error:
+            wanted.append(Wanted(placement=placement, engine=engine_of(placement), error=error))
+            continue
+        found = tuple(_problems(inventory, placement, kind, registry))
+        problems |= {(problem.code, problem.position, problem.message): problem for problem in found}
+        if kind and not found:
+            wanted.append(_want(inventory, placement, kind, registry))
+    if problems:
+        raise InventoryError(problems.values())
+    return tuple(wanted)
+
+
+def engine_of(placement: Placement) -> str:
+    """The engine that runs a placement: its own, else its host's; a `url:` makes it external."""
+    return EXTERNAL if placement.service.url else placement.service.engine or placement.host.engine
+
+
+def _problems(
+    inventory: Inventory, placement: Placement, kind: ModelType | None, registry: Registry
+) -> Iterator[Problem]:
+    service, path = placement.service, placement.path
+    if kind is None:
+        suggestion = nearest(service.type, registry.names())
+        types = ", ".join(registry.names())
+        message = f"unknown type '{service.type}' (types: {types})"
+        yield problem_at(inventory, (*path, "type"), "E030", message, suggestion)
+        return
+    engine = engine_of(placement)
+    if engine != EXTERNAL and engine not in kind.engines:
+        able = " or ".join(sorted(kind.engines))
+        message = f"type '{kind.name}' runs on {able}, not on {engine}"
+        yield problem_at(inventory, (*path, "engine"), "E031", message, sorted(kind.engines)[0])
+    if kind.api_key_env and service.bind != "loopback" and not service.insecure and kind.api_key_env not in service.env:
+        message = f"'{service.name}' would be open to the network without a key"
+        fix = f"set env.{kind.api_key_env}, or insecure: true"
+        yield problem_at(inventory, (*path, "bind"), "E032", message, fix)
+    yield from _option_problems(inventory, (*path, "options"), kind.Options, service.options)
+    yield from _model_problems(inventory, placement, kind)
+
+
+def _model_problems(inventory: Inventory, placement: Placement, kind: ModelType) -> Iterator[Problem]:
+    models, path = placement.models, placement.path
+    if kind.family is Family.COMPANION and models:
+        yield problem_at(
+            inventory, ("models", models[0].name), "E033", f"type '{kind.name}' serves no models", key=True
+        )
+    elif not kind.holds_many and len(models) > 1:
+        message = f"a {kind.name} service holds one model, '{placement.service.name}' is given {len(models)}"
+        yield problem_at(
+            inventory, ("models", models[1].name), "E034", message, "give it a service of its own", key=True
+        )
+    elif kind.needs_source and not models and not placement.service.url:
+        yield problem_at(inventory, path, "E035", f"service '{placement.service.name}' has no model to serve", key=True)
+    elif kind.needs_source and models and not models[0].source and not placement.service.url:
+        message = f"model '{models[0].name}' has no source"
+        yield problem_at(inventory, ("models", models[0].name), "E036", message, "write source: file:PATH", key=True)
+    if not placement.own_model:
+        for model in models:
+            yield from _option_problems(inventory, ("models", model.name, "options"), NoOptions, model.options)
+
+
+def _option_problems(inventory: Inventory, path: KeyPath, options: type, raw: Any) -> Iterator[Problem]:
+    for mistake in parse_options(options, raw)[1]:
+        yield problem_at(
+            inventory, (*path, mistake.name), "E037", mistake.message, _better(mistake), key=mistake.unknown
+        )
+
+
+def _better(mistake: OptionMistake) -> str | None:
+    return nearest(mistake.name, mistake.choices) if mistake.unknown else ", ".join(mistake.choices) or None
+
+
+def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry: Registry) -> Wanted:
+    engine = engine_of(placement)
+    options, _ = parse_options(kind.Options, placement.service.options)
+    base = Wanted(placement=placement, engine=engine, type=kind, options=options)
+    if engine == EXTERNAL:
+        return base
+    try:
+        return replace(base, spec=_launch(inventory, base, registry))
+    except LlmstackError as error:
+        return replace(base, error=error)
+    except Exception as error:  # noqa: BLE001 - a stranger's plugin may raise anything
+        broken = PluginError(f"plugin '{kind.name}' raised {type(error).__name__}: {error}", "report it to its author")
+        return replace(base, error=broken)
+
+
+def _launch(inventory: Inventory, wanted: Wanted, registry: Registry) -> InstanceSpec:
+    placement, kind = wanted.placement, wanted.type
+    assert kind is not None
+    peers = peers_of(inventory, placement, registry)
+    request = LaunchRequest(
+        stack=inventory.stack,
+        service=placement.service,
+        engine=wanted.engine,
+        options=wanted.options,
+        models=placement.models,
+        peers=peers,
+        base_dir=str(Path(inventory.path or ".").parent),
+    )
+    return replace(_spec(inventory, wanted, kind, kind.launch(request)), wish=wish_of(placement, peers))
+
+
+def _spec(inventory: Inventory, wanted: Wanted, kind: ModelType, launch: Launch) -> InstanceSpec:
+    service = wanted.placement.service
+    return InstanceSpec(
+        stack=inventory.stack,
+        service=service.name,
+        host=wanted.placement.host.name,
+        type=kind.name,
+        engine=wanted.engine,
+        image=launch.image if wanted.engine == "docker" else None,
+        program=launch.program if wanted.engine == "process" else (),
+        command=launch.command,
+        env={**launch.env, **{key: value for key, value in service.env.items() if isinstance(value, str)}},
+        secrets={key: value for key, value in service.env.items() if isinstance(value, Secret)},
+        port=kind.port if service.port is None else service.port,
+        container_port=kind.container_port(service, wanted.options),
+        bind=ADDRESSES.get(service.bind, service.bind),
+        mounts=(*launch.mounts, *map(_mount, service.mounts)),
+        weights=launch.weights,
+        resources=service.resources,
+        restart=service.restart,
+        models={model.name: kind.served_name(model) for model in wanted.placement.models},
+        depends_on=service.depends_on,
+        compose_labels=inventory.compose_labels,
+        inventory=inventory.path,
+    )
+
+
+def _mount(text: str) -> Mount:
+    """`source:target[:ro]`; a source with a slash is a path, else the name of a volume."""
+    source, target, *mode = text.split(":")
+    return Mount(source=source, target=target, read_only=mode == ["ro"], volume="/" not in source)

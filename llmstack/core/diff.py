@@ -1,0 +1,66 @@
+"""PURE: what differs between the spec that is wanted and the one an instance carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.plan import FieldChange
+from llmstack.domain.secret import Sealed, Secret
+
+_IN_FORCE = ("engine", "image", "program", "command", "env", "container_port", "bind", "mounts", "resources", "restart")
+
+
+def changes(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldChange, ...]:
+    """Fields that the user asked to be different; empty when nothing in force would change.
+
+    A newer llmstack or plugin may launch the same wish in another way: that alone is no change (see `outdated`).
+    """
+    content = (*_weights(wanted, there), *_secrets(wanted.secrets, there.secrets))
+    if not content and _same_in_force(wanted, there):
+        return ()
+    return (*_wish(wanted.wish, there.wish), *content)
+
+
+def outdated(wanted: InstanceSpec, there: InstanceSpec) -> bool:
+    """The wish is the same, but this llmstack or plugin would launch it differently."""
+    return not changes(wanted, there) and not _same_in_force(wanted, there)
+
+
+def _same_in_force(wanted: InstanceSpec, there: InstanceSpec) -> bool:
+    same_port = wanted.port in ("auto", there.host_port)
+    return same_port and all(_plain(getattr(wanted, name)) == _plain(getattr(there, name)) for name in _IN_FORCE)
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _wish(wanted: Mapping[str, object], there: Mapping[str, object]) -> Iterator[FieldChange]:
+    for key in sorted({*wanted, *there}):
+        if wanted.get(key) != there.get(key):
+            yield FieldChange(key, _text(there.get(key)), _text(wanted.get(key)))
+
+
+def _weights(wanted: InstanceSpec, there: InstanceSpec) -> Iterator[FieldChange]:
+    before, after = (spec.weights.fingerprint if spec.weights else "" for spec in (there, wanted))
+    if before != after and wanted.weights and there.weights and wanted.weights.source == there.weights.source:
+        yield FieldChange("weights", before, after)
+
+
+def _secrets(wanted: Mapping[str, Secret | Sealed], there: Mapping[str, Secret | Sealed]) -> Iterator[FieldChange]:
+    for name in sorted({*wanted, *there}):
+        if not _same_secret(wanted.get(name), there.get(name)):
+            yield FieldChange(f"env.{name}", "(secret)" if name in there else "", "(secret)" if name in wanted else "")
+
+
+def _same_secret(wanted: Secret | Sealed | None, there: Secret | Sealed | None) -> bool:
+    if isinstance(wanted, Secret) and isinstance(there, Sealed):
+        return there.matches(wanted.reveal())
+    return wanted is None and there is None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,73 @@
+"""Ask every host at once what runs there; a host that cannot be reached is a result, not an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from llmstack.core.desired import Wanted
+from llmstack.domain.host import Host
+from llmstack.domain.instance import Instance, Need
+from llmstack.domain.server import Liveness, ServedModel
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError
+from llmstack.protocols import Engine
+
+Place = tuple[str, str]
+"""(host name, engine kind)"""
+
+EngineOf = Callable[[Host, str], Engine]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What is there. `instances` is keyed by service@host and engine; `errors` by place that could not be asked.
+
+    Facts beside it: `served` the models of a running server (None where it does not answer), `needs` what must be
+    fetched before a start, `broken` why a start cannot succeed, `lives` how external services look.
+    """
+
+    instances: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
+    errors: Mapping[Place, LlmstackError] = field(default_factory=dict)
+    served: Mapping[Target, tuple[ServedModel, ...] | None] = field(default_factory=dict)
+    needs: Mapping[Target, tuple[Need, ...]] = field(default_factory=dict)
+    broken: Mapping[Target, LlmstackError] = field(default_factory=dict)
+    lives: Mapping[Target, Liveness] = field(default_factory=dict)
+
+    def find(self, wanted: Wanted) -> Instance | None:
+        """The instance of a placement, on the engine where it is wanted."""
+        return self.instances.get((wanted.target, wanted.engine))
+
+
+def places_of(wanted: Iterable[Wanted]) -> dict[Place, Host]:
+    """Every (host, engine) that something is wanted on."""
+    return {(item.target.host, item.engine): item.placement.host for item in wanted if not item.external}
+
+
+def observe(
+    places: Mapping[Place, Host], engine_of: EngineOf, stack: str | None, forks: int
+) -> tuple[tuple[Instance, ...], dict[Place, LlmstackError]]:
+    """All instances of `stack` on all places, asked in parallel, and the places that could not be asked."""
+
+    def ask(place: Place) -> tuple[Instance, ...] | LlmstackError:
+        try:
+            return engine_of(places[place], place[1]).observe(stack)
+        except LlmstackError as error:
+            return error
+
+    answers = dict(zip(places, in_parallel(ask, list(places), forks), strict=True))
+    instances = [row for answer in answers.values() if not isinstance(answer, LlmstackError) for row in answer]
+    return tuple(instances), {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
+
+
+def in_parallel(work: Callable[[T], R], items: list[T], forks: int) -> list[R]:
+    """`work` on every item, at most `forks` at once; one item needs no thread."""
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(max_workers=max(1, min(forks, len(items)))) as pool:
+        return list(pool.map(work, items))

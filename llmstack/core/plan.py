@@ -1,0 +1,239 @@
+"""PURE: desired and observed in, reasoned actions out. The same plan feeds `--check`, `--diff`, JSON and `up`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from llmstack.core.desired import Wanted
+from llmstack.core.diff import changes
+from llmstack.core.observe import Observed
+from llmstack.core.select import Picked
+from llmstack.domain.instance import SPEC_SCHEMA, Instance, InstanceSpec, Need, State
+from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
+from llmstack.domain.server import Life, ServedModel
+from llmstack.domain.service import ModelSpec
+from llmstack.domain.target import Target, TargetKind
+from llmstack.errors import LlmstackError, PluginError, UnhealthyError, UnreachableError, UsageError
+from llmstack.modeltype import Family
+
+
+def plan_up(picked: Sequence[Picked], observed: Observed) -> Plan:
+    """What makes every picked placement true, in order."""
+    return Plan(tuple(action for item in picked for action in _up(item, observed)))
+
+
+def plan_pull(picked: Sequence[Picked], observed: Observed) -> Plan:
+    """What brings the models (and images) of every picked placement, without starting anything."""
+    return Plan(tuple(action for item in picked for action in _pull(item, observed)))
+
+
+def plan_down(picked: Sequence[Picked], observed: Observed, orphans: Iterable[Instance] = ()) -> Plan:
+    """What stops and removes every picked placement, dependants first; `orphans` go too."""
+    actions = [action for item in reversed(picked) for action in _down(item, observed)]
+    actions += [
+        Action(kind=ActionKind.REMOVE, target=orphan.target, reason="not in the inventory", observed=orphan)
+        for orphan in orphans
+    ]
+    return Plan(tuple(actions))
+
+
+def _up(item: Picked, observed: Observed) -> Iterator[Action]:
+    wanted = item.wanted
+    service = wanted.placement.service
+    blocked = _blocked(wanted, observed)
+    if blocked:
+        yield blocked
+    elif not service.enabled or (wanted.placement.own_model and not wanted.enabled_models()):
+        yield from _off(wanted, observed)
+    elif wanted.external:
+        yield from _external(item, observed)
+    else:
+        yield from _moved(wanted, observed)
+        action = _instance(wanted, observed)
+        yield action
+        yield from _models(item, observed, running=action.kind is ActionKind.KEEP)
+
+
+def _blocked(wanted: Wanted, observed: Observed) -> Action | None:
+    """Why nothing can be done with this placement at all."""
+    place = (wanted.target.host, wanted.engine)
+    if place in observed.errors:
+        return _unable(wanted, ActionKind.UNREACHABLE, observed.errors[place])
+    if wanted.error and wanted.placement.service.enabled:
+        return _unable(wanted, ActionKind.REFUSED, wanted.error)
+    there = observed.find(wanted)
+    if there and there.schema is not None and there.schema > SPEC_SCHEMA:
+        message = f"{there.container_name} was written by a newer llmstack (spec {there.schema}, known {SPEC_SCHEMA})"
+        return _unable(wanted, ActionKind.REFUSED, PluginError(message, "upgrade llmstack on this machine"))
+    if there and there.spec is None:
+        message = f"{there.container_name} is there, but carries no label of llmstack's"
+        error = UsageError(message, "remove or rename it, or give the service another name")
+        return _unable(wanted, ActionKind.REFUSED, error)
+    return None
+
+
+def _unable(wanted: Wanted, kind: ActionKind, error: LlmstackError) -> Action:
+    return Action(kind=kind, target=wanted.target, reason=error.message, placement=wanted.placement, error=error)
+
+
+def _off(wanted: Wanted, observed: Observed) -> Iterator[Action]:
+    there = observed.find(wanted)
+    if there:
+        yield _act(ActionKind.REMOVE, wanted, "enabled: false", observed=there)
+
+
+def _external(item: Picked, observed: Observed) -> Iterator[Action]:
+    wanted = item.wanted
+    life = observed.lives.get(wanted.target)
+    if life is None or life.life is Life.SILENT:
+        url = wanted.placement.service.url
+        detail = f": {life.detail}" if life and life.detail else ""
+        message = f"nothing answers at {url}{detail}"
+        yield _unable(wanted, ActionKind.UNREACHABLE, UnreachableError(message, "llmstack does not run it: start it"))
+        return
+    yield _act(ActionKind.KEEP, wanted, "external")
+    yield from _models(item, observed, running=True)
+
+
+def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
+    """The same service on another engine of the host: it holds the port, so it goes first."""
+    for (target, engine), there in observed.instances.items():
+        if target == wanted.target and engine != wanted.engine:
+            yield _act(ActionKind.REMOVE, wanted, f"now runs on {wanted.engine}, not on {engine}", observed=there)
+
+
+def _instance(wanted: Wanted, observed: Observed) -> Action:
+    spec, there = wanted.spec, observed.find(wanted)
+    assert spec is not None
+    if there is None or there.spec is None:
+        return _begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
+    differences = changes(spec, there.spec)
+    spec = _sticky(spec, there.spec)
+    if differences:
+        reason = ", ".join(f"{change.field} differs" for change in differences)
+        return _begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=differences)
+    if there.state in (State.STOPPED, State.CRASHED):
+        # A process has its secrets only in memory: what lost them must be created again.
+        kind = ActionKind.REPLACE if spec.secrets and spec.engine == "process" else ActionKind.START
+        return _begin(kind, wanted, spec, describe(there), observed=observed, there=there)
+    return _act(ActionKind.KEEP, wanted, "as wanted", observed=there, spec=there.spec)
+
+
+def _begin(
+    kind: ActionKind,
+    wanted: Wanted,
+    spec: InstanceSpec,
+    reason: str,
+    *,
+    observed: Observed,
+    there: Instance | None = None,
+    differences: Sequence[FieldChange] = (),
+) -> Action:
+    broken = observed.broken.get(wanted.target)
+    if broken:
+        return _unable(wanted, ActionKind.REFUSED, broken)
+    needs = observed.needs.get(wanted.target, ())
+    return _act(kind, wanted, reason, observed=there, spec=spec, changes=tuple(differences), needs=needs)
+
+
+def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
+    """What was `auto` stays as it was decided."""
+    if spec.port == "auto" and there.host_port is not None:
+        return spec.with_decided(port=str(there.host_port))
+    return spec
+
+
+def _models(item: Picked, observed: Observed, *, running: bool) -> Iterator[Action]:
+    """A fetch for each picked model that the server does not have; what it has is kept."""
+    wanted = item.wanted
+    if wanted.type is None or wanted.type.family is not Family.LAZY:
+        return
+    served = observed.served.get(wanted.target) if running else None
+    for model in item.models:
+        target = Target(model.name, wanted.target.host, TargetKind.MODEL)
+        if model.enabled:
+            yield _model(wanted, model, target, served)
+
+
+def _model(wanted: Wanted, model: ModelSpec, target: Target, served: tuple[ServedModel, ...] | None) -> Action:
+    assert wanted.type is not None
+    name = wanted.type.served_name(model)
+    if served is not None and any(wanted.type.same_model(name, there.name) for there in served):
+        return _act(ActionKind.KEEP, wanted, "as wanted", target=target, model=model)
+    reason = "not in the server" if served is not None else "told when the server runs"
+    need = Need(kind="model", name=name)
+    return _act(ActionKind.FETCH, wanted, reason, target=target, model=model, needs=(need,))
+
+
+def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
+    wanted = item.wanted
+    blocked = _blocked(wanted, observed)
+    if blocked:
+        yield blocked
+        return
+    there = observed.find(wanted)
+    if wanted.type and wanted.type.family is Family.LAZY:
+        running = wanted.external or (there is not None and there.running)
+        if running:
+            yield from _models(item, observed, running=True)
+        else:
+            error = UnhealthyError(f"{wanted.target} does not run, and only it can pull", "llmstack up, then pull")
+            yield _unable(wanted, ActionKind.REFUSED, error)
+    elif wanted.target in observed.broken:
+        yield _unable(wanted, ActionKind.REFUSED, observed.broken[wanted.target])
+    elif wanted.spec and (needs := observed.needs.get(wanted.target, ())):
+        yield _act(ActionKind.FETCH, wanted, "not there", spec=wanted.spec, needs=needs)
+    else:
+        yield _act(ActionKind.KEEP, wanted, "already there")
+
+
+def _down(item: Picked, observed: Observed) -> Iterator[Action]:
+    wanted = item.wanted
+    place = (wanted.target.host, wanted.engine)
+    if place in observed.errors:
+        yield _unable(wanted, ActionKind.UNREACHABLE, observed.errors[place])
+    elif _only_models(item):
+        yield from _unload(item, observed)
+    elif wanted.external:
+        yield _act(ActionKind.KEEP, wanted, "external: not llmstack's to stop")
+    elif there := [row for (target, _), row in observed.instances.items() if target == wanted.target]:
+        for row in there:
+            yield _act(ActionKind.REMOVE, wanted, describe(row), observed=row)
+    else:
+        yield _act(ActionKind.KEEP, wanted, "not there")
+
+
+def _only_models(item: Picked) -> bool:
+    """Some models of a shared service were named: the server and its other models stay."""
+    placement = item.wanted.placement
+    return item.by_model and not placement.own_model and bool(item.models)
+
+
+def _unload(item: Picked, observed: Observed) -> Iterator[Action]:
+    wanted = item.wanted
+    assert wanted.type is not None
+    served = observed.served.get(wanted.target) or ()
+    for model in item.models:
+        target = Target(model.name, wanted.target.host, TargetKind.MODEL)
+        name = wanted.type.served_name(model)
+        loaded = any(there.loaded and wanted.type.same_model(name, there.name) for there in served)
+        kind = ActionKind.STOP if loaded else ActionKind.KEEP
+        reason = "loaded" if loaded else "not loaded"
+        yield _act(kind, wanted, reason, target=target, model=model, observed=observed.find(wanted))
+
+
+def _act(kind: ActionKind, wanted: Wanted, reason: str, **more: object) -> Action:
+    target = more.pop("target", wanted.target)
+    return Action(kind=kind, target=target, reason=reason, placement=wanted.placement, **more)  # type: ignore[arg-type]
+
+
+def describe(there: Instance) -> str:
+    """In a few words, what an instance is doing and why, as far as its engine tells."""
+    parts = [there.state.value if there.state is not State.STARTING else "running"]
+    if there.exit_code is not None and not there.running:
+        parts.append(f"exit {there.exit_code}")
+    if there.out_of_memory:
+        parts.append("out of memory")
+    if there.restarts:
+        parts.append(f"{there.restarts} restart{'' if there.restarts == 1 else 's'}")
+    return ", ".join(parts)

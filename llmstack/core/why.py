@@ -1,0 +1,49 @@
+"""PURE: why an instance failed, from what its engine and its log say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from llmstack.domain.instance import Instance
+from llmstack.domain.ladder import Why
+from llmstack.modeltype.failures import COMMON, FailureRule, first_error
+
+_OF_EXIT = {
+    132: ("The program used a CPU instruction that this machine lacks.", "use a build for an older CPU"),
+    127: ("The program is not there.", "correct `image:`, or install the program"),
+    126: ("The program may not be run.", "check `image:` and its entrypoint"),
+}
+_KILLED = (
+    "It was killed from outside (SIGKILL), not by itself.",
+    "look for who killed it: the kernel for lack of memory, or somebody's kill -9; then run up again",
+)
+_OUT_OF_MEMORY = (
+    "The kernel killed it: it needed more memory than it may use.",
+    "raise resources.memory, or use a smaller context or model",
+)
+
+
+def explain(there: Instance | None, lines: Sequence[str], rules: Iterable[FailureRule], otherwise: str) -> Why:
+    """The first error line, what it means and one concrete change; `otherwise` is said when the log tells nothing."""
+    found = first_error(lines, (*rules, *COMMON))
+    number, line, rule = found or (None, None, None)
+    meaning, do = _verdict(there, rule)
+    return Why(
+        summary=(line or otherwise).strip(),
+        meaning=meaning,
+        do=do,
+        log_line=number,
+        exit_code=there.exit_code if there and not there.running else None,
+        out_of_memory=there.out_of_memory if there else None,
+        restarts=there.restarts if there else None,
+    )
+
+
+def _verdict(there: Instance | None, rule: FailureRule | None) -> tuple[str | None, str | None]:
+    if there and there.out_of_memory:
+        return _OUT_OF_MEMORY
+    if rule:
+        return rule.meaning, rule.do
+    if there and not there.running and there.exit_code in (137, -9):
+        return _KILLED
+    return _OF_EXIT.get(there.exit_code or 0, (None, None)) if there else (None, None)
