@@ -33,7 +33,7 @@ PY
 
 find_python() {
   local candidate path verdict old="" bare=""
-  for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+  for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3}; do
     path=$(command -v "$candidate") || continue
     verdict=$(look_at "$path")
     case $verdict in
