@@ -12,9 +12,7 @@ import pytest
 from tests import room
 
 HERE = Path(__file__).parent
-if (HERE / "rig" / "fixtures.py").exists():
-    pytest_plugins = ["tests.rig.fixtures"]
-
+pytest_plugins = ["tests.rig.fixtures"]
 BUDGET_S = {"unit": 60, "contract": 120, "cli": 120, "integration": 240, "e2e": 180, "fault": 180, "meta": 60}
 """Seconds that each suite may take on 2 cores, summed over its tests; CONTRIBUTING.md says the same."""
 

@@ -1,0 +1,1 @@
+"""Measures llmstack beside a peer in the same run; figures are medians, and ratios are what counts."""

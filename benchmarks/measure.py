@@ -1,0 +1,95 @@
+"""Repeat, take medians, compare with a peer, and say on what machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "build" / "benchmarks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """Runs in seconds of each subject; the first one is the peer that the others are compared with."""
+
+    title: str
+    note: str
+    seconds: Mapping[str, list[float]]
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Subject, median, range and ratio to the peer, as text."""
+        peer = median(next(iter(self.seconds.values())))
+        return [
+            (
+                name,
+                f"{median(runs) * 1e3:.0f}",
+                f"{min(runs) * 1e3:.0f}-{max(runs) * 1e3:.0f}",
+                f"{median(runs) / peer:.2f}",
+            )
+            for name, runs in self.seconds.items()
+        ]
+
+    def markdown(self) -> str:
+        """A section of the document."""
+        repetitions = len(next(iter(self.seconds.values())))
+        lines = [
+            f"## {self.title}",
+            "",
+            self.note,
+            "",
+            "| what | median ms | range ms | ratio |",
+            "| --- | --- | --- | --- |",
+        ]
+        lines += [f"| {' | '.join(row)} |" for row in self.rows()]
+        return "\n".join([*lines, "", f"{repetitions} repetitions, in turn.", ""])
+
+    def save(self, name: str) -> None:
+        """Write `build/benchmarks/NAME.json` with every single run, and print the table."""
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        record = {"title": self.title, "machine": machine(), "seconds": dict(self.seconds)}
+        (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(self.markdown())
+
+
+def in_turn(subjects: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
+    """Seconds of each subject, all of them once per round, so that a busy moment hits them alike."""
+    for run in subjects.values():
+        run()  # fills caches; not counted
+    seconds: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(repetitions):
+        for name, run in subjects.items():
+            seconds[name].append(run())
+    return seconds
+
+
+def timed(argv: list[str], *, env: Mapping[str, str], cwd: Path = ROOT) -> float:
+    """Seconds from the start of a command to its end, which must be a good one."""
+    begun = time.perf_counter()
+    run = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    spent = time.perf_counter() - begun
+    if run.returncode != 0:
+        raise SystemExit(f"{' '.join(argv)} ended with {run.returncode}:\n{run.stderr}")
+    return spent
+
+
+def private_env(room: Path) -> dict[str, str]:
+    """This environment with a store and state of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LLMSTACK_")}
+    return clean | {"LLMSTACK_STORE": str(room / "store.db"), "LLMSTACK_PROCESS_ROOT": str(room / "processes")}
+
+
+def machine() -> str:
+    """Cores, memory, system and Python; no names."""
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {gib:.0f} GiB, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}"
+    )
