@@ -1,1 +1,1 @@
-"""gpu."""
+"""Facts about GPUs, and which container uses them."""
