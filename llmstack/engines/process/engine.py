@@ -1,0 +1,296 @@
+"""The embedded engine behind the Engine protocol: one folder and one shim per instance."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import llmstack
+from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.instance import Instance, InstanceSpec, Need
+from llmstack.domain.secret import Sealed
+from llmstack.engines import labels
+from llmstack.engines.process import processes
+from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
+from llmstack.engines.process.launch import argv_of, launch_of, run_shim
+from llmstack.engines.process.log import follow, read
+from llmstack.engines.process.look import KIND, look
+from llmstack.engines.process.stacklock import stack_lock
+from llmstack.engines.process.stopping import stop
+from llmstack.engines.process.strangers import strangers
+from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
+from llmstack.protocols import Ability, Report
+
+ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
+STALE_S = 3600.0
+DEFAULT_PORT = 8000
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class ProcessEngine:
+    """Instances as processes of this machine.
+
+    `root` holds a folder per instance (default: the user's state directory, or LLMSTACK_PROCESS_ROOT). Values of
+    secrets live in this object and in the servers' environments alone.
+    """
+
+    def __init__(self, host: str, root: Path | None = None) -> None:
+        self.kind = KIND
+        self.host = host
+        self.abilities: frozenset[Ability] = frozenset()
+        self.root = (root or _default_root()).absolute()
+        self._secrets: dict[str, dict[str, str]] = {}
+        self._promised: dict[str, int] = {}
+
+    def describe(self) -> str:
+        """`process 1.0.0`."""
+        return f"{KIND} {llmstack.__version__}"
+
+    def observe(self, stack: str | None) -> tuple[Instance, ...]:
+        """Reads each folder's files and tries its lock. Raises UnreachableError when the root cannot be read."""
+        with _disk(self.root):
+            folders = sorted(self.root.iterdir()) if self.root.exists() else []
+        found = (look(folder, self.host) for folder in folders if NAME.fullmatch(folder.name) and folder.is_dir())
+        return tuple(instance for instance in found if stack is None or instance.stack == stack)
+
+    def inspect(self, name: str) -> Instance | None:
+        """As `observe`, of one instance."""
+        folder = self.root / name
+        return look(folder, self.host) if NAME.fullmatch(name) and folder.is_dir() else None
+
+    def strangers(self) -> tuple[Instance, ...]:
+        """Processes that listen and look like model servers."""
+        ours = {pid for instance in self.observe(None) for pid in processes.tree(instance.pid, instance.id)}
+        return strangers(self.host, ours)
+
+    def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
+        """Nothing can be fetched; PreflightError for a program or file that is not there."""
+        argv_of(spec)
+        if spec.mounts:
+            raise PreflightError(
+                f"{spec.target}: a process has no mounts", "set `engine: docker`, or use paths in args"
+            )
+        if spec.weights and not Path(spec.weights.path).exists():
+            raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
+        return ()
+
+    def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
+        """Never needed here: `missing` names nothing that could be fetched."""
+
+    def decide_port(self, spec: InstanceSpec) -> int:
+        """First free port from the type's own upward that no other instance here was given."""
+        others = {port for name, port in self._promised.items() if name != spec.name}
+        others |= {each.port for each in self.observe(None) if each.port and each.container_name != spec.name}
+        wish = spec.container_port or DEFAULT_PORT
+        port = processes.free_port(spec.bind, wish, others)
+        if port is None:
+            raise PreflightError(f"{spec.target}: no free port from {wish} on {spec.bind}", "set `port:` yourself")
+        self._promised[spec.name] = port
+        return port
+
+    def check_port(self, spec: InstanceSpec) -> None:
+        """Binds the port for a moment; the instance that `spec` would replace may hold it."""
+        port = spec.host_port
+        error = port is not None and processes.bind_error(spec.bind, port)
+        if not port or not error:
+            return
+        holders = [listener for listener in processes.listeners() if listener.port == port]
+        mine = self.inspect(spec.name)
+        own = processes.tree(mine.pid, mine.id) if mine and mine.running else {}
+        if holders and all(holder.pid in own for holder in holders):
+            return
+        raise _port_error(spec, port, error, holders)
+
+    def create(self, spec: InstanceSpec) -> Instance:
+        """Make the folder as a whole or not at all; nothing runs yet."""
+        written = labels.labels_of(spec)
+        instance_id = uuid.uuid4().hex
+        with _disk(self.root):
+            self._prepare_root()
+            draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+            try:
+                write_json(draft / LABELS, written)
+                write_json(draft / STATE, {"id": instance_id, "created_at": time.time(), "phase": CREATED})
+                (draft / LOCK).touch(mode=0o600)
+                _move(draft, self._path(spec.name))
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        self._secrets[instance_id] = {
+            name: secret.reveal() for name, secret in spec.secrets.items() if not isinstance(secret, Sealed)
+        }
+        return look(self._path(spec.name), self.host)
+
+    def start(self, name: str) -> None:
+        """Run the shim; returns when it spawned the server, or tells why it could not."""
+        instance = self._instance(name)
+        if instance.running:
+            return
+        if instance.spec is None:
+            raise LlmstackError(
+                f"{name} was created by another version of llmstack (schema {instance.schema})", "run up again with it"
+            )
+        launch = launch_of(instance.spec, instance.id, self._secrets.get(instance.id, {}))
+        processes.sweep(instance.id)
+        answer = run_shim(self._path(name), launch)
+        if "error" in answer:
+            raise PreflightError(
+                f"{instance.target}: cannot run {launch['argv'][0]}: {answer['error']}", "look at the program's file"
+            )
+
+    def stop(self, name: str, timeout_s: float) -> None:
+        """End it on purpose; nothing to do for one that ended by itself, but what it left behind is killed."""
+        instance = self._instance(name)
+        self._remember_secrets(instance)
+        stop(self._path(name), instance, timeout_s)
+
+    def remove(self, name: str) -> None:
+        """Delete the folder. Raises LlmstackError while it runs."""
+        instance = self.inspect(name)
+        if instance is None:
+            return
+        with _disk(self.root), locked(self._path(name) / LOCK) as fd:
+            if fd is None:
+                raise LlmstackError(f"{name} runs", "stop it first")
+            os.ftruncate(fd, 0)  # an old shim's pid must not be read while we hold its lock
+            grave = self.root / f".gone-{uuid.uuid4().hex}"
+            self._path(name).rename(grave)
+            shutil.rmtree(grave)
+        processes.sweep(instance.id)
+        self._secrets.pop(instance.id, None)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename the folder, under a running server too."""
+        self._instance(name)
+        with _disk(self.root):
+            _move(self._path(name), self._path(new_name))
+
+    def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines of the log, across its rotation; `follow` goes on until the instance ends for good."""
+        self._instance(name)
+        folder = self._path(name)
+        return _follow(folder, tail) if follow else read(folder, tail)
+
+    def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[None]:
+        """A file lock in the root: whoever dies frees it."""
+        with _disk(self.root):
+            self._prepare_root()
+        return stack_lock(self.root / f".{stack}.lock", stack, owner, lease_s)
+
+    def endpoint(self, instance: Instance) -> Endpoint | None:
+        """The bind address; what listens everywhere is reached by loopback from here, by name from elsewhere."""
+        if instance.port is None:
+            return None
+        bind = instance.spec.bind if instance.spec else "127.0.0.1"
+        here = _url(ANYWHERE.get(bind, bind), instance.port)
+        if bind in ANYWHERE:
+            name = socket.gethostname() if self.host == "localhost" else self.host
+            return Endpoint(here, network=_url(name, instance.port))
+        return Endpoint(here, network=None if bind in LOOPBACK else here)
+
+    def pids(self, name: str) -> tuple[int, ...]:
+        """The server and all its descendants."""
+        instance = self._instance(name)
+        return tuple(sorted(processes.tree(instance.pid, instance.id)))
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    def _path(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise LlmstackError(f"'{name}' is no name for an instance", "use letters, digits, '-', '_' and '.'")
+        return self.root / name
+
+    def _instance(self, name: str) -> Instance:
+        instance = self.inspect(name)
+        if instance is None:
+            raise NoMatchError(f"no instance {name} on {self.host}", "`status` shows what is there")
+        return instance
+
+    def _prepare_root(self) -> None:
+        """The root, for nobody but us; forgets drafts that a killed run left."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.root.stat().st_mode & 0o022:
+            raise LlmstackError(
+                f"others may write to {self.root}, and could run programs as you", f"chmod 700 {self.root}"
+            )
+        for draft in self.root.glob(".*-*"):
+            if draft.is_dir() and time.time() - draft.stat().st_mtime > STALE_S:
+                shutil.rmtree(draft, ignore_errors=True)
+
+    def _remember_secrets(self, instance: Instance) -> None:
+        """Keep what the running server was given, so that this run can start it again (a replace that is undone)."""
+        wanted = instance.spec.secrets if instance.spec else {}
+        if wanted and instance.id not in self._secrets:
+            env = processes.environment(instance.pid)
+            self._secrets[instance.id] = {
+                name: env[name]
+                for name, sealed in wanted.items()
+                if name in env and isinstance(sealed, Sealed) and sealed.matches(env[name])
+            }
+
+
+def _default_root() -> Path:
+    if chosen := os.environ.get(ROOT_ENV):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_state_path("llmstack") / "instances"
+
+
+@contextlib.contextmanager
+def _disk(root: Path) -> Iterator[None]:
+    """Raises UnreachableError for a root that refuses us, LlmstackError for a full or broken disk."""
+    try:
+        yield
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise UnreachableError(
+            f"cannot use {error.filename or root}: {error.strerror}", f"set {ROOT_ENV} to a directory of yours"
+        ) from error
+    except OSError as error:
+        raise LlmstackError(f"cannot use {error.filename or root}: {error.strerror}", "look at that disk") from error
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, never over another instance. Raises LlmstackError(conflict=True) when the name is taken."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in TAKEN:
+            raise
+        raise LlmstackError(
+            f"the name {target.name} is taken in {target.parent}", "look at it with `status`", conflict=True
+        ) from error
+
+
+def _follow(folder: Path, tail: int | None) -> Iterator[str]:
+    return follow(folder, tail, lambda: is_held(folder / LOCK))
+
+
+def _url(address: str, port: int) -> str:
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def _port_error(spec: InstanceSpec, port: int, error: OSError, holders: list[processes.Listener]) -> PreflightError:
+    if error.errno != errno.EADDRINUSE:
+        return PreflightError(
+            f"{spec.target}: cannot listen on {spec.bind}:{port}: {error.strerror}", "see `bind:`, `port:`"
+        )
+    who = str(holders[0]) if holders else "an unknown process"
+    return PreflightError(
+        f"{spec.target}: port {port} on {spec.bind} is taken by {who}",
+        "end it, or set another `port:` (or `port: auto`)",
+        port=port,
+        holder=who,
+    )

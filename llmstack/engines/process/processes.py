@@ -1,0 +1,113 @@
+"""Processes and ports of this machine, by psutil; what the rights do not show is unknown, not an error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from llmstack.engines.process.files import LOCK
+from llmstack.engines.process.launch import INSTANCE_ENV
+
+GONE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A process that listens on `port`; all else None where the rights do not show it."""
+
+    port: int
+    address: str
+    pid: int | None = None
+    name: str | None = None
+    started_at: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name or 'process'} (pid {self.pid})" if self.pid else "a process of another user"
+
+
+def listeners() -> tuple[Listener, ...]:
+    """All listening TCP sockets; empty where the system tells nobody (macOS without rights)."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except (psutil.Error, OSError):
+        return ()
+    return tuple(
+        _listener(connection.laddr.port, connection.laddr.ip, connection.pid)
+        for connection in connections
+        if connection.laddr and connection.status == psutil.CONN_LISTEN
+    )
+
+
+def _listener(port: int, address: str, pid: int | None) -> Listener:
+    with contextlib.suppress(psutil.Error):
+        if pid:
+            process = psutil.Process(pid)
+            return Listener(port, address, pid, process.name(), process.create_time())
+    return Listener(port, address, pid)
+
+
+def bind_error(address: str, port: int) -> OSError | None:
+    """Why nobody can listen there now; None when it is free."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not count
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def free_port(address: str, wish: int, taken: Collection[int]) -> int | None:
+    """The first free port from `wish` upward that is not in `taken`."""
+    ports = range(wish, min(wish + 1000, 65536))
+    return next((port for port in ports if port not in taken and bind_error(address, port) is None), None)
+
+
+def shim_of(folder: Path) -> psutil.Process | None:
+    """The process that keeps `folder`, known by its pid in the lock and by where it works."""
+    with contextlib.suppress(psutil.Error, OSError, ValueError):
+        process = psutil.Process(int((folder / LOCK).read_text()))
+        if os.path.samefile(process.cwd(), folder):
+            return process
+    return None
+
+
+def tree(pid: int | None, instance_id: str) -> dict[int, psutil.Process]:
+    """A server with its descendants, and whoever else inherited the instance's id."""
+    found = {process.pid: process for process in _marked(instance_id)}
+    with contextlib.suppress(psutil.Error):
+        if pid:
+            server = psutil.Process(pid)
+            found |= {process.pid: process for process in (server, *server.children(recursive=True))}
+    return found
+
+
+def environment(pid: int | None) -> dict[str, str]:
+    """The environment a process was started with; empty where it cannot be read."""
+    with contextlib.suppress(psutil.Error, OSError):
+        if pid:
+            return psutil.Process(pid).environ()
+    return {}
+
+
+def sweep(instance_id: str) -> list[psutil.Process]:
+    """Kill what an instance left behind; returns what stays all the same."""
+    strays = list(_marked(instance_id))
+    for process in strays:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    return psutil.wait_procs(strays, timeout=GONE_S)[1] if strays else []
+
+
+def _marked(instance_id: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(INSTANCE_ENV) == instance_id and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
