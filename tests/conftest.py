@@ -13,8 +13,6 @@ from tests import room
 
 HERE = Path(__file__).parent
 pytest_plugins = ["tests.rig.fixtures"]
-BUDGET_S = {"unit": 60, "contract": 120, "cli": 120, "integration": 240, "e2e": 180, "fault": 180, "meta": 60}
-"""Seconds that each suite may take on 2 cores, summed over its tests; CONTRIBUTING.md says the same."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,7 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Which tests could not run and why, and how long each suite took beside its budget."""
-    reports = [report for key in ("passed", "failed", "skipped") for report in terminalreporter.stats.get(key, [])]
+    reports = [report for key in ("", "passed", "failed", "skipped") for report in terminalreporter.stats.get(key, [])]
     skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
     if skipped:
         terminalreporter.section("could not run")
@@ -67,7 +65,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         spent[Path(report.nodeid).parts[1]] += report.duration
     terminalreporter.section("suites")
     for suite, seconds in sorted(spent.items()):
-        terminalreporter.write_line(f"{suite:12s} {seconds:6.1f} s of {BUDGET_S.get(suite, 0)} s")
+        terminalreporter.write_line(f"{suite:12s} {seconds:6.1f} s of {room.BUDGET_S.get(suite, 0)} s")
 
 
 def _reason(report: pytest.TestReport) -> str:

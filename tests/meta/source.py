@@ -14,11 +14,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported module: `lazy` when it happens in a function or for types alone."""
+    """One imported module: `lazy` when it happens in a function, `for_types` when it never does."""
 
     module: str
     names: tuple[str, ...]
     lazy: bool
+    for_types: bool
 
 
 @cache
@@ -42,19 +43,19 @@ def tree(path: Path) -> ast.Module:
 @cache
 def imports(path: Path) -> tuple[Import, ...]:
     """All imports of a file, wherever they stand."""
-    return tuple(_imports(tree(path), lazy=False))
+    return tuple(_imports(tree(path), lazy=False, for_types=False))
 
 
-def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:
+def _imports(node: ast.AST, *, lazy: bool, for_types: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
-            yield from (Import(alias.name, (), lazy) for alias in child.names)
+            yield from (Import(alias.name, (), lazy, for_types) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, f"relative import in line {child.lineno}"
-            yield Import(child.module or "", tuple(alias.name for alias in child.names), lazy)
+            yield Import(child.module or "", tuple(alias.name for alias in child.names), lazy, for_types)
         else:
-            for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
-            yield from _imports(child, lazy=lazy or for_types or isinstance(child, Function))
+            checked = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            yield from _imports(child, lazy=lazy or isinstance(child, Function), for_types=for_types or checked)
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
@@ -64,3 +65,17 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
             doc = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
             doc_lines = (doc.end_lineno or 0) - doc.lineno + 1 if doc else 0
             yield node.name, (node.end_lineno or 0) - node.lineno + 1 - doc_lines
+
+
+def code_lines(path: Path) -> int:
+    """Lines that do something: no blank ones, comments and docstrings."""
+    documented = [
+        node.body[0]
+        for node in ast.walk(tree(path))
+        if isinstance(node, Function | ast.ClassDef | ast.Module) and ast.get_docstring(node, clean=False) is not None
+    ]
+    prose = {line for doc in documented for line in range(doc.lineno, (doc.end_lineno or 0) + 1)}
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    return sum(
+        1 for number, line in lines if number not in prose and line.strip() and not line.lstrip().startswith("#")
+    )

@@ -10,8 +10,8 @@ import pytest
 
 import llmstack
 from llmstack.errors import exit_codes
-from tests.conftest import BUDGET_S
 from tests.meta.source import ROOT
+from tests.room import BUDGET_S
 
 
 def read(name: str) -> str:

@@ -14,7 +14,7 @@ PLUGINS = sorted(path.stem.replace("_", "-") for path in (ROOT / "plugins").glob
 VERBS = ["up", "down", "pull", "health", "sync", "status", "logs", "ask"]
 
 
-def tests_text(*folders: str) -> str:
+def suite_text(*folders: str) -> str:
     paths = [path for folder in folders for path in sorted((ROOT / "tests" / folder).rglob("*.py"))]
     return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
@@ -28,23 +28,23 @@ def errors(cls: type[LlmstackError] = LlmstackError) -> list[type[LlmstackError]
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_each_plugin_is_tested(name: str) -> None:
-    assert re.search(rf"\b{re.escape(name)}\b", tests_text("unit", "contract"))
+    assert re.search(rf"\b{re.escape(name)}\b", suite_text("unit", "contract"))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_is_tested_as_a_command(verb: str) -> None:
-    assert re.search(rf"[\"'\[( ]{verb}[\"'\]) ]", tests_text("cli", "e2e"))
+    assert re.search(rf"[\"'\[( ]{verb}[\"'\]) ]", suite_text("cli", "e2e"))
 
 
 @pytest.mark.parametrize("name", ["DockerManager", "ModelManager", "OllamaClient", "Stack"])
 def test_each_public_name_is_tested(name: str) -> None:
     assert name in dir(llmstack) or hasattr(llmstack, name)
-    assert re.search(rf"\b{name}\b", tests_text("unit", "integration", "e2e"))
+    assert re.search(rf"\b{name}\b", suite_text("unit", "integration", "e2e"))
 
 
 @pytest.mark.parametrize("error", [cls.__name__ for cls in errors()])
 def test_each_error_is_tested(error: str) -> None:
-    assert re.search(rf"\b{error}\b", tests_text("unit", "contract", "cli", "integration", "e2e", "fault"))
+    assert re.search(rf"\b{error}\b", suite_text("unit", "contract", "cli", "integration", "e2e", "fault"))
 
 
 def test_no_two_error_classes_of_a_kind_share_a_code() -> None:

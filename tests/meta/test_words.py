@@ -9,9 +9,9 @@ from tests.meta.source import ROOT
 
 FORBIDDEN = {
     "a path of somebody's machine": r"(?<![\w.~{}])/(home|Users)/[a-z]\w*/",
-    "a package mirror": r"--(extra-)?index-url|PIP_INDEX_URL|(?<!\w)index-url\s*=",
-    "something unfinished": r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE " r"KEY-----",
+    "a package mirror": r"--(extra-)?index-ur[l]|PIP_INDEX_UR[L]|(?<!\w)index-ur[l]\s*=",
+    "something unfinished": r"\b(TOD[O]|FIXM[E]|XX[X])\b",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KE[Y]-----",
     "a token": r"\b(hf_[A-Za-z0-9]{30,}|ghp_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{40,})\b",
 }
 RECORDED = "tests/recordings/"
