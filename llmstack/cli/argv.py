@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 
 from llmstack.cli.flags import MODEL, PROMPT, Flag
 from llmstack.cli.options import STDIN
@@ -63,7 +64,7 @@ def rewrite(words: Sequence[str], tasks: Mapping[str, Sequence[Flag]]) -> list[s
 
 def wants_json(words: Sequence[str]) -> bool:
     """Whether a line that may not even be valid asks for JSON."""
-    pairs = {f"{first}={second}" for first, second in zip(words, words[1:], strict=False)}
+    pairs = {f"{first}={second}" for first, second in pairwise(words)}
     return not {"-o=json", "--output=json"}.isdisjoint(pairs | set(words)) or "-ojson" in words
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import COMMON, MAX_TOKENS, PROMPT, SELECT, TIMEOUT, output
 from llmstack.cli.options import STDIN
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
-from llmstack.domain.ladder import Answer
-from llmstack.domain.server import ChatChunk
 from llmstack.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmstack.domain.ladder import Answer
+    from llmstack.domain.server import ChatChunk
 
 
 @verb(*SELECT, PROMPT, MAX_TOKENS, output("json"), TIMEOUT, *COMMON, kind="answer", reads_only=True)
@@ -44,6 +47,8 @@ def _prompt(given: str | None, *, names_piped: bool) -> str:
 
 def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
     """Write what comes (as text) and end the line, however it ends; returns the whole answer with its figures."""
+    from llmstack.domain.ladder import Answer
+    from llmstack.domain.server import ChatChunk
     from llmstack.ui.clean import block
 
     out = session.streams.out.file if session.options.output == "text" else None

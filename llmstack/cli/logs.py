@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import COMMON, FOLLOW, SELECT, TAIL, output
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
-from llmstack.domain.target import Target
 from llmstack.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmstack.domain.target import Target
 
 
 @verb(*SELECT, TAIL, FOLLOW, output("json"), *COMMON, kind="logs", reads_only=True)

@@ -9,16 +9,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from llmstack.cli.options import Options, selection
-from llmstack.domain.outcome import RunResult
-from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import Selection, Settings
-from llmstack.domain.target import Target
 from llmstack.errors import OK
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from llmstack.app import App
+    from llmstack.domain.outcome import RunResult
+    from llmstack.domain.report import StatusReport, SyncReport
+    from llmstack.domain.target import Target
     from llmstack.ui.blocks import Draw
     from llmstack.ui.console import Streams
     from llmstack.ui.live import RunScreen

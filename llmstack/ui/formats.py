@@ -24,4 +24,4 @@ def write_names(out: Console, targets: Iterable[Target]) -> None:
 
 def error_document(kind: str, task: str, error: LlmstackError) -> dict[str, object]:
     """The document of a task that ended before there was anything to report."""
-    return {"v": 1, "kind": kind, "task": task, "rc": error.exit_code, "items": [], "errors": [error.as_json()]}
+    return {"v": 1, "kind": kind, "task": task or None, "rc": error.exit_code, "items": [], "errors": [error.as_json()]}
