@@ -23,9 +23,9 @@ _KINDS: dict[int, tuple[str, str]] = {
 
 def store_error(error: Exception, path: str) -> StoreError:
     """The StoreError that a failure of SQLite (or of Peewee around it) means for the store at `path`."""
-    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    cause = getattr(error, "orig", None) or error  # Peewee's way to keep what SQLite raised
     code = getattr(cause, "sqlite_errorcode", None)
-    kind = code & 0xFF if code is not None else None  # the low byte is the class, the rest a detail
+    kind = (code or 0) & 0xFF  # the low byte is the class, the rest a detail
     if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(path, str(cause))
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -34,7 +34,7 @@ def store_error(error: Exception, path: str) -> StoreError:
             f"let the other program end, then try again; `fuser -v {path}` names it",
             path=path,
         )
-    what, hint = _KINDS.get(kind or 0, ("the store cannot be used", _PLACE))
+    what, hint = _KINDS.get(kind, ("the store cannot be used", _PLACE))
     return StoreError(f"{what}: {path} ({cause})", hint, path=path)
 
 
