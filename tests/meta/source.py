@@ -75,7 +75,5 @@ def code_lines(path: Path) -> int:
         if isinstance(node, Function | ast.ClassDef | ast.Module) and ast.get_docstring(node, clean=False) is not None
     ]
     prose = {line for doc in documented for line in range(doc.lineno, (doc.end_lineno or 0) + 1)}
-    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-    return sum(
-        1 for number, line in lines if number not in prose and line.strip() and not line.lstrip().startswith("#")
-    )
+    lines = enumerate((line.strip() for line in path.read_text(encoding="utf-8").splitlines()), start=1)
+    return sum(1 for number, line in lines if number not in prose and line and not line.startswith("#"))
