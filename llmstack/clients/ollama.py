@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -176,25 +175,28 @@ class Ollama:
         reply = self.http.get("/api/ps")
         for name, item in _named(reply):
             if same_name(name, model):
-                return keep_alive_left(text(item.get("expires_at")), _server_now(reply, self._clock))
+                return keep_alive_left(text(item.get("expires_at")), _server_now_s(reply, self._clock))
         return None
 
 
-def keep_alive_left(expires_at: str, now: datetime) -> str | int | None:
-    """The `keep_alive` that leaves `expires_at` as it is: -1 for ever, whole seconds otherwise; None if unreadable."""
+def keep_alive_left(expires_at: str, now_s: float) -> str | int | None:
+    """The `keep_alive` that leaves `expires_at` as it is: -1 for ever, a duration otherwise; None if unreadable."""
     try:
-        left_s = (datetime.fromisoformat(expires_at) - now).total_seconds()
-    except (ValueError, TypeError):
+        left_s = datetime.fromisoformat(expires_at).timestamp() - now_s
+    except ValueError:
         return None
-    return -1 if left_s > FOREVER_S else f"{max(0, math.ceil(left_s))}s"
+    return -1 if left_s > FOREVER_S else f"{max(0.0, left_s):.3f}s"
 
 
-def _server_now(reply: Reply, clock: Clock) -> datetime:
-    """The server's own time, as its clock need not be ours."""
+def _server_now_s(reply: Reply, clock: Clock) -> float:
+    """The server's time: its clock need not be ours, and its Date has whole seconds. Never early, else each probe
+    would give the model more time."""
+    now_s = clock.now()
     try:
-        return parsedate_to_datetime(reply.headers["Date"])
+        date_s = parsedate_to_datetime(reply.headers["Date"]).timestamp()
     except (KeyError, ValueError):
-        return datetime.fromtimestamp(clock.now(), UTC)
+        return now_s
+    return now_s if date_s - 1 <= now_s <= date_s + 2 else date_s + 1
 
 
 def _named(reply: Reply) -> list[tuple[str, Mapping[str, Any]]]:

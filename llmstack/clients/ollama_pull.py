@@ -25,7 +25,7 @@ class Trouble(NamedTuple):
     hint: str
 
 
-AGAIN = "pull again: what is there already is kept"
+AGAIN = "pull again: finished parts are kept"
 TROUBLES = (
     Trouble("no space left on device", "disk_full", "the server's disk is full",
             "make room where the server keeps its models, then pull again: it starts anew"),
@@ -41,6 +41,7 @@ TROUBLES = (
             "check the name and the tag"),
     Trouble("invalid model name|missing request body|cannot unmarshal", "invalid_name", "that is no model name",
             "write it as [registry/][namespace/]model[:tag]"),
+    Trouble("max retries exceeded|connection reset|unexpected EOF", "interrupted", "the download broke off", AGAIN),
     Trouble("no such host|server misbehaving|name resolution", "offline", "the registry's name does not resolve",
             "check the network and DNS of the host that Ollama runs on"),
     Trouble("connection refused", "refused", "the registry refuses connections",
@@ -52,7 +53,6 @@ TROUBLES = (
     Trouble("requires a newer version", "outdated", "this model needs a newer Ollama", "update the server's image"),
     Trouble("unauthorized|access denied|: 401|: 403", "denied", "the registry wants a login",
             "add the server's public key to the account there"),
-    Trouble("connection reset|max retries exceeded|unexpected EOF", "interrupted", "the download broke off", AGAIN),
 )  # fmt: skip
 
 

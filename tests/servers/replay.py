@@ -1,0 +1,88 @@
+"""Starts replay servers for tests: in a thread, or as a process of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.servers.ollama_replay import Replay
+from tests.servers.wire import Recorded
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+OLLAMA, LLAMA_SERVER = RECORDINGS / "ollama", RECORDINGS / "llama-server"
+PROGRAM = Path(__file__).parent / "ollama_replay.py"
+
+
+@contextmanager
+def ollama(**options: Any) -> Iterator[Replay]:
+    """A replaying Ollama in a thread of this process; options are those of `Replay`."""
+    with _serving(Replay(OLLAMA, **options)) as server:
+        yield server
+
+
+@contextmanager
+def only(recording: Path, **options: Any) -> Iterator[Recorded]:
+    """A server that answers every request with one recorded exchange."""
+    with _serving(Recorded(recording.parent, only=recording, **options)) as server:
+        yield server
+
+
+@contextmanager
+def process(*args: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The replay server as a process: it and its base URL. Killed at the end."""
+    argv = [sys.executable, str(PROGRAM), "--port", "0", *args]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=os.environ | env) as server:
+        try:
+            assert server.stderr is not None
+            found = re.search(r"Listening on (\S+)", server.stderr.readline())
+            assert found is not None
+            yield server, f"http://{found[1]}"
+        finally:
+            server.kill()
+
+
+@contextmanager
+def resetting() -> Iterator[str]:
+    """A port that accepts and resets, like one that Docker publishes while nobody listens behind it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_reset_all, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def closed_port() -> str:
+    """The URL of a port where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _reset_all(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+
+@contextmanager
+def _serving(server: Recorded) -> Iterator[Any]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
