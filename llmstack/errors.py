@@ -16,7 +16,8 @@
     ├── StoreError              11  store
     ├── DeclinedError           12  declined
     ├── PluginError             13  plugin
-    └── DeadlineError          124  timeout
+    ├── DeadlineError          124  timeout
+    └── InterruptedRunError    130  signal
 
 An error carries what happened (`message`), the next step (`hint`) and facts for machines (`data`).
 The number is the exit code of a run whose failures are all of that class; `name` is the word for it in JSON.
@@ -156,6 +157,12 @@ class DeadlineError(LlmstackError):
     """The time-out of the whole run was reached."""
 
     exit_code, name = 124, "timeout"
+
+
+class InterruptedRunError(LlmstackError):
+    """The user stopped the run."""
+
+    exit_code, name = 130, "signal"
 
 
 def exit_code_of(codes: Iterable[int]) -> int:

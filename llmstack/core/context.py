@@ -9,19 +9,14 @@ from dataclasses import dataclass, field
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import EngineOf
 from llmstack.domain.event import Event, EventType
+from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.plan import Action
 from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
 from llmstack.domain.target import Target
-from llmstack.errors import DeadlineError, LlmstackError, UnhealthyError
+from llmstack.errors import DeadlineError, InterruptedRunError, UnhealthyError
 from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
-
-
-class InterruptedRun(LlmstackError):
-    """The user stopped the run."""
-
-    exit_code, name = 130, "signal"
 
 
 @dataclass(kw_only=True)
@@ -34,15 +29,16 @@ class Context:
     sink: Sink
     gpus: GpuReader
     wanted: Mapping[Target, Wanted] = field(default_factory=dict)
+    hosts: Mapping[str, Host] = field(default_factory=dict)
     forks: int = 8
     wait: bool = True
     deadline: float | None = None
     interrupted: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """Raise InterruptedRun or DeadlineError when the run should go no further."""
+        """Raise InterruptedRunError or DeadlineError when the run should go no further."""
         if self.interrupted.is_set():
-            raise InterruptedRun("interrupted", "run it again to go on")
+            raise InterruptedRunError("interrupted", "run it again to go on")
         if self.deadline is not None and self.clock.monotonic() > self.deadline:
             raise DeadlineError("the run took longer than --timeout", "give it more time, or pick less with --model")
 
@@ -52,7 +48,7 @@ class Context:
         self.sink.emit(event)
 
     def report(self, target: Target, progress: Progress) -> None:
-        """Tell the listeners how far a fetch has come. Raises InterruptedRun, which ends the fetch."""
+        """Tell the listeners how far a fetch has come. Raises InterruptedRunError, which ends the fetch."""
         self.emit(EventType.PROGRESS, target, progress=progress)
         self.check()
 
@@ -64,6 +60,11 @@ class Context:
     def engine(self, wanted: Wanted) -> Engine:
         """The engine that runs a placement."""
         return self.engine_of(wanted.placement.host, wanted.engine)
+
+    def engine_at(self, action: Action, engine: str) -> Engine:
+        """The engine on which an action's instance was seen; it need not be the one where it is wanted."""
+        host = action.placement.host if action.placement else self.hosts[action.target.host]
+        return self.engine_of(host, engine)
 
     def client(self, wanted: Wanted, there: Instance | None) -> Client | None:
         """A client for a running server; None for an instance that publishes no port."""

@@ -1,0 +1,125 @@
+"""Run a plan: the only place that changes anything. One outcome per action; a failure stops what depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from llmstack.core.context import Context
+from llmstack.core.verbs import VERBS
+from llmstack.domain.event import EventType
+from llmstack.domain.outcome import Outcome, Status, status_of
+from llmstack.domain.plan import Action, Plan
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError
+
+BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An action and the steps (by their place in the plan) that must have succeeded before it."""
+
+    action: Action
+    after: tuple[int, ...]
+
+
+def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
+    """PURE: who waits for whom. Going up, a service waits for what it depends on and a model for its service; going
+    down, a service waits for its dependants. Actions on one target keep their order."""
+    return tuple(Step(action, tuple(_before(index, plan.actions, down))) for index, action in enumerate(plan.actions))
+
+
+def _before(index: int, actions: Sequence[Action], down: bool) -> list[int]:
+    action = actions[index]
+    return [
+        n for n, other in enumerate(actions[:index]) if other.target == action.target or _needs(action, other, down)
+    ]
+
+
+def _needs(action: Action, other: Action, down: bool) -> bool:
+    first, second = (other, action) if down else (action, other)
+    if first.placement is None or second.placement is None:
+        return False
+    if first.placement.target == second.placement.target:
+        return first.model is not None and second.model is None
+    return second.model is None and second.placement.service.name in first.placement.service.depends_on
+
+
+def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Outcome, ...], bool]:
+    """Run every action as soon as what it waits for is done, `context.forks` at once.
+
+    Returns the outcomes in the plan's order, and whether Ctrl-C ended the run: then nothing new was started, and what
+    was under way was rolled back.
+    """
+    steps = steps_of(plan, down=down)
+    futures: list[Future[Outcome]] = []
+    with ThreadPoolExecutor(max_workers=max(1, context.forks), thread_name_prefix="apply") as pool:
+        for step in steps:
+            futures.append(pool.submit(_step, step, tuple(futures[n] for n in step.after), context))
+        interrupted = _wait(futures, context)
+        return tuple(future.result() for future in futures), interrupted
+
+
+def _wait(futures: Sequence[Future[Outcome]], context: Context) -> bool:
+    """Wait for all. The first Ctrl-C asks the workers to end and waits on; a second one is not caught."""
+    try:
+        for future in futures:
+            future.result()
+    except KeyboardInterrupt:
+        context.interrupted.set()
+        for future in futures:
+            future.result()
+        return True
+    return False
+
+
+def _step(step: Step, before: Sequence[Future[Outcome]], context: Context) -> Outcome:
+    """Waits for earlier steps only, so the oldest step of the pool can always run."""
+    failed = [outcome for outcome in (future.result() for future in before) if outcome.status in BAD]
+    if failed and step.action.kind.changes:
+        reason = f"{failed[0].target} {failed[0].status.value}"
+        outcome = Outcome(target=step.action.target, status=Status.SKIPPED, reason=reason, action=step.action)
+    else:
+        outcome = run(step.action, context)
+    context.emit(EventType.RESULT, step.action.target, outcome.reason, outcome=outcome)
+    return outcome
+
+
+def run(action: Action, context: Context) -> Outcome:
+    """One action to its outcome; an error of ours is an outcome, not an exception."""
+    began = context.clock.monotonic()
+    try:
+        context.check()
+        outcome = VERBS[action.kind](action, context)
+    except LlmstackError as error:
+        outcome = failure(action, error)
+    return replace(outcome, ms=(context.clock.monotonic() - began) * 1000)
+
+
+def failure(action: Action, error: LlmstackError) -> Outcome:
+    """The outcome of an action that raised."""
+    return Outcome(target=action.target, status=status_of(error), reason=error.message, action=action, error=error)
+
+
+def check_only(plan: Plan) -> tuple[Outcome, ...]:
+    """PURE: what `--check` says of a plan; nothing is changed."""
+    return tuple(_would(action) for action in plan.actions)
+
+
+def _would(action: Action) -> Outcome:
+    if action.error:
+        return failure(action, action.error)
+    status = Status.WOULD_CHANGE if action.kind.changes else Status.OK
+    return Outcome(target=action.target, status=status, reason=action.reason, action=action)
+
+
+def by_target(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Each target once: the last outcome wins, unless an earlier one failed."""
+    chosen: dict[Target, Outcome] = {}
+    for outcome in outcomes:
+        before = chosen.get(outcome.target)
+        if before is None or before.status not in BAD:
+            chosen[outcome.target] = outcome
+    return tuple(chosen.values())

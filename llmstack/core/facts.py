@@ -1,0 +1,79 @@
+"""What the planner is told beside the instances: models in servers, what is missing, what cannot start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llmstack.core.context import Context, client_of
+from llmstack.core.desired import Wanted
+from llmstack.core.diff import changes
+from llmstack.core.observe import Observed, in_parallel
+from llmstack.core.select import Picked
+from llmstack.domain.instance import Instance, Need, State
+from llmstack.domain.server import Life, Liveness, ServedModel
+from llmstack.errors import LlmstackError, ServerError
+from llmstack.modeltype import Family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was found out about one placement."""
+
+    served: tuple[ServedModel, ...] | None = None
+    life: Liveness | None = None
+    needs: tuple[Need, ...] = ()
+    broken: LlmstackError | None = None
+
+
+def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
+    """`observed` with the facts of every picked placement, asked in parallel; changes nothing."""
+    items = [item.wanted for item in picked if (item.wanted.target.host, item.wanted.engine) not in observed.errors]
+    found = in_parallel(lambda wanted: _facts(wanted, observed.find(wanted), context), items, context.forks)
+    by_target = {wanted.target: facts for wanted, facts in zip(items, found, strict=True)}
+    return replace(
+        observed,
+        served={target: facts.served for target, facts in by_target.items()},
+        lives={target: facts.life for target, facts in by_target.items() if facts.life},
+        needs={target: facts.needs for target, facts in by_target.items()},
+        broken={target: facts.broken for target, facts in by_target.items() if facts.broken},
+    )
+
+
+def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
+    if wanted.external:
+        return _external(wanted)
+    if wanted.spec is None:
+        return Facts()
+    running = there is not None and there.running
+    served = _served(wanted, there, context) if running else None
+    if running and there and there.spec and there.state is not State.CRASHED and not changes(wanted.spec, there.spec):
+        return Facts(served=served)
+    return replace(_before_start(wanted, context), served=served)
+
+
+def _before_start(wanted: Wanted, context: Context) -> Facts:
+    assert wanted.spec is not None
+    assert wanted.type is not None
+    try:
+        wanted.type.preflight(wanted.spec)
+        return Facts(needs=context.engine(wanted).missing(wanted.spec))
+    except LlmstackError as error:
+        return Facts(broken=error)
+
+
+def _external(wanted: Wanted) -> Facts:
+    client = client_of(wanted, wanted.placement.service.url or "")
+    life = client.liveness()
+    return Facts(life=life, served=_served(wanted, None, None) if life.life is Life.READY else None)
+
+
+def _served(wanted: Wanted, there: Instance | None, context: Context | None) -> tuple[ServedModel, ...] | None:
+    """The models of a lazy server; None when it does not answer."""
+    if wanted.type is None or wanted.type.family is not Family.LAZY:
+        return None
+    url = context.url(wanted, there) if context else wanted.placement.service.url
+    try:
+        return client_of(wanted, url).models() if url else None
+    except ServerError:
+        return None

@@ -1,0 +1,273 @@
+"""Climb the readiness ladder: prove, rung by rung, that an instance or a model really answers.
+
+The container is looked at before the network, deadlines follow progress, and every failure says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import randrange
+from typing import TypeVar, cast
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.device import by_processes, by_server, verdict
+from llmstack.core.plan import describe
+from llmstack.core.why import explain
+from llmstack.domain.event import EventType
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
+from llmstack.domain.server import Life, Liveness, ServedModel
+from llmstack.domain.service import ModelSpec
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError, ServerError
+from llmstack.modeltype import Family
+from llmstack.protocols import Client, LazyClient
+
+T = TypeVar("T")
+
+POLL_S = 0.025
+LOG_LINES = 400
+PROGRESS_EVERY_S = 1.0
+CAP_FACTOR = 10
+ANSWER_TOKENS = 16
+
+
+class _FellError(Exception):
+    """The climb ends here; carries the rung and why."""
+
+    def __init__(self, rung: Rung, why: Why) -> None:
+        super().__init__(why.summary)
+        self.rung, self.why = rung, why
+
+
+@dataclass(kw_only=True)
+class Climb:
+    """One climb of one target. `deep` loads a model that is not loaded; `wait_s` is how long it may make no progress
+    before it has failed (the type's own time when None, and a tenfold of it in all)."""
+
+    context: Context
+    wanted: Wanted
+    target: Target
+    there: Instance | None = None
+    model: ModelSpec | None = None
+    deep: bool = True
+    wait_s: float | None = None
+    rungs: list[RungResult] = field(default_factory=list)
+    began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.began = self.began or self.context.clock.monotonic()
+
+    def note(
+        self,
+        rung: Rung,
+        detail: str = "",
+        *,
+        ok: bool | None = True,
+        answer: Answer | None = None,
+        ms: float | None = None,
+    ) -> None:
+        """Keep the result of a rung and tell the listeners."""
+        result = RungResult(rung=rung, ok=ok, ms=self._ms() if ms is None else ms, detail=detail, answer=answer)
+        self.rungs.append(result)
+        self.context.emit(EventType.RUNG, self.target, rung=result)
+
+    def climb(self, up_to: Rung = Rung.DEVICE) -> Ladder:
+        """Climb from `running` to `up_to`. Raises InterruptedRunError and DeadlineError; everything else is a `why`."""
+        try:
+            self._climb(up_to)
+        except _FellError as fall:
+            self.note(fall.rung, fall.why.summary, ok=False)
+            return Ladder(target=self.target, rungs=tuple(self.rungs), why=fall.why)
+        return Ladder(target=self.target, rungs=tuple(self.rungs))
+
+    def _climb(self, up_to: Rung) -> None:
+        kind = self.wanted.type
+        assert kind is not None
+        client = self.context.client(self.wanted, self.there)
+        if client is None:
+            self._look(Rung.RUNNING)
+            return
+        self._await(client, up_to)
+        rungs = kind.family.rungs
+        if Rung.WEIGHTS not in rungs or up_to in (Rung.API, Rung.LOADED) or self.model is None:
+            return
+        if kind.family is Family.LAZY:
+            self._climb_lazy(cast(LazyClient, client), kind.served_name(self.model))
+        else:
+            self._answer(client, kind.served_name(self.model))
+            self._device(None)
+
+    # -- up to the API -------------------------------------------------------------------------------------------
+
+    def _await(self, client: Client, up_to: Rung) -> None:
+        """Until the server says that it is ready; a server that loads is waited for as long as it makes progress."""
+        watch = _Watch(self)
+        lazy = self.wanted.type is not None and self.wanted.type.family is Family.LAZY
+        seen: Liveness | None = None
+        while seen is None or seen.life is not Life.READY:
+            self.context.check()
+            self._look(self._next())
+            seen = client.liveness()
+            self._note_life(seen)
+            if seen.life is not Life.READY:
+                watch.tick(seen, self._next())
+        if not lazy and Rung.LOADED in self._rungs() and up_to is not Rung.API:
+            weights = self.wanted.spec.weights if self.wanted.spec else None
+            if weights:
+                self.note(Rung.WEIGHTS, f"{weights.size_bytes / 1e6:.0f} MB")
+            self.note(Rung.LOADED)
+
+    def _note_life(self, seen: Liveness) -> None:
+        if (seen.port or seen.life is not Life.SILENT) and not self._has(Rung.PORT):
+            self.note(Rung.PORT)
+        if seen.life in (Life.LOADING, Life.READY) and not self._has(Rung.API):
+            self.note(Rung.API)
+
+    def _look(self, rung: Rung) -> None:
+        """Look at the container before the network: dead or restarted since the last look is a failure."""
+        if self.wanted.external or self.there is None:
+            return
+        engine = self.context.engine(self.wanted)
+        now = engine.inspect(self.there.container_name)
+        if now is None:
+            raise _FellError(rung, Why(summary=f"{self.there.container_name} was removed by somebody else"))
+        again = self.there.restarts is not None and (now.restarts or 0) > self.there.restarts
+        if now.state is State.CRASHED or again or not now.running:
+            raise _FellError(rung, self.why(now, describe(now)))
+        self.there = now
+
+    def _next(self) -> Rung:
+        """The lowest rung that is not reached yet."""
+        return next((rung for rung in self._rungs()[2:] if not self._has(rung)), Rung.LOADED)
+
+    def _rungs(self) -> tuple[Rung, ...]:
+        assert self.wanted.type is not None
+        return self.wanted.type.family.rungs
+
+    def _has(self, rung: Rung) -> bool:
+        return any(result.rung is rung for result in self.rungs)
+
+    # -- the model ----------------------------------------------------------------------------------------------
+
+    def _climb_lazy(self, client: LazyClient, name: str) -> None:
+        there = self._find(client, name, Rung.WEIGHTS)
+        if there is None:
+            why = Why(summary=f"the server has no model '{name}'", do=f"llmstack pull --model {self.target.name}")
+            raise _FellError(Rung.WEIGHTS, why)
+        self.note(Rung.WEIGHTS, f"{there.size_bytes / 1e6:.0f} MB" if there.size_bytes else "")
+        if not there.loaded and not self.deep:
+            self.note(Rung.LOADED, "on demand", ok=None)
+            return
+        self._asking(Rung.LOADED, lambda: client.load(name))
+        self.note(Rung.LOADED)
+        self._answer(client, name)
+        self._device(self._find(client, name, Rung.DEVICE))
+
+    def _find(self, client: Client, name: str, rung: Rung) -> ServedModel | None:
+        kind = self.wanted.type
+        assert kind is not None
+        models = self._asking(rung, client.models)
+        return next((model for model in models if kind.same_model(name, model.name)), None)
+
+    def _answer(self, client: Client, name: str) -> None:
+        """A real request; the question varies, so that no cached prompt flatters the figures."""
+        clock = self.context.clock
+        began = clock.monotonic()
+        answer = self._asking(Rung.ANSWERED, lambda: ask(client, name, clock.monotonic))
+        ms = (clock.monotonic() - began) * 1000
+        if not answer.text.strip():
+            why = self.why(self.there, "the server answered with nothing")
+            raise _FellError(Rung.ANSWERED, why)
+        self.note(Rung.ANSWERED, _figures(answer), answer=answer, ms=ms)
+
+    def _device(self, served: ServedModel | None) -> None:
+        device = by_server(served)
+        if device == "unknown" and not self.wanted.external and self.there:
+            pids = self.context.engine(self.wanted).pids(self.there.container_name)
+            device = by_processes(self.context.gpus.gpus(), pids)
+        spec = self.wanted.spec
+        ok, words = verdict(device, gpu_wanted=bool(spec and spec.resources.gpus))
+        self.note(Rung.DEVICE, words, ok=ok)
+
+    def _asking(self, rung: Rung, request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except ServerError as error:
+            self._look(rung)
+            raise _FellError(rung, self.why(self.there, error.message)) from error
+
+    # -- why ----------------------------------------------------------------------------------------------------
+
+    def why(self, there: Instance | None, otherwise: str) -> Why:
+        """Why this instance failed, from its engine's facts and its log."""
+        assert self.wanted.type is not None
+        return explain(there, self._log(), self.wanted.type.failures, otherwise)
+
+    def _log(self, lines: int = LOG_LINES) -> list[str]:
+        if self.wanted.external or self.there is None:
+            return []
+        try:
+            return list(self.context.engine(self.wanted).logs(self.there.container_name, tail=lines))
+        except LlmstackError:
+            return []
+
+    def _ms(self) -> float:
+        return (self.context.clock.monotonic() - self.began) * 1000
+
+
+class _Watch:
+    """Deadlines that follow progress: another state of the server, or another last line of its log."""
+
+    def __init__(self, climb: Climb) -> None:
+        self.climb, self.clock = climb, climb.context.clock
+        kind = climb.wanted.type
+        assert kind is not None
+        own = climb.wanted.placement.service.ready_timeout_s or kind.ready_timeout_s
+        self.wait_s = own if climb.wait_s is None else climb.wait_s
+        self.began = self.moved = self.looked = self.clock.monotonic()
+        self.mark: object = None
+
+    def tick(self, seen: Liveness, rung: Rung) -> None:
+        """Sleep a little. Raises _FellError after `wait_s` without progress, or ten times that in all."""
+        now = self.clock.monotonic()
+        if now - self.looked >= PROGRESS_EVERY_S or self.mark is None:
+            self._progress((seen.life, tuple(self.climb._log(1))), now)
+        if now - self.moved > self.wait_s or now - self.began > self.wait_s * CAP_FACTOR:
+            waited = f"{now - self.began:.0f} s"
+            otherwise = f"not ready after {waited}: {seen.detail or 'nothing answers'}"
+            raise _FellError(rung, self.climb.why(self.climb.there, otherwise))
+        self.clock.sleep(POLL_S)
+
+    def _progress(self, mark: object, now: float) -> None:
+        self.looked = now
+        if mark != self.mark:
+            self.mark, self.moved = mark, now
+
+
+def ask(client: Client, model: str, monotonic: Callable[[], float]) -> Answer:
+    """One short real request, measured. Raises ServerError."""
+    began = monotonic()
+    first_ms: float | None = None
+    text = ""
+    for chunk in client.chat(model, f"What is {randrange(100)} + {randrange(100)}?", max_tokens=ANSWER_TOKENS):  # noqa: S311 - no secret
+        if chunk.text and first_ms is None:
+            first_ms = (monotonic() - began) * 1000
+        text += chunk.text
+        if chunk.done:
+            return Answer(
+                text=text,
+                first_token_ms=first_ms,
+                tokens=chunk.tokens,
+                tokens_per_s=chunk.tokens_per_s,
+                clock=chunk.clock,
+            )
+    raise ServerError("the answer ended early", kind="cut")
+
+
+def _figures(answer: Answer) -> str:
+    first = f"first token {answer.first_token_ms:.0f} ms" if answer.first_token_ms is not None else ""
+    rate = f"{answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s is not None else ""
+    return " · ".join(part for part in (first, rate) if part)

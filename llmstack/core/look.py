@@ -1,0 +1,101 @@
+"""One cheap look at a running server: its state, its models, its version; wakes and loads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.device import by_server
+from llmstack.core.plan import describe
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.server import Life, Liveness, ServedModel
+from llmstack.domain.service import ModelSpec
+from llmstack.errors import LlmstackError, ServerError
+from llmstack.modeltype import Family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a service looked like; `served` is None where its models cannot be asked."""
+
+    state: State
+    detail: str = ""
+    url: str | None = None
+    version: str | None = None
+    served: tuple[ServedModel, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLook:
+    """One model of a service: its own state, device and version."""
+
+    state: State
+    device: str | None = None
+    version: str | None = None
+    detail: str = ""
+
+
+def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
+    """Engine first, network second. Server errors become a state; engine errors are raised."""
+    if not wanted.external and (there is None or not there.running):
+        return Look(state=there.state if there else State.ABSENT, detail=describe(there) if there else "")
+    if wanted.type is None:
+        return Look(state=State.DEGRADED, detail=wanted.error.message if wanted.error else "")
+    url = context.url(wanted, there)
+    client = context.client(wanted, there)
+    if client is None:
+        return Look(state=State.READY, detail=_note(there))
+    seen = client.liveness()
+    state = state_of(seen, _age_s(context, there), wanted.type.ready_timeout_s, external=wanted.external)
+    detail = seen.detail if state is not State.READY else _note(there)
+    if state is not State.READY or wanted.type.family is Family.COMPANION:
+        return Look(state=state, detail=detail, url=url)
+    try:
+        served = client.models() if wanted.type.family is Family.LAZY else None
+        return Look(state=state, detail=detail, url=url, version=client.version(), served=served)
+    except ServerError as error:
+        return Look(state=State.DEGRADED, detail=error.message, url=url)
+
+
+def state_of(seen: Liveness, age_s: float | None, patience_s: float, *, external: bool = False) -> State:
+    """PURE: the state of a running instance by one look; silence is a start at first, later it is a fault."""
+    if seen.life is Life.READY:
+        return State.READY
+    if seen.life is Life.LOADING:
+        return State.LOADING
+    if seen.life is Life.FAILING:
+        return State.DEGRADED
+    if external:
+        return State.UNREACHABLE
+    return State.STARTING if age_s is None or age_s < patience_s else State.DEGRADED
+
+
+def look_at_model(wanted: Wanted, model: ModelSpec, service: Look) -> ModelLook:
+    """PURE: a model's part of a look at its service."""
+    if service.state is not State.READY or service.served is None or wanted.type is None:
+        return ModelLook(state=service.state, version=service.version, detail=service.detail)
+    name = wanted.type.served_name(model)
+    there = next((one for one in service.served if wanted.type.same_model(name, one.name)), None)
+    if there is None:
+        return ModelLook(state=State.ABSENT, detail=f"not pulled: llmstack pull --model {model.name}")
+    version = f"{there.name} {there.digest[:6]}" if there.digest else there.name
+    device = by_server(there) if there.loaded else "on demand"
+    return ModelLook(state=State.READY, device=device, version=version, detail=service.detail)
+
+
+def _age_s(context: Context, there: Instance | None) -> float | None:
+    since = there and (there.started_at or there.created_at)
+    return context.clock.now() - since if since else None
+
+
+def _note(there: Instance | None) -> str:
+    return describe(there).removeprefix("running").lstrip(", ") if there and there.restarts else ""
+
+
+def try_look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
+    """As `look`; an engine that fails in between is a state too."""
+    try:
+        return look(context, wanted, there)
+    except LlmstackError as error:
+        return Look(state=State.UNREACHABLE, detail=error.message)

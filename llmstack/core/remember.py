@@ -1,0 +1,96 @@
+"""Tell the store what a run left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.look import Look, look_at_model, try_look
+from llmstack.core.observe import in_parallel
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import ActionKind
+from llmstack.domain.target import Target, TargetKind
+from llmstack.errors import LlmstackError
+from llmstack.protocols import Ledger
+
+
+def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
+    """Rows of what was worked on, and the figures of every climb. Raises StoreError."""
+    touched: dict[Target, Wanted] = {}
+    for outcome in outcomes:
+        action = outcome.action
+        if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
+            forget(action.observed, context, ledger)
+        elif action and action.placement and action.placement.target in context.wanted:
+            touched[action.placement.target] = context.wanted[action.placement.target]
+    found = in_parallel(lambda wanted: (wanted, *_now(wanted, context)), list(touched.values()), context.forks)
+    for wanted, there, seen in found:
+        if there:
+            keep_row(wanted, there, seen, ledger)
+    _keep_ladders(outcomes, context, ledger)
+
+
+def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look]:
+    there = _instance(wanted, context)
+    return there, try_look(context, wanted, there)
+
+
+def _instance(wanted: Wanted, context: Context) -> Instance | None:
+    if wanted.external:
+        return external_instance(wanted)
+    try:
+        return context.engine(wanted).inspect(wanted.spec.name) if wanted.spec else None
+    except LlmstackError:
+        return None
+
+
+def external_instance(wanted: Wanted) -> Instance:
+    """An external service as a row of the store knows it: its address is its name."""
+    service = wanted.placement.service
+    return Instance(
+        id=service.url or "",
+        container_name=f"external-{service.name}",
+        service=service.name,
+        host=wanted.target.host,
+        engine=wanted.engine,
+        state=State.READY,
+        running=True,
+    )
+
+
+def forget(there: Instance, context: Context, ledger: Ledger) -> None:
+    """It was stopped on purpose, and is gone."""
+    stopped = replace(there, state=State.STOPPED, running=False, finished_at=context.clock.now())
+    ledger.seen(stopped, row_names(there))
+    ledger.gone(there.target, there.container_name)
+
+
+def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> None:
+    """One row per model of a service (or one for a companion), each with its own state and version."""
+    models = wanted.enabled_models()
+    if not models or seen.served is None:
+        names = [model.name for model in models] or [wanted.placement.service.name]
+        ledger.seen(replace(there, state=seen.state), names, seen.version, seen.url)
+        return
+    for model in models:
+        found = look_at_model(wanted, model, seen)
+        if found.state is State.ABSENT:
+            ledger.gone(Target(model.name, there.host, TargetKind.MODEL), there.container_name)
+        else:
+            ledger.seen(replace(there, state=found.state), [model.name], found.version, seen.url)
+
+
+def row_names(there: Instance) -> tuple[str, ...]:
+    """The models that an instance's own label names, or its service."""
+    return tuple(there.spec.models) if there.spec and there.spec.models else (there.service,)
+
+
+def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
+    for outcome in outcomes:
+        placement = outcome.action.placement if outcome.action else None
+        if outcome.ladder and placement:
+            spec = context.wanted[placement.target].spec
+            ledger.climbed(outcome.ladder, spec.name if spec else f"external-{placement.service.name}")

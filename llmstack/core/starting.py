@@ -1,0 +1,95 @@
+"""What create, start and replace share."""
+
+from __future__ import annotations
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.ladder import Climb
+from llmstack.domain.event import EventType
+from llmstack.domain.instance import Instance, InstanceSpec
+from llmstack.domain.ladder import Ladder, Rung
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import Action
+from llmstack.errors import UnhealthyError
+from llmstack.modeltype import Family
+from llmstack.protocols import Engine
+
+
+def decided(action: Action, engine: Engine) -> InstanceSpec:
+    """The action's spec with what is still `auto` decided."""
+    spec = action.spec
+    assert spec is not None
+    if spec.port == "auto" and spec.host_port is None:
+        return spec.with_decided(port=str(engine.decide_port(spec)))
+    return spec
+
+
+def announce(action: Action, context: Context, spec: InstanceSpec | None) -> None:
+    """Tell what is being worked on: type, source and where it will be reached."""
+    placement = action.placement
+    assert placement is not None
+    where = f"{spec.bind}:{spec.host_port}" if spec and spec.host_port else placement.service.url
+    message = " · ".join(part for part in (placement.service.type, _source(action, spec), where) if part)
+    context.emit(EventType.START, action.target, message, engine=context.wanted_of(action).engine)
+
+
+def _source(action: Action, spec: InstanceSpec | None) -> str | None:
+    """What is served, in a word: the model of this target, the weights' file name, or the image."""
+    if action.model:
+        return action.model.source
+    if spec and spec.weights:
+        return spec.weights.path.rsplit("/", 1)[-1].removesuffix(".gguf")
+    return spec.image if spec else None
+
+
+def fetch_needs(action: Action, context: Context, engine: Engine, spec: InstanceSpec) -> None:
+    """Bring image and weights. Raises FetchError, InterruptedRunError."""
+    for need in engine.missing(spec):
+        engine.fetch(need, spec, lambda progress: context.report(action.target, progress))
+
+
+def start_and_climb(engine: Engine, climb: Climb, context: Context) -> Ladder:
+    """Start the instance that was created and climb; without `wait` only until it runs."""
+    assert climb.there is not None
+    name = climb.there.container_name
+    context.check()
+    engine.start(name)
+    climb.there = engine.inspect(name) or climb.there
+    climb.note(Rung.RUNNING)
+    if not context.wait:
+        return Ladder(target=climb.target, rungs=tuple(climb.rungs))
+    return climb.climb()
+
+
+def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) -> Outcome:
+    """The outcome of a climb: `good`, or unhealthy with the reason."""
+    if ladder.ok:
+        return Outcome(
+            target=action.target, status=good, reason=action.reason, action=action, ladder=ladder, urls=where
+        )
+    failed = next(rung for rung in ladder.rungs if rung.ok is False)
+    why = ladder.why
+    hint = why.do if why and why.do else f"llmstack logs --service {_service(action)}"
+    error = UnhealthyError(f"{failed.rung}: {why.summary if why else failed.detail}", hint, rung=failed.rung.value)
+    return Outcome(
+        target=action.target,
+        status=Status.UNHEALTHY,
+        reason=error.message,
+        action=action,
+        ladder=ladder,
+        error=error,
+        urls=where,
+    )
+
+
+def _service(action: Action) -> str:
+    return action.placement.service.name if action.placement else action.target.name
+
+
+def urls(context: Context, wanted: Wanted, there: Instance | None) -> tuple[str, ...]:
+    """Where users reach it: the OpenAI-compatible base of a model server, the page of a companion."""
+    url = context.url(wanted, there)
+    if not url:
+        return ()
+    serves = wanted.type is not None and wanted.type.family is not Family.COMPANION
+    return (f"{url.rstrip('/')}/v1" if serves else url,)

@@ -1,0 +1,99 @@
+"""PURE: the rows of `status`, from what was observed, looked at and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from llmstack.core.desired import Wanted
+from llmstack.core.look import Look, ModelLook, look_at_model
+from llmstack.core.observe import Observed
+from llmstack.core.plan import describe
+from llmstack.core.select import Picked
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.ladder import Ladder, Rung
+from llmstack.domain.report import StatusRow
+from llmstack.domain.service import ModelSpec
+from llmstack.domain.target import Target
+
+LastLadder = Callable[[Target], Ladder | None]
+
+
+def rows_of(
+    picked: Iterable[Picked], observed: Observed, looks: Mapping[Target, Look], last: LastLadder
+) -> Iterator[StatusRow]:
+    """One row per picked model, and one per companion; `last` finds the last climb of a target."""
+    for item in picked:
+        wanted = item.wanted
+        error = observed.errors.get((wanted.target.host, wanted.engine))
+        seen = Look(state=State.UNREACHABLE, detail=error.message) if error else looks[wanted.target]
+        there = observed.find(wanted)
+        if not item.wanted.placement.models:
+            yield _row(
+                wanted, None, there, ModelLook(state=seen.state, version=_image_tag(there), detail=seen.detail), seen
+            )
+        for model in item.models:
+            found = look_at_model(wanted, model, seen)
+            yield _row(wanted, model, there, _remembered(found, wanted, last), seen)
+
+
+def _row(wanted: Wanted, model: ModelSpec | None, there: Instance | None, found: ModelLook, seen: Look) -> StatusRow:
+    running = bool(there and there.running)
+    return StatusRow(
+        model=model.name if model else None,
+        service=wanted.placement.service.name,
+        host=wanted.target.host,
+        state=found.state,
+        engine=wanted.engine,
+        device=found.device,
+        version=found.version,
+        url=seen.url if wanted.external or running else None,
+        port=there.port if there else None,
+        container_name=there.container_name if there else None,
+        restarts=there.restarts if there else None,
+        exit_code=there.exit_code if there and not there.running else None,
+        detail=found.detail,
+    )
+
+
+def _remembered(found: ModelLook, wanted: Wanted, last: LastLadder) -> ModelLook:
+    """What no cheap look tells: the device that the last climb proved."""
+    if found.device or found.state is not State.READY:
+        return found
+    ladder = last(wanted.target)
+    rung = ladder.find(Rung.DEVICE) if ladder else None
+    device = rung.detail.removesuffix(" (as asked)") if rung else "unknown"
+    return ModelLook(state=found.state, device=device, version=found.version, detail=found.detail)
+
+
+def _image_tag(there: Instance | None) -> str | None:
+    image = there.image if there else None
+    return image.rpartition(":")[2] if image and ":" in image.rpartition("/")[2] else None
+
+
+def orphan_row(there: Instance) -> StatusRow:
+    """An instance of the stack that the inventory does not know."""
+    detail = f"{describe(there)}; not in the inventory: llmstack down --orphans removes it"
+    return _bare(there, detail, ours=True)
+
+
+def stranger_row(there: Instance, url: str | None) -> StatusRow:
+    """Something that serves models here and is not ours."""
+    return _bare(there, describe(there), ours=False, url=url)
+
+
+def _bare(there: Instance, detail: str, *, ours: bool, url: str | None = None) -> StatusRow:
+    return StatusRow(
+        model=None,
+        service=there.service,
+        host=there.host,
+        state=there.state,
+        engine=there.engine,
+        url=url,
+        port=there.port,
+        container_name=there.container_name,
+        restarts=there.restarts,
+        exit_code=there.exit_code,
+        detail=detail,
+        wanted=False,
+        ours=ours,
+    )

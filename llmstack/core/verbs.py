@@ -1,0 +1,195 @@
+"""One function per kind of action: calls the engine and the server, climbs the ladder, returns the outcome.
+
+A start that fails its ladder is stopped, so that no crash loop stays behind, and kept, so that its log can be read. A
+create that cannot start, or is interrupted, is removed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import cast
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.ladder import Climb
+from llmstack.core.replace import replace_instance
+from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb, urls
+from llmstack.domain.instance import Instance
+from llmstack.domain.ladder import Rung
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import Action, ActionKind
+from llmstack.errors import LlmstackError, UnhealthyError
+from llmstack.modeltype import Family
+from llmstack.protocols import Engine, LazyClient
+
+STOP_GRACE_S = 10.0
+
+
+def keep(action: Action, context: Context) -> Outcome:
+    """Nothing to do; an `up` still makes sure that the server is ready, without a request that costs anything."""
+    there = action.observed
+    if context.task != "up" or not context.wait or action.model or there is None or not there.running:
+        return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action)
+    wanted = context.wanted_of(action)
+    ladder = Climb(context=context, wanted=wanted, target=action.target, there=there).climb(Rung.LOADED)
+    return judge(action, ladder, Status.OK, urls(context, wanted, there))
+
+
+def create(action: Action, context: Context) -> Outcome:
+    """Fetch what is needed, create, start, climb."""
+    wanted = context.wanted_of(action)
+    engine = context.engine(wanted)
+    spec = decided(action, engine)
+    announce(action, context, spec)
+    fetch_needs(action, context, engine, spec)
+    engine.check_port(spec)
+    climb = _climb(action, context, wanted)
+    climb.there = engine.create(spec)
+    climb.note(Rung.CREATED)
+    with removed_if_broken(engine, spec.name):
+        ladder = start_and_climb(engine, climb, context)
+    return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
+
+
+def start(action: Action, context: Context) -> Outcome:
+    """Start what is there; a crash loop is stopped first."""
+    wanted = context.wanted_of(action)
+    engine, there = context.engine(wanted), action.observed
+    assert there is not None
+    assert action.spec is not None
+    announce(action, context, action.spec)
+    if there.running or (there.restarts or 0) > 0:
+        engine.stop(there.container_name, STOP_GRACE_S)
+    engine.check_port(there.spec or action.spec)
+    climb = _climb(action, context, wanted)
+    climb.there = engine.inspect(there.container_name)
+    climb.note(Rung.CREATED, "already there")
+    with stopped_if_broken(engine, there.container_name):
+        ladder = start_and_climb(engine, climb, context)
+    return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
+
+
+def replace(action: Action, context: Context) -> Outcome:
+    """The new one takes over when it has climbed its ladder, or the old one comes back."""
+    wanted = context.wanted_of(action)
+    engine = context.engine(wanted)
+    spec = decided(action, engine)
+    announce(action, context, spec)
+    fetch_needs(action, context, engine, spec)
+    climb = _climb(action, context, wanted)
+    ladder = replace_instance(action, spec, engine, climb, context)
+    return judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there))
+
+
+def fetch(action: Action, context: Context) -> Outcome:
+    """Bring a model into its running server, or image and weights onto a host."""
+    if action.model is None:
+        wanted = context.wanted_of(action)
+        assert action.spec is not None
+        fetch_needs(action, context, context.engine(wanted), action.spec)
+        return Outcome(target=action.target, status=Status.CHANGED, reason="fetched", action=action)
+    return _fetch_model(action, context)
+
+
+def _fetch_model(action: Action, context: Context) -> Outcome:
+    wanted = context.wanted_of(action)
+    there = _running(action, context, wanted)
+    client = cast("LazyClient", context.client(wanted, there))
+    kind, model = wanted.type, action.model
+    assert kind is not None
+    assert model is not None
+    name = kind.served_name(model)
+    announce(action, context, None)
+    pulled = not any(kind.same_model(name, served.name) for served in client.models())
+    if pulled:
+        client.pull(name, lambda progress: context.report(action.target, progress))
+    if context.task != "up" or not context.wait:
+        status = Status.CHANGED if pulled else Status.OK
+        return Outcome(target=action.target, status=status, reason="pulled" if pulled else "there", action=action)
+    climb = Climb(context=context, wanted=wanted, target=action.target, there=there, model=model)
+    return judge(action, climb.climb(), Status.CHANGED if pulled else Status.OK, urls(context, wanted, there))
+
+
+def _running(action: Action, context: Context, wanted: Wanted) -> Instance | None:
+    """The server as it is now: it may have been created earlier in this run."""
+    if wanted.external:
+        return None
+    assert wanted.spec is not None
+    there = context.engine(wanted).inspect(wanted.spec.name)
+    if there is None or not there.running:
+        raise UnhealthyError(f"{wanted.target} does not run, so {action.target} cannot be fetched", "llmstack up")
+    return there
+
+
+def unload(action: Action, context: Context) -> Outcome:
+    """Free a model's memory; the server and its file stay."""
+    wanted = context.wanted_of(action)
+    client = cast("LazyClient", context.client(wanted, action.observed))
+    assert wanted.type is not None
+    assert action.model is not None
+    client.unload(wanted.type.served_name(action.model))
+    return Outcome(target=action.target, status=Status.CHANGED, reason="unloaded", action=action)
+
+
+def remove(action: Action, context: Context) -> Outcome:
+    """Stop, verified, and remove."""
+    there = action.observed
+    assert there is not None
+    engine = context.engine_at(action, there.engine)
+    engine.stop(there.container_name, STOP_GRACE_S)
+    engine.remove(there.container_name)
+    return Outcome(target=action.target, status=Status.CHANGED, reason="stopped and removed", action=action)
+
+
+def refuse(action: Action, _: Context) -> Outcome:
+    """Raise what stands in the way."""
+    raise action.error or LlmstackError(action.reason)
+
+
+def _climb(action: Action, context: Context, wanted: Wanted) -> Climb:
+    """The climb of a service; it proves an answer too, where the service serves one model of its own."""
+    lazy = wanted.type is not None and wanted.type.family is Family.LAZY
+    model = next(iter(wanted.enabled_models()), None) if not lazy else None
+    return Climb(context=context, wanted=wanted, target=action.target, model=model)
+
+
+def _settle(context: Context, climb: Climb, outcome: Outcome) -> Outcome:
+    """Stop what did not become ready."""
+    if outcome.ladder and outcome.ladder.why and climb.there:
+        context.engine(climb.wanted).stop(climb.there.container_name, STOP_GRACE_S)
+    return outcome
+
+
+@contextmanager
+def removed_if_broken(engine: Engine, name: str) -> Iterator[None]:
+    """Whatever ends the start before its ladder can tell, nothing half done stays."""
+    try:
+        yield
+    except BaseException:
+        engine.stop(name, STOP_GRACE_S)
+        engine.remove(name)
+        raise
+
+
+@contextmanager
+def stopped_if_broken(engine: Engine, name: str) -> Iterator[None]:
+    """As before the start: there, but stopped."""
+    try:
+        yield
+    except BaseException:
+        engine.stop(name, STOP_GRACE_S)
+        raise
+
+
+VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
+    ActionKind.KEEP: keep,
+    ActionKind.CREATE: create,
+    ActionKind.START: start,
+    ActionKind.REPLACE: replace,
+    ActionKind.FETCH: fetch,
+    ActionKind.STOP: unload,
+    ActionKind.REMOVE: remove,
+    ActionKind.REFUSED: refuse,
+    ActionKind.UNREACHABLE: refuse,
+}
