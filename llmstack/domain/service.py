@@ -18,9 +18,15 @@ def doc(text: str, *examples: object) -> dict[str, object]:
     return {"doc": text, "examples": examples}
 
 
+STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
+"""How the inventory's validator treats these classes; the classes themselves need no library."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """A program that serves models, or a companion: one entry of `services:`, resolved for one host."""
+
+    __pydantic_config__ = STRICT
 
     name: str
     type: str = field(metadata=doc("The plugin that knows this kind of service.", "ollama", "llamacpp"))
@@ -60,6 +66,8 @@ class ServiceSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A model the user wants served: one entry of `models:`, resolved for one host."""
+
+    __pydantic_config__ = STRICT
 
     name: str
     service: str

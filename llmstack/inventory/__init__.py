@@ -1,1 +1,7 @@
-"""inventory."""
+"""Reads the inventory: YAML or JSON to hosts, groups and services placed on them, or every mistake at once."""
+
+from __future__ import annotations
+
+from llmstack.inventory.loader import load
+
+__all__ = ["load"]
