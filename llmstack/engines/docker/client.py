@@ -1,0 +1,61 @@
+"""docker-py's low-level client, with a finite time-out on every request. Importing this module imports docker-py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+import docker.errors
+import docker.tls
+from docker.utils import parse_repository_tag
+
+from llmstack.engines.docker.address import Address
+
+READ_S = 600.0
+"""For requests that docker-py sends without any time-out (pull, import): the longest silence between two reads."""
+
+
+class Client(docker.APIClient):
+    """`APIClient` as a transport: nothing from the environment (proxies, CA bundles) changes where it connects.
+
+    `refused` and `not_found` are docker-py's errors, for callers that must not import docker-py.
+    """
+
+    refused = docker.errors.APIError
+    not_found = docker.errors.NotFound
+    timeout: Any
+    _version: str
+
+    def __init__(self, address: Address, version: str) -> None:
+        tls = address.tls
+        config = tls and docker.tls.TLSConfig(
+            client_cert=(str(tls.cert), str(tls.key)), ca_cert=str(tls.ca), verify=True
+        )
+        super().__init__(base_url=address.url, version=version, tls=config or False)
+        self.trust_env = False
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """As requests does, but None as time-out means READ_S."""
+        kwargs["timeout"] = kwargs.get("timeout") or READ_S
+        return super().send(request, **kwargs)
+
+    def speak(self, version: str) -> None:
+        """Use this API version from now on."""
+        self._version = version
+
+    def raw(self, method: str, path: str, *parts: str, versioned: bool = True, **options: Any) -> Any:
+        """The response to one request, with `parts` quoted into `path`. Raises `refused`."""
+        url = self._url(path, *parts, versioned_api=versioned)  # type: ignore[attr-defined]
+        response = self.request(method, url, **{"timeout": self.timeout, **options})
+        self._raise_for_status(response)  # type: ignore[attr-defined]
+        return response
+
+    def make(self, body: dict[str, Any], name: str) -> str:
+        """Create a container of a raw body; returns its id."""
+        return str(self.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def split(image: str) -> tuple[str, str]:
+        """Repository and tag (or digest) of an image's name; `latest` without one."""
+        name, tag = parse_repository_tag(image)
+        return name, tag or "latest"

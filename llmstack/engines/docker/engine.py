@@ -1,0 +1,241 @@
+"""Docker behind the Engine protocol."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.instance import Instance, InstanceSpec, Need, State
+from llmstack.engines.docker import logs, network, placeholder, ports, pull, rows, weights
+from llmstack.engines.docker.address import LOOPBACK, resolve
+from llmstack.engines.docker.body import container_body, inner_port
+from llmstack.engines.docker.strangers import strangers
+from llmstack.engines.docker.wire import WRITE_S, Wire
+from llmstack.engines.labels import ROLE, SERVE, STACK
+from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
+from llmstack.protocols import Ability, Report
+
+GONE_S, LOOK_AGAIN_S = 10.0, 0.05
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class DockerEngine:
+    """Instances as containers of one engine; `host` is its name in the inventory.
+
+    `docker_host` is the engine's address (`unix://`, `tcp://`); without one DOCKER_HOST, DOCKER_CONTEXT, the current
+    docker context and the default socket are tried in this order. Nothing is connected before the first call. Raises
+    ConfigError for an address or context that cannot be used. May be shared by threads.
+    """
+
+    def __init__(self, host: str, docker_host: str | None = None) -> None:
+        self.kind = "docker"
+        self.host = host
+        self.abilities: frozenset[Ability] = frozenset(Ability)
+        self._wire = Wire(resolve(docker_host, os.environ), host)
+
+    def describe(self) -> str:
+        """`docker 28.5.2`, or `podman 5.8.6`."""
+        with self._wire.doing("ask for its version") as api:
+            version = api.version()
+        return f"{'podman' if self._wire.podman else 'docker'} {version.get('Version', '')}".strip()
+
+    def observe(self, stack: str | None) -> tuple[Instance, ...]:
+        """One list call, and an inspect of each that does not run, since only that tells how it ended."""
+        found = [rows.from_row(row, self.host) for row in self._rows({"label": _labels(stack)})]
+        return tuple(
+            told for each in found if (told := each if each.running else self.inspect(each.container_name)) is not None
+        )
+
+    def inspect(self, name: str) -> Instance | None:
+        """All facts of one container, ours or not."""
+        with self._wire.doing(f"inspect {name}") as api:
+            try:
+                return rows.from_inspect(api.inspect_container(name), self.host)
+            except api.not_found:
+                return None
+
+    def strangers(self) -> tuple[Instance, ...]:
+        """Running containers that look like model servers by image, name or port."""
+        return strangers(self._rows(running=True), self.host)
+
+    def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
+        """The image, and the weights unless a container that mounts their volume shows them whole."""
+        needs = []
+        image = str(container_image(spec))
+        with self._wire.doing(f"look for image {image}") as api:
+            try:
+                api.raw("GET", "/images/{0}/json", image)
+            except api.not_found:
+                needs.append(Need(kind="image", name=image))
+        if spec.weights and not weights.holds(self._wire, spec.weights):
+            if not Path(spec.weights.path).is_file():
+                raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
+            needs.append(Need(kind="weights", name=spec.weights.source, size_bytes=spec.weights.size_bytes))
+        return tuple(needs)
+
+    def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
+        """Pull the image, or stream the model file into the weights volume."""
+        if need.kind == "weights" and spec.weights:
+            weights.put(self._wire, spec.weights, report)
+            return
+        with self._wire.doing(f"pull {need.name}", otherwise=FetchError) as api:
+            name, tag = api.split(need.name)
+            for step in pull.progress(need.name, api.pull(name, tag=tag, stream=True, decode=True)):
+                report(step)
+
+    def decide_port(self, spec: InstanceSpec) -> int:
+        """First port from the type's own upward that no container publishes or was promised, and no process holds."""
+        return ports.free(spec, self._rows(), local=self._wire.address.local)
+
+    def check_port(self, spec: InstanceSpec) -> None:
+        """Asks the engine's containers, and on this machine the system."""
+        ports.check(spec, self._rows(running=True), local=self._wire.address.local)
+
+    def create(self, spec: InstanceSpec) -> Instance:
+        """Create the container, with its network and volume if they are not there."""
+        body = container_body(spec, podman=self._wire.podman)
+        network.ensure(self._wire, spec.stack, compose_labels=spec.compose_labels)
+        if spec.weights:
+            weights.ensure_volume(self._wire)
+        with self._wire.doing(f"create {spec.name}", timeout_s=WRITE_S) as api:
+            api.make(body, spec.name)
+        return self._there(spec.name)
+
+    def start(self, name: str) -> None:
+        """Start it. A port that is taken is named with its holder."""
+        try:
+            with self._wire.doing(f"start {name}", timeout_s=WRITE_S) as api:
+                api.start(name)
+        except PreflightError as error:
+            spec = self._there(name).spec
+            if spec and error.data.get("port_taken"):
+                self.check_port(spec)
+            raise
+
+    def stop(self, name: str, timeout_s: float) -> None:
+        """Stop it, then make sure that it is gone and its port is free."""
+        was = self._there(name)
+        with self._wire.doing(f"stop {name}", timeout_s=WRITE_S) as api:
+            api.stop(name, timeout=max(0, round(timeout_s)))
+        deadline = time.monotonic() + GONE_S
+        while stays := self._stays(was):
+            if time.monotonic() > deadline:
+                raise LlmstackError(f"{name} on {self.host} was stopped, but {stays}", f"docker rm -f {name}")
+            time.sleep(LOOK_AGAIN_S)
+
+    def remove(self, name: str) -> None:
+        """Remove it with its anonymous volumes, and the stack's network with the last one. Named volumes stay."""
+        was = self.inspect(name)
+        if was is None:
+            return
+        with self._wire.doing(f"remove {name}", timeout_s=WRITE_S) as api, contextlib.suppress(api.not_found):
+            api.remove_container(name, v=True)
+        if was.stack and not self._rows({"label": _labels(was.stack)}):
+            network.remove(self._wire, was.stack)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Another name; its alias in the network stays."""
+        with self._wire.doing(f"rename {name}", timeout_s=WRITE_S) as api:
+            api.rename(name, new_name)
+
+    def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines; `follow` goes on until the container ends, the engine breaks off, or the iterator is closed."""
+        with self._wire.doing(f"read the log of {name}") as api:
+            tty = bool((api.inspect_container(name).get("Config") or {}).get("Tty"))
+            wanted = {"stdout": 1, "stderr": 1, "follow": int(follow), "tail": "all" if tail is None else tail}
+            wait = (api.timeout, None if follow else WRITE_S)
+            # docker-py's own way loses which stream a piece belongs to
+            with api.raw("GET", "/containers/{0}/logs", name, params=wanted, stream=True, timeout=wait) as response:
+                chunks = response.iter_content(chunk_size=None)
+                yield from logs.lines(((1, chunk) for chunk in chunks) if tty else logs.frames(chunks))
+
+    def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[None]:
+        """A container that never starts, on the host itself, so that every controller sees it."""
+        return placeholder.lock(self._wire, stack, owner, lease_s)
+
+    def endpoint(self, instance: Instance) -> Endpoint | None:
+        """By the published port from this machine and others, by service name inside the stack's network."""
+        spec = instance.spec
+        inner = inner_port(spec) if spec else None
+        inside = f"http://{instance.service}:{inner}" if inner else None
+        if instance.port is None:
+            return Endpoint(None, inside) if inside else None
+        bind = spec.bind if spec else "127.0.0.1"
+        here, there = self._reached(bind)
+        return Endpoint(_url(here, instance.port), inside, _url(there, instance.port))
+
+    def pids(self, name: str) -> tuple[int, ...] | None:
+        """What `top` says, if this machine knows those pids as the container's."""
+        was = self._there(name)
+        if not was.running:
+            return ()
+        with self._wire.doing(f"list the processes of {name}") as api:
+            table = api.top(name, ps_args="-eo pid")
+        found = tuple(int(row[0]) for row in table.get("Processes") or () if row and row[0].isdigit())
+        return found if found and all(belongs(pid, was.id) for pid in found) else None
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        self._wire.close()
+
+    def _rows(self, filters: Mapping[str, Any] | None = None, *, running: bool = False) -> list[Mapping[str, Any]]:
+        with self._wire.doing("list containers") as api:
+            return list(api.containers(all=not running, filters=dict(filters or {})))
+
+    def _there(self, name: str) -> Instance:
+        found = self.inspect(name)
+        if found is None:
+            raise NoMatchError(f"no container {name} on {self.host}", "`status` shows what is there")
+        return found
+
+    def _stays(self, was: Instance) -> str | None:
+        """What of a stopped instance is still there, in words."""
+        now = self.inspect(was.container_name)
+        if now and (now.running or (now.state is State.CRASHED and now.finished_at is None)):
+            return "it still runs"
+        spec = was.spec
+        if not (was.running and was.port and spec and self._wire.address.local):
+            return None
+        if not ports.process_error(spec.bind, was.port):
+            return None
+        return f"its port {was.port} is still held by {ports.process_holder(was.port)}"
+
+    def _reached(self, bind: str) -> tuple[str | None, str | None]:
+        """Names under which a port bound to `bind` is reached from here, and from other machines."""
+        address = self._wire.address
+        if bind in LOOPBACK:
+            return (bind if address.local else None), None
+        if bind not in ANYWHERE:
+            return bind, bind
+        if address.local:
+            return ANYWHERE[bind], socket.gethostname() if self.host == "localhost" else self.host
+        return address.host, address.host
+
+
+def container_image(spec: InstanceSpec) -> str:
+    """The image of `spec`. Raises PreflightError without one."""
+    if not spec.image:
+        raise PreflightError(f"{spec.target} has no image", hint=f"set services.{spec.service}.image")
+    return spec.image
+
+
+def belongs(pid: int, container_id: str, proc: Path = Path("/proc")) -> bool:
+    """Whether this machine's process `pid` runs in that container; not so when a VM lies between."""
+    try:
+        return container_id in (proc / str(pid) / "cgroup").read_text()
+    except OSError:
+        return False
+
+
+def _labels(stack: str | None) -> list[str]:
+    return [f"{ROLE}={SERVE}", f"{STACK}={stack}" if stack else STACK]
+
+
+def _url(name: str | None, port: int) -> str | None:
+    return f"http://[{name}]:{port}" if name and ":" in name else f"http://{name}:{port}" if name else None

@@ -1,0 +1,112 @@
+"""What an engine or the way to it refused, as an error that a person can act on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError, UnreachableError
+
+LONGEST = 400
+START_HINT = "start it: sudo systemctl start docker   (Docker Desktop: open the application), or set DOCKER_HOST"
+GROUP_HINT = "sudo usermod -aG docker $USER and log in again, or use rootless Docker"
+GPU_HINT = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+TLS_HINT = "check DOCKER_TLS_VERIFY and ca.pem, cert.pem, key.pem in DOCKER_CERT_PATH"
+ROOM_HINT = "free some: docker system df   docker image prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`status` is None when no answer came; `text` is the engine's or the operating system's own."""
+
+    doing: str
+    host: str
+    where: str
+    status: int | None
+    text: str
+
+    @property
+    def short(self) -> str:
+        """The text on one line of sane length."""
+        line = " ".join(self.text.split())
+        return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+Build = Callable[[Refusal], LlmstackError]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Applies when one of `words` is in the lowered text and `status` (None: any; 0: no answer came) fits."""
+
+    words: tuple[str, ...]
+    build: Build
+    status: int | None = None
+
+    def fits(self, refusal: Refusal) -> bool:
+        """Whether this rule explains `refusal`."""
+        if self.status is not None and self.status != (refusal.status or 0):
+            return False
+        return any(word in refusal.text.lower() for word in self.words)
+
+
+def explain(refusal: Refusal, otherwise: type[LlmstackError] = LlmstackError) -> LlmstackError:
+    """The error for `refusal`; `otherwise` is the class for what no rule knows."""
+    for rule in RULES:
+        if rule.fits(refusal):
+            return rule.build(refusal)
+    if refusal.status is None:
+        return UnreachableError(f"the Docker engine of {refusal.host} broke off: {refusal.short}", START_HINT)
+    return otherwise(f"cannot {refusal.doing} on {refusal.host}: {refusal.short}", "see `docker info` and its log")
+
+
+def _unreachable(what: str, hint: str) -> Build:
+    return lambda r: UnreachableError(f"the Docker engine of {r.host} ({r.where}) {what}", hint, cause=r.short)
+
+
+def _preflight(what: str, hint: str, **data: object) -> Build:
+    return lambda r: PreflightError(f"cannot {r.doing} on {r.host}: {what}", hint, cause=r.short, **data)
+
+
+def _image(r: Refusal) -> LlmstackError:
+    return FetchError(f"cannot {r.doing} on {r.host}: its image is not there ({r.short})", "invoke pull fetches it")
+
+
+def _gone(r: Refusal) -> LlmstackError:
+    return NoMatchError(f"cannot {r.doing} on {r.host}: it is not there", "invoke status shows what is")
+
+
+def _conflict(r: Refusal) -> LlmstackError:
+    return LlmstackError(
+        f"cannot {r.doing} on {r.host}: the name is taken", "someone else acted meanwhile; run it again", conflict=True
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(("timed out", "timeout"), _unreachable("did not answer in time", "is the machine busy, asleep or away?"), 0),
+    Rule(("permission denied",), _unreachable("refuses us: permission denied", GROUP_HINT), 0),
+    Rule(("no such file", "connection refused", "errno 2", "errno 111"), _unreachable("does not run", START_HINT), 0),
+    Rule(("certificate", "ssl", "tls"), _unreachable("and we do not agree on TLS", TLS_HINT), 0),
+    Rule(("name or service not known", "no route", "name resolution"), _unreachable("is not found", TLS_HINT), 0),
+    Rule(("request to an https server",), _unreachable("wants TLS", "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")),
+    Rule(("client version",), _unreachable("speaks another API version", "llmstack needs Docker 20.10 or newer"), 400),
+    Rule(("no such container", "no container with name"), _gone, 404),
+    Rule(("no such image", "image not known", "unable to find"), _image, 404),
+    Rule(("is already in use", "already exists"), _conflict, 409),
+    Rule(("already in use by", "name is in use"), _conflict, 500),
+    Rule(
+        ("port is already allocated", "address already in use", "ports are not available", "failed to bind"),
+        _preflight("its port is taken", "choose another port, or stop what holds it", port_taken=True),
+    ),
+    Rule(
+        ("could not select device driver", "unresolvable cdi devices", "nvidia-container-cli", "cdi spec not found"),
+        _preflight("the engine cannot give it a GPU", GPU_HINT, gpu=True),
+    ),
+    Rule(("no space left on device",), _preflight("the disk of the engine is full", ROOM_HINT, full=True)),
+    Rule(
+        ("executable file not found", "exec format error", "exec:"),
+        _preflight("its program cannot run", "check `args` and `image`"),
+    ),
+    Rule(("bind source path does not exist",), _preflight("a mount's source is not there", "check `mounts`")),
+    Rule(("minimum memory limit", "range of cpus"), _preflight("its limits cannot be", "check `resources`")),
+)

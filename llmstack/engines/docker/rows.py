@@ -1,0 +1,148 @@
+"""What the engine's JSON says of a container, as an Instance. Pure.
+
+Whether a container that rests was stopped or crashed is not written down by Docker; it is concluded (`resting`):
+
+- created, not started: stopped; `error` then tells why a start failed;
+- exit code 0, 130 (SIGINT) or 143 (SIGTERM): stopped;
+- 137 (SIGKILL) without the out-of-memory flag: stopped if its policy would have brought it back, since then only a stop
+  leaves it at rest; otherwise nobody can tell, and it counts as crashed;
+- anything else: crashed, also when it was stopped in the middle of a crash loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from llmstack.domain.instance import Instance, State
+from llmstack.engines.labels import parse
+
+KILLED, ENDED_WELL = 137, (0, 130, 143)
+RUNS = ("running", "paused")
+Json = Mapping[str, Any]
+
+
+def from_row(row: Json, host: str) -> Instance:
+    """The instance of one row of the list call; only a row that runs is told in full."""
+    status = str(row.get("State", "")).lower()
+    name = container_name(row)
+    return _instance(
+        row.get("Labels") or {},
+        host,
+        id=str(row.get("Id", "")),
+        container_name=name,
+        state=State.STARTING if status in RUNS else State.CRASHED if status == "restarting" else State.STOPPED,
+        running=status in RUNS,
+        image=row.get("Image"),
+        image_id=row.get("ImageID"),
+        port=_first_port(row),
+        created_at=row.get("Created") if isinstance(row.get("Created"), int | float) else None,
+        error="it is paused" if status == "paused" else None,
+    )
+
+
+def from_inspect(data: Json, host: str) -> Instance:
+    """The instance of an inspect answer: everything that is known."""
+    state, config, limits = data.get("State") or {}, data.get("Config") or {}, data.get("HostConfig") or {}
+    status, code = str(state.get("Status", "")).lower(), state.get("ExitCode")
+    ended = status not in (*RUNS, "created", "configured")
+    restarts = data.get("RestartCount")
+    policy = restart_text(limits.get("RestartPolicy") or {})
+    return _instance(
+        config.get("Labels") or {},
+        host,
+        id=str(data.get("Id", "")),
+        container_name=str(data.get("Name", "")).lstrip("/"),
+        state=state_of(state, policy, restarts or 0),
+        running=status in RUNS,
+        image=config.get("Image"),
+        image_id=data.get("Image"),
+        pid=state.get("Pid") or None,
+        port=_bound_port(limits.get("PortBindings") or {}),
+        created_at=seconds(data.get("Created")),
+        started_at=seconds(state.get("StartedAt")),
+        finished_at=seconds(state.get("FinishedAt")) if ended else None,
+        exit_code=code if ended else None,
+        out_of_memory=bool(state.get("OOMKilled")) and bool(code) if ended else None,
+        restarts=restarts,
+        restart_policy=policy,
+        error="it is paused" if status == "paused" else state.get("Error") or None,
+    )
+
+
+def container_name(row: Json) -> str:
+    """A list row's own name: links to other containers are names with more than one slash."""
+    names = [str(name).lstrip("/") for name in row.get("Names") or ()]
+    return next((name for name in names if "/" not in name), str(row.get("Id", ""))[:12])
+
+
+def published(row: Json) -> set[int]:
+    """The ports of the host that a list row's container holds."""
+    return {port["PublicPort"] for port in row.get("Ports") or () if port.get("PublicPort")}
+
+
+def state_of(state: Json, policy: str, restarts: int) -> State:
+    """What an inspect answer's `State` comes to; see the module's text for what rests."""
+    status = str(state.get("Status", "")).lower()
+    if status in RUNS:
+        return State.STARTING
+    if status in ("created", "configured"):
+        return State.STOPPED
+    if status == "restarting":
+        return State.CRASHED
+    return resting(state.get("ExitCode"), bool(state.get("OOMKilled")), policy, restarts)
+
+
+def resting(exit_code: int | None, out_of_memory: bool, policy: str, restarts: int) -> State:
+    """Stopped or crashed, for a container that ended and is not brought back."""
+    if exit_code in ENDED_WELL:
+        return State.STOPPED
+    stopped = exit_code == KILLED and not out_of_memory and brings_back(policy, restarts)
+    return State.STOPPED if stopped else State.CRASHED
+
+
+def brings_back(policy: str, restarts: int) -> bool:
+    """Whether the engine would start it again after a failure."""
+    word, _, limit = policy.partition(":")
+    return word in ("always", "unless-stopped") or (word == "on-failure" and (not limit or restarts < int(limit)))
+
+
+def restart_text(policy: Json) -> str:
+    """A restart policy as the inventory writes it, as in `on-failure:3`."""
+    name, limit = policy.get("Name") or "no", policy.get("MaximumRetryCount") or 0
+    return f"{name}:{limit}" if name == "on-failure" and limit else str(name)
+
+
+def seconds(text: object) -> float | None:
+    """Seconds since the epoch of the engine's RFC 3339 text; None for its year 1, and for what is no time."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.year > 1 and moment.tzinfo else None
+
+
+def _instance(written: Mapping[str, str], host: str, **facts: Any) -> Instance:
+    labels = parse(written)
+    spec = labels.spec
+    facts["port"] = facts["port"] or (spec.host_port if spec else None)
+    return Instance(
+        service=labels.service or facts["container_name"],
+        host=host,
+        engine="docker",
+        stack=labels.stack,
+        spec=spec,
+        schema=labels.schema,
+        labels=dict(written),
+        **facts,
+    )
+
+
+def _first_port(row: Json) -> int | None:
+    return min(published(row), default=None)
+
+
+def _bound_port(bindings: Json) -> int | None:
+    ports = [bind.get("HostPort") for binds in bindings.values() for bind in binds or ()]
+    return min((int(port) for port in ports if port), default=None)
