@@ -35,9 +35,10 @@ def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tup
     while True:
         try:
             locks.enter_context(context.engine_of(host, place[1]).lock(stack, owner, LEASE_S))
-            return
         except LockedError:
             context.check()
             if context.clock.monotonic() >= deadline:
                 raise
             context.clock.sleep(RETRY_S)
+        else:
+            return

@@ -1,0 +1,94 @@
+"""Prove that what runs really answers; changes nothing, loads nothing unless asked to, keeps every keep-alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from llmstack.core.apply import failure
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.ladder import Climb
+from llmstack.core.observe import Observed, in_parallel
+from llmstack.core.plan import describe
+from llmstack.core.select import Picked
+from llmstack.core.starting import judge, urls
+from llmstack.domain.event import EventType
+from llmstack.domain.instance import Instance
+from llmstack.domain.ladder import Ladder, Rung, Why
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import Action, ActionKind
+from llmstack.domain.service import ModelSpec
+from llmstack.domain.target import Target, TargetKind
+from llmstack.errors import LlmstackError
+from llmstack.modeltype import Family
+
+PATIENCE_S = 5.0
+"""A server that is up may be slow to answer once; longer than this, it is not healthy."""
+
+Check = tuple[Wanted, Target, ModelSpec | None]
+
+
+def health(picked: Sequence[Picked], observed: Observed, context: Context, *, deep: bool) -> tuple[Outcome, ...]:
+    """One outcome per picked model, and one per service whose models are checked by themselves."""
+    checks = [check for item in picked for check in _checks(item)]
+    return tuple(in_parallel(lambda check: _outcome(check, observed, context, deep=deep), checks, context.forks))
+
+
+def _checks(item: Picked) -> Iterator[Check]:
+    wanted = item.wanted
+    if not wanted.placement.service.enabled:
+        return
+    lazy = wanted.type is not None and wanted.type.family is Family.LAZY
+    if not lazy:
+        yield wanted, wanted.target, next(iter(wanted.enabled_models()), None)
+        return
+    if not item.by_model:
+        yield wanted, wanted.target, None
+    for model in item.models:
+        if model.enabled:
+            yield wanted, Target(model.name, wanted.target.host, TargetKind.MODEL), model
+
+
+def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) -> Outcome:
+    wanted, target, model = check
+    action = Action(kind=ActionKind.KEEP, target=target, reason="", placement=wanted.placement, model=model)
+    try:
+        there = _there(wanted, observed, context)
+        ladder = _climb(Climb(context=context, wanted=wanted, target=target, model=model, deep=deep), there)
+        outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
+    except LlmstackError as error:
+        outcome = failure(action, error)
+    context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
+    return outcome
+
+
+def _there(wanted: Wanted, observed: Observed, context: Context) -> Instance | None:
+    """The instance with all its facts. Raises what makes asking impossible."""
+    error = observed.errors.get((wanted.target.host, wanted.engine)) or wanted.error
+    if error:
+        raise error
+    there = observed.find(wanted)
+    return context.engine(wanted).inspect(there.container_name) if there else None
+
+
+def _climb(climb: Climb, there: Instance | None) -> Ladder:
+    """From the facts of the engine upwards; never waits for what is not running."""
+    climb.there, climb.wait_s = there, PATIENCE_S
+    if climb.wanted.external:
+        return climb.climb()
+    if there is None:
+        return _fallen(climb, Rung.CREATED, Why(summary="not there", do=f"llmstack up --service {_name(climb)}"))
+    climb.note(Rung.CREATED)
+    if not there.running:
+        return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there)))
+    climb.note(Rung.RUNNING, describe(there) if there.restarts else "")
+    return climb.climb()
+
+
+def _fallen(climb: Climb, rung: Rung, why: Why) -> Ladder:
+    climb.note(rung, why.summary, ok=False)
+    return Ladder(target=climb.target, rungs=tuple(climb.rungs), why=why)
+
+
+def _name(climb: Climb) -> str:
+    return climb.wanted.placement.service.name

@@ -1,0 +1,156 @@
+"""Gather what `status` and `sync` show, and repair the store where `sync` may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.look import Look, look_at_model, try_look
+from llmstack.core.observe import Observed, in_parallel, observe
+from llmstack.core.remember import external_instance, keep_row, row_names
+from llmstack.core.select import Picked
+from llmstack.core.status import orphan_row, rows_of, stranger_row
+from llmstack.core.sync import Seen, differences
+from llmstack.domain.host import Host
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.ladder import Ladder
+from llmstack.domain.report import StatusReport, SyncReport
+from llmstack.domain.stored import StoredLadder, StoredModel
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError, StoreError, UnreachableError
+from llmstack.protocols import Engine, Ledger
+
+
+class Memory(Ledger, Protocol):
+    """The store with the questions that reports ask."""
+
+    def models(self) -> tuple[StoredModel, ...]:
+        """All rows."""
+        ...
+
+    def last_ladder(self, target: Target) -> StoredLadder | None:
+        """The last climb of a target."""
+        ...
+
+
+class Engines(Protocol):
+    """Engines by host and kind."""
+
+    def get(self, host: Host, kind: str) -> Engine:
+        """One engine."""
+        ...
+
+
+def status_report(
+    picked: Sequence[Picked],
+    observed: Observed,
+    orphans: Sequence[Instance],
+    context: Context,
+    memory: Memory,
+) -> StatusReport:
+    """One row per model and companion, orphans last."""
+
+    def last(target: Target) -> Ladder | None:
+        try:
+            found = memory.last_ladder(target)
+        except StoreError:
+            return None
+        return found.ladder if found else None
+
+    looks = _looks([item.wanted for item in picked], observed, context)
+    rows = [*rows_of(picked, observed, looks, last), *map(orphan_row, orphans)]
+    return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
+
+
+def _looks(wanted: Sequence[Wanted], observed: Observed, context: Context) -> dict[Target, Look]:
+    items = [item for item in wanted if (item.target.host, item.engine) not in observed.errors]
+    found = in_parallel(lambda item: try_look(context, item, observed.find(item)), items, context.forks)
+    return {item.target: seen for item, seen in zip(items, found, strict=True)}
+
+
+def strangers_report(engines: Engines, context: Context) -> StatusReport:
+    """Without an inventory: whatever serves models on this machine, ours or not."""
+    here = Host(name="localhost")
+    places = {("localhost", kind): here for kind in ("process", "docker")}
+    instances, errors = observe(places, engines.get, None, context.forks)
+    rows = [stranger_row(there, _url(engines, here, there)) for there in instances]
+    for place in places:
+        if place not in errors:
+            rows += [
+                stranger_row(there, _url(engines, here, there)) for there in engines.get(here, place[1]).strangers()
+            ]
+    real = [error for error in errors.values() if not isinstance(error, UnreachableError)]
+    return StatusReport(rows=tuple(rows), errors=tuple(real), inventory=None)
+
+
+def _url(engines: Engines, here: Host, there: Instance) -> str | None:
+    try:
+        endpoint = engines.get(here, there.engine).endpoint(there) if there.running else None
+    except LlmstackError:
+        return None
+    return endpoint.controller if endpoint else None
+
+
+def sync_report(
+    wanted: Sequence[Wanted],
+    observed: Observed,
+    orphans: Sequence[Instance],
+    context: Context,
+    memory: Memory,
+    *,
+    check: bool,
+) -> SyncReport:
+    """All differences; without `check` the store is made to say what runs."""
+    looks = _looks(wanted, observed, context)
+    seen = [one for item in wanted for one in _seen(item, observed, looks, context)]
+    seen += [Seen(instance=there, names=row_names(there), state=there.state, wanted=False) for there in orphans]
+    asked = {item.target.host for item in wanted} - {host for host, _ in observed.errors}
+    stored = [row for row in memory.models() if row.host in asked]
+    found = differences(stored, seen)
+    if not check:
+        _repair(wanted, observed, looks, context, memory)
+        _forget_gone(stored, seen, memory)
+    changed = sum(difference.action.startswith("recorded") for difference in found)
+    return SyncReport(differences=found, changed=0 if check else changed, errors=tuple(observed.errors.values()))
+
+
+def _seen(item: Wanted, observed: Observed, looks: dict[Target, Look], context: Context) -> Iterator[Seen]:
+    """One per row of the store: each model of a lazy server has its own state."""
+    there, found = _full(item, observed, context), looks.get(item.target)
+    if there is None or found is None:
+        return
+    models = item.enabled_models()
+    if found.served is None or not models:
+        names = tuple(model.name for model in models) or (item.placement.service.name,)
+        yield Seen(instance=there, names=names, state=found.state, version=found.version, url=found.url)
+        return
+    for model in models:
+        state = look_at_model(item, model, found).state
+        if state is not State.ABSENT:
+            yield Seen(instance=there, names=(model.name,), state=state, url=found.url)
+
+
+def _full(item: Wanted, observed: Observed, context: Context) -> Instance | None:
+    """The instance with what only an inspect tells: restarts, times, how it ended."""
+    if item.external:
+        return external_instance(item)
+    there = observed.find(item)
+    return context.engine(item).inspect(there.container_name) if there else None
+
+
+def _repair(
+    wanted: Sequence[Wanted], observed: Observed, looks: dict[Target, Look], context: Context, memory: Memory
+) -> None:
+    for item in wanted:
+        there, found = _full(item, observed, context), looks.get(item.target)
+        if there and found:
+            keep_row(item, there, found, memory)
+
+
+def _forget_gone(stored: Sequence[StoredModel], seen: Sequence[Seen], memory: Memory) -> None:
+    there = {(one.instance.host, one.instance.container_name) for one in seen}
+    for row in stored:
+        if row.state.active and (row.host, row.container_name) not in there:
+            memory.gone(Target(row.name, row.host), row.container_name)

@@ -1,0 +1,83 @@
+"""Read logs and ask models."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from llmstack.core.context import Context
+from llmstack.core.observe import Observed
+from llmstack.core.select import Picked
+from llmstack.domain.server import ChatChunk
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError, UnhealthyError, UsageError
+
+Line = tuple[Target, str]
+
+
+def logs(
+    picked: Sequence[Picked], observed: Observed, context: Context, *, tail: int | None, follow: bool
+) -> Iterator[Line]:
+    """Lines of every picked instance; followed ones as they come, else one instance after the other.
+
+    Raises UnhealthyError when none of them is there.
+    """
+    sources = [
+        (item.wanted, there.container_name) for item in picked if (there := observed.find(item.wanted)) is not None
+    ]
+    if not sources:
+        raise next(iter(observed.errors.values()), UnhealthyError("nothing of that runs here", "llmstack up"))
+
+    def read(index: int) -> Iterator[Line]:
+        wanted, name = sources[index]
+        return ((wanted.target, line) for line in context.engine(wanted).logs(name, tail=tail, follow=follow))
+
+    if follow and len(sources) > 1:
+        yield from _merged([lambda index=index: read(index) for index in range(len(sources))])  # type: ignore[misc]
+        return
+    for index in range(len(sources)):
+        yield from read(index)
+
+
+def _merged(readers: Sequence[Callable[[], Iterator[Line]]]) -> Iterator[Line]:
+    """Lines of all readers as they come; ends with the last one."""
+    lines: queue.Queue[Line | None] = queue.Queue(maxsize=1000)
+
+    def pump(reader: Callable[[], Iterator[Line]]) -> None:
+        try:
+            for line in reader():
+                lines.put(line)
+        except LlmstackError as error:
+            lines.put((Target("llmstack", "localhost"), error.message))
+        finally:
+            lines.put(None)
+
+    for reader in readers:
+        threading.Thread(target=pump, args=(reader,), daemon=True).start()
+    open_readers = len(readers)
+    while open_readers:
+        line = lines.get()
+        if line is None:
+            open_readers -= 1
+        else:
+            yield line
+
+
+def ask(
+    picked: Sequence[Picked], observed: Observed, context: Context, prompt: str, *, max_tokens: int | None
+) -> Iterator[ChatChunk]:
+    """The streamed answer of the one picked model. Raises UsageError when it is not one, UnhealthyError when its
+    server does not run, ServerError."""
+    models = [(item, model) for item in picked for model in item.models if model.enabled]
+    if len(models) != 1:
+        names = " ".join(dict.fromkeys(model.name for _, model in models)) or "none"
+        raise UsageError("ask needs one model", f"--model NAME; models: {names}")
+    item, model = models[0]
+    wanted, there = item.wanted, observed.find(item.wanted)
+    if wanted.type is None or (not wanted.external and (there is None or not there.running)):
+        raise UnhealthyError(f"{model.name} does not run on {wanted.target.host}", f"llmstack up --model {model.name}")
+    client = context.client(wanted, there)
+    if client is None:
+        raise UnhealthyError(f"{wanted.target} publishes no port", "give it a `port:`")
+    yield from client.chat(wanted.type.served_name(model), prompt, max_tokens=max_tokens)

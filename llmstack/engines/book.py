@@ -1,0 +1,53 @@
+"""One engine per host and kind, made when first asked for."""
+
+from __future__ import annotations
+
+import threading
+
+from llmstack.domain.host import Host
+from llmstack.errors import ConfigError
+from llmstack.protocols import Engine
+
+KINDS = ("docker", "process")
+
+
+class EngineBook:
+    """Engines by (host, kind); any thread may ask."""
+
+    def __init__(self) -> None:
+        self._engines: dict[tuple[str, str], Engine] = {}
+        self._guard = threading.Lock()
+
+    def get(self, host: Host, kind: str) -> Engine:
+        """The engine. Raises ConfigError for a host or kind that cannot be."""
+        with self._guard:
+            key = (host.name, kind)
+            if key not in self._engines:
+                self._engines[key] = _make(host, kind)
+            return self._engines[key]
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        with self._guard:
+            for engine in self._engines.values():
+                engine.close()
+            self._engines.clear()
+
+
+def is_local(host: Host) -> bool:
+    """Whether a host is this machine."""
+    return host.name in ("localhost", "127.0.0.1") or host.vars.get("ansible_connection") == "local"
+
+
+def _make(host: Host, kind: str) -> Engine:
+    if kind == "docker":
+        from llmstack.engines.docker import DockerEngine
+
+        return DockerEngine(host.name, host.docker_host)
+    if kind == "process" and is_local(host):
+        from llmstack.engines.process import ProcessEngine
+
+        return ProcessEngine(host.name)
+    if kind == "process":
+        raise ConfigError(f"the process engine runs on this machine only, not on {host.name}", "engine: docker")
+    raise ConfigError(f"no engine '{kind}'", f"engines: {', '.join(KINDS)}")
