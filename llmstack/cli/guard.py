@@ -17,10 +17,6 @@ from llmstack.cli.pipes import hang_up
 from llmstack.errors import BUG, SIGINT, SIGPIPE, SIGTERM, LlmstackError
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: everything that gives way to Ctrl-C gives way to it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Door:
     """How errors are told: `spelled` is the word for our program, `kind` of the JSON document (None without one)."""
@@ -33,21 +29,25 @@ class Door:
 
 def guarded(body: Callable[[], int], door: Door) -> int:
     """Run `body` and return its exit code, or that of its error once it is told. Never raises Exception."""
+    with _sigterm_raises() as terminated:
+        code = _guarded(body, door)
+    return SIGTERM if terminated and code == SIGINT else code
+
+
+def _guarded(body: Callable[[], int], door: Door) -> int:
     try:
-        with _sigterm_raises() as terminated:
-            code = body()
-            return SIGTERM if terminated and code == SIGINT else code
+        return body()
     except LlmstackError as error:
         return tell(error, door)
-    except Terminated:
-        return _end("terminated", SIGTERM)
     except KeyboardInterrupt:
-        return _end("interrupted", SIGINT)
+        sys.stderr.write("interrupted\n")
+        return SIGINT
     except BrokenPipeError:
         hang_up()
         return SIGPIPE
     except Exception as error:  # noqa: BLE001 - the user gets one line and a file, never a traceback
-        return _end(f"{_bug_line(error)}", BUG)
+        sys.stderr.write(f"{_bug_line(error)}\n")
+        return BUG
 
 
 def tell(error: LlmstackError, door: Door) -> int:
@@ -65,11 +65,6 @@ def tell(error: LlmstackError, door: Door) -> int:
         except BrokenPipeError:
             hang_up()
     return error.exit_code
-
-
-def _end(line: str, code: int) -> int:
-    sys.stderr.write(f"{line}\n")
-    return code
 
 
 def _bug_line(error: Exception) -> str:
@@ -97,17 +92,17 @@ def _write_trace(error: Exception) -> str:
 
 @contextmanager
 def _sigterm_raises() -> Iterator[list[int]]:
-    """While it lasts, SIGTERM raises Terminated; the list tells whether it came."""
+    """While it lasts, SIGTERM is Ctrl-C by another name; the list tells whether it came."""
     came: list[int] = []
 
-    def raise_terminated(number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
         came.append(number)
-        raise Terminated
+        raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
-    before = signal.signal(signal.SIGTERM, raise_terminated)
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield came
     finally:

@@ -135,7 +135,7 @@ class Session:
         from llmstack.ui.plan import plan_lines
 
         plan = screen.plan or Plan(tuple(outcome.action for outcome in result.outcomes if outcome.action))
-        yield from plan_lines(plan, diff=self.options.diff, width=self.streams.out.width)
+        return plan_lines(plan, self.streams, self.streams.out.width, diff=self.options.diff, checked=True)
 
 
 @contextmanager

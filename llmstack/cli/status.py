@@ -19,7 +19,7 @@ def status(session: Session) -> int:
     with session.app() as app:
         report = app.status(session.selection)
     streams = session.streams
-    code = session.answer(report, [row.target for row in report.rows], lambda: status_lines(report, streams.out.width))
+    code = session.answer(report, [row.target for row in report.rows], lambda: status_lines(report, streams))
     session.complain(trouble_lines(report.errors, streams))
     session.talk(status_notes(report, streams))
     return code

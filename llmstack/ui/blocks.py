@@ -14,8 +14,8 @@ from llmstack.domain.progress import Progress
 from llmstack.domain.target import Target
 from llmstack.ui.clean import clean
 from llmstack.ui.console import Streams
-from llmstack.ui.progress import Fetch, fetch_line
-from llmstack.ui.rungs import head_line, outcome_lines, rung_lines
+from llmstack.ui.progress import Fetch, fetch_line, where
+from llmstack.ui.rungs import failure_lines, head_line, rung_lines, verdict
 from llmstack.ui.units import duration
 
 
@@ -49,14 +49,19 @@ Draw = Callable[[Block, Streams], Iterator[Text]]
 
 
 def draw_start(block: Block, streams: Streams) -> Iterator[Text]:
-    """The target's line, what is being fetched, its rungs, and how it ended."""
-    yield head_line(block.target, block.about)
-    if block.outcome is None:
-        for fetch in block.fetches.values():
-            yield Text("    ").append_text(fetch_line(fetch, block.target.host, bar=True))
-    yield from rung_lines(block.rungs, streams.err.width)
-    if block.outcome:
-        yield from outcome_lines(block.outcome, streams)
+    """The target's line, what is being fetched, its rungs, and why it failed; one line when that says it all."""
+    outcome = block.outcome
+    if outcome and not (block.rungs or block.about):
+        yield Text("  ").append_text(verdict(outcome, block.target.name))
+    else:
+        yield head_line(block.target, block.about)
+        fetches = () if outcome else block.fetches.values()
+        yield from (fetch_line(fetch, block.target.host, bar=True, indent=4) for fetch in fetches)
+        yield from rung_lines(block.rungs, streams.err.width)
+        if outcome and not (outcome.ladder and outcome.ladder.rungs):
+            yield Text("    ").append_text(verdict(outcome))
+    if outcome:
+        yield from failure_lines(outcome, streams)
 
 
 def draw_fetch(block: Block, streams: Streams) -> Iterator[Text]:
@@ -64,10 +69,8 @@ def draw_fetch(block: Block, streams: Streams) -> Iterator[Text]:
     yield from (fetch_line(fetch, block.target.host, bar=True) for fetch in block.fetches.values())
     outcome = block.outcome
     if outcome and (outcome.error or not block.fetches):
-        head = Text.assemble((block.target.name, "bold"), f" on {block.target.host}   ")
-        first, *rest = list(outcome_lines(outcome, streams)) or [Text(outcome.status.value)]
-        yield head.append_text(first[4:])
-        yield from rest
+        yield where(block.target.name, block.target.host).append_text(verdict(outcome))
+        yield from failure_lines(outcome, streams)
 
 
 def waiting(block: Block, now: float) -> Text:

@@ -87,11 +87,11 @@ class RunScreen:
             return
         self.plan = plan
         for action in plan.actions:
-            if action.spec or action.placement:
-                engine = action.spec.engine if action.spec else action.placement and action.placement.service.engine
-                self._engines.setdefault(action.target.host, f"{engine} engine" if engine else "")
+            if action.spec:
+                self._engines.setdefault(action.target.host, action.spec.engine)
         if self._diff:
-            put(self._streams.err, plan_lines(plan, diff=True, width=self._streams.err.width))
+            err = self._streams.err
+            put(err, plan_lines(plan, self._streams, err.width, diff=True, checked=False))
 
     def _take(self, event: Event, target: Target) -> None:
         new = target not in self._blocks
@@ -99,6 +99,9 @@ class RunScreen:
         block.take(event)
         if block.about:
             self.abouts[target] = block.about
+        engine = event.data.get("engine")
+        if isinstance(engine, str):
+            self._engines[target.host] = engine
         if event.type is EventType.RESULT:
             del self._blocks[target]
             self._finish(block)
@@ -120,8 +123,9 @@ class RunScreen:
     def _header(self, host: str) -> Iterator[Text]:
         if self._draw is draw_start and host != self._host:
             self._host = host
-            engine = self._engines.get(host)
-            yield Text.assemble((clean(host), "bold"), f" · {clean(engine)}" if engine else "")
+            engine = clean(self._engines.get(host, ""))
+            about = f" · {engine}" if " " in engine else f" · {engine} engine" if engine else ""
+            yield Text.assemble((clean(host), "bold"), about)
 
     def _say(self, *lines: Text) -> None:
         put(self._streams.err, lines)

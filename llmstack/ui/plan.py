@@ -9,6 +9,7 @@ from rich.text import Text
 
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.ui.clean import clean
+from llmstack.ui.console import Streams
 from llmstack.ui.units import size
 
 _MARKS = {
@@ -25,14 +26,17 @@ _MARKS = {
 _TAKES_DOWN = (ActionKind.REPLACE, ActionKind.STOP, ActionKind.REMOVE)
 
 
-def plan_lines(plan: Plan, *, diff: bool, width: int) -> Iterator[Text]:
-    """One row per action, with `diff` each differing field below it, then the count."""
+def plan_lines(plan: Plan, streams: Streams, width: int, *, diff: bool, checked: bool) -> Iterator[Text]:
+    """One row per action, with `diff` each differing field below it, then the count; `checked` when that is
+    all that happens."""
     names = max((len(str(action.target)) for action in plan.actions), default=0)
     for action in plan.actions:
         yield _row(action, names, width)
+        if action.error and action.error.hint:
+            yield Text(" " * 6 + clean(streams.spell(action.error.hint)), "dim")
         if diff:
             yield from _changes(action)
-    yield Text(_count(plan), "bold")
+    yield Text(f"{_count(plan)} Nothing was changed." if checked else _count(plan), "bold")
 
 
 def _row(action: Action, names: int, width: int) -> Text:

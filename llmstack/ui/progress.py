@@ -50,10 +50,15 @@ class Fetch:
         return True
 
 
-def fetch_line(fetch: Fetch, where: str, *, bar: bool) -> Text:
+def where(item: str, host: str) -> Text:
+    """`llama3:8b on gpu01.lab   `."""
+    return Text.assemble((clean(item), "bold"), f" on {clean(host)}   ")
+
+
+def fetch_line(fetch: Fetch, host: str, *, bar: bool, indent: int = 0) -> Text:
     """`llama3:8b on gpu01.lab   ━━━━╸───  63 %  2.9/4.7 GB   84 MB/s   0:00:21`."""
     latest = fetch.latest
-    text = Text.assemble((clean(latest.item), "bold"), f" on {clean(where)}   ")
+    text = Text(" " * indent).append_text(where(latest.item, host))
     if latest.done:
         return text.append("✓ ", "green").append(clean(latest.phase) or "fetched")
     total = latest.total_bytes

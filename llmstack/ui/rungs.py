@@ -47,23 +47,27 @@ def rung_lines(rungs: Iterable[RungResult], width: int) -> list[Text]:
     return lines
 
 
-def outcome_lines(outcome: Outcome, streams: Streams) -> Iterator[Text]:
-    """What follows the rungs of a finished target: nothing when they say it all, else the reason, and for a failure
-    why it failed, what to do and where the log is."""
-    if outcome.error is None:
-        if not (outcome.ladder and outcome.ladder.rungs):
-            yield _verdict(outcome.status, outcome.reason or outcome.status.value)
+def verdict(outcome: Outcome, name: str = "") -> Text:
+    """`✓ demo  stopped and removed`: an outcome in a few words."""
+    mark, style = _STATUS_MARKS[outcome.status]
+    reason = outcome.error.message if outcome.error else outcome.reason or outcome.status.value
+    skipped = "skipped: " if outcome.status is Status.SKIPPED else ""
+    return Text.assemble((mark, style), (f" {clean(name)} " if name else "", "bold"), f" {skipped}{clean(reason)}")
+
+
+def failure_lines(outcome: Outcome, streams: Streams) -> Iterator[Text]:
+    """Why it failed, what to do and where the log is; nothing for what went well."""
+    error, why = outcome.error, outcome.ladder.why if outcome.ladder else None
+    if error is None:
         return
-    why = outcome.ladder.why if outcome.ladder else None
-    if why is None:
-        yield _verdict(outcome.status, outcome.error.message)
     yield Text()
     if why:
         yield from _labelled("why", _reasons(why))
-    advice = [text for text in (why.do if why else None, outcome.error.hint) if text]
-    yield from _labelled("do", [streams.spell(line) for text in dict.fromkeys(advice) for line in text.splitlines()])
-    if outcome.ladder:
-        yield from _labelled("log", [streams.command(f"logs {flags(outcome)}")])
+    log = streams.command(f"logs {flags(outcome)}") if why else None
+    advice = [streams.spell(text) for text in (why.do if why else None, error.hint) if text]
+    lines = [line for text in dict.fromkeys(advice) for line in text.splitlines()]
+    yield from _labelled("do", [line for line in lines if not (log and line.startswith(streams.command("logs ")))])
+    yield from _labelled("log", [log] if log else [])
     yield Text()
 
 
@@ -102,11 +106,6 @@ def _rung(result: RungResult) -> Text:
     if result.ok is False:
         return text.append(f"   {clean(result.detail) or 'failed'}", "red")
     return text.append(f" {clean(result.detail) or duration(result.ms / 1000)}", "dim")
-
-
-def _verdict(status: Status, reason: str) -> Text:
-    mark, style = _STATUS_MARKS[status]
-    return Text.assemble("    ", (mark, style), " ", clean(reason))
 
 
 def _reasons(why: Why) -> list[str]:

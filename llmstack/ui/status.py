@@ -24,34 +24,30 @@ _STYLES = {
 }
 
 
-def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
-    """The table; what is not wanted or not ours says so in its last column."""
+def status_lines(report: StatusReport, streams: Streams) -> Iterator[Text]:
+    """The table, if there is anything to show."""
     if report.rows:
-        yield from table_lines(HEAD, [_row(row) for row in report.rows], width)
+        yield from table_lines(HEAD, [_row(row, streams) for row in report.rows], streams.out.width)
 
 
 def status_notes(report: StatusReport, streams: Streams) -> Iterator[Text]:
-    """What stands beside the table: nothing there at all, or no inventory."""
+    """What stands beside the table: that there is nothing, that there is no inventory, and what a narrow table had no
+    room for."""
     if not report.rows and not report.errors:
         yield Text("nothing serves models here" if report.inventory is None else "nothing is wanted and nothing runs")
-    if report.inventory is None:
+    elif report.inventory is None:
         yield Text("no inventory found: this is what serves models on this machine", "dim")
-    elif any(not row.wanted and row.ours for row in report.rows):
-        yield Text(f"what is no longer in the inventory goes with `{streams.command('down --orphans')}`", "dim")
+    head = next(status_lines(report, streams), Text(HEAD[-1]))
+    if not head.plain.endswith(HEAD[-1]):
+        for row in (row for row in report.rows if row.detail):
+            yield Text(f"{clean(str(row.target))}: {clean(streams.spell(row.detail))}", "dim")
 
 
-def _row(row: StatusRow) -> list[Text]:
+def _row(row: StatusRow, streams: Streams) -> list[Text]:
     cells = [row.model, row.service, row.host, row.state.value, row.device, row.version]
     texts = [Text(clean(cell) if cell else UNKNOWN) for cell in cells]
     texts[3].stylize(_STYLES.get(row.state, "dim"))
     figures = (percent(row.cpu_percent), memory_of(row.memory_bytes, row.memory_limit_bytes))
-    return [*texts, *map(Text, (*figures, memory(row.gpu_memory_bytes))), Text(_where(row))]
-
-
-def _where(row: StatusRow) -> str:
-    notes = [clean(text) for text in (row.url, row.detail) if text]
-    if not row.ours:
-        notes.append("not ours")
-    elif not row.wanted:
-        notes.append("orphan")
-    return ", ".join(notes) or UNKNOWN
+    where = [row.url, row.detail, None if row.ours else "not ours"]
+    last = ", ".join(clean(streams.spell(text)) for text in where if text) or UNKNOWN
+    return [*texts, *map(Text, (*figures, memory(row.gpu_memory_bytes), last))]

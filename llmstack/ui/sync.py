@@ -18,11 +18,13 @@ def sync_lines(report: SyncReport, streams: Streams) -> Iterator[Text]:
         yield Text("what was known is what runs")
         return
     yield Text(f"{len(found)} difference{'' if len(found) == 1 else 's'} between what was known and what runs:", "bold")
-    names, stores, engines = (
-        max(len(clean(text)) for text in column)
-        for column in zip(*((str(item.target), item.store, item.engine) for item in found), strict=True)
-    )
-    for item in found:
-        line = Text.assemble("  ", (f"{clean(str(item.target)):<{names}}", "bold"))
-        line.append(f"   store: {clean(item.store):<{stores}}   engine: {clean(item.engine):<{engines}}   → ")
-        yield line.append(clean(streams.spell(item.action)), "yellow")
+    told = [(clean(str(item.target)), _told(item.store, item.engine), item.action) for item in found]
+    names, facts = (max(len(row[column]) for row in told) for column in (0, 1))
+    for name, fact, action in told:
+        line = Text.assemble("  ", (f"{name:<{names}}", "bold"), f"   {fact:<{facts}}   → ")
+        yield line.append(clean(streams.spell(action)), "yellow")
+
+
+def _told(store: str, engine: str) -> str:
+    """What each of the two says; the engine alone, where the store is not at fault."""
+    return f"store: {clean(store)}   engine: {clean(engine)}" if store else clean(engine)

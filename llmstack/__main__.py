@@ -1,0 +1,8 @@
+"""`python -m llmstack`: the same as `llmstack`."""
+
+from __future__ import annotations
+
+from llmstack.cli.program import main
+
+if __name__ == "__main__":
+    main()
