@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from peewee import PeeweeException
+
 from llmstack.errors import StoreError
 
 BUSY_TIMEOUT_S = 10.0
@@ -23,7 +25,7 @@ _KINDS: dict[int, tuple[str, str]] = {
 
 def store_error(error: Exception, path: str) -> StoreError:
     """The StoreError that a failure of SQLite (or of Peewee around it) means for the store at `path`."""
-    cause = getattr(error, "orig", None) or error  # Peewee's way to keep what SQLite raised
+    cause = _first(error)
     code = getattr(cause, "sqlite_errorcode", None)
     kind = (code or 0) & 0xFF  # the low byte is the class, the rest a detail
     if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -36,6 +38,13 @@ def store_error(error: Exception, path: str) -> StoreError:
         )
     what, hint = _KINDS.get(kind, ("the store cannot be used", _PLACE))
     return StoreError(f"{what}: {path} ({cause})", hint, path=path)
+
+
+def _first(error: BaseException) -> BaseException:
+    """What SQLite raised, below Peewee's wrapping; and when SQLite has ended a transaction by itself (as on a full
+    disk), what was wrong before Peewee failed to roll it back."""
+    inner = getattr(error, "orig", None) or error.__context__
+    return _first(inner) if isinstance(inner, PeeweeException | sqlite3.Error) else error
 
 
 def place_error(error: OSError, path: str) -> StoreError:

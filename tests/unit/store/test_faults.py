@@ -47,6 +47,12 @@ def test_peewees_wrapping_hides_no_cause():
     assert "no room" in faults.store_error(peewee.OperationalError(inner, *inner.args), "/x").message
 
 
+def test_a_rollback_that_fails_hides_no_cause():
+    first, second = failure(sqlite3.SQLITE_FULL), failure(sqlite3.SQLITE_ERROR)
+    second.__context__ = peewee.OperationalError(first, *first.args)
+    assert "no room" in faults.store_error(peewee.OperationalError(second, *second.args), "/x").message
+
+
 def test_an_error_of_peewees_own_is_told_too():
     assert "cannot be used: /x (lost)" in faults.store_error(peewee.InterfaceError("lost"), "/x").message
 
