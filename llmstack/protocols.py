@@ -189,7 +189,7 @@ class Ledger(Protocol):
     ) -> None:
         """Make the rows of an instance's models say what its state says; None keeps the version and url known before.
 
-        An instance that is not active takes all its rows with it, also those of models not named here.
+        An instance that runs no more takes all its rows with it, also those of models not named here.
         """
         ...
 

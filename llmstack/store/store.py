@@ -119,12 +119,12 @@ class Store:
     ) -> None:
         """Make the rows of an instance's models say what its state says; None keeps the version and url known before.
 
-        An instance that is not active takes all its rows with it, also those of models not named here.
+        An instance that runs no more takes all its rows with it, also those of models not named here.
         """
         facts = rows.row_of_instance(instance, version, url)
         names = set(models)
         with self._database.write() as sqlite:
-            if not instance.state.active:
+            if not (instance.running or instance.state.active):
                 names |= {row["name"] for row in _select(_of(instance.container_name, instance.host), sqlite)}
             for name in sorted(names):
                 self._merge(sqlite, (instance.host, instance.container_name, name), facts)

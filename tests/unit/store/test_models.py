@@ -95,7 +95,7 @@ def test_status_and_purpose_follow_from_the_state(store, state, status, on_purpo
 def test_an_instance_that_ended_takes_all_its_models_with_it(store):
     store.seen(OLLAMA, ["llama3", "mistral"])
     store.seen(replace(OLLAMA, host="gpu02"), ["llama3"])
-    store.seen(replace(OLLAMA, state=State.CRASHED), ["llama3"])
+    store.seen(replace(OLLAMA, state=State.CRASHED, running=False), ["llama3"])
     assert [(model.host, model.name, model.status) for model in store.models()] == [
         ("gpu01", "llama3", "inactive"),
         ("gpu01", "mistral", "inactive"),
@@ -106,7 +106,8 @@ def test_an_instance_that_ended_takes_all_its_models_with_it(store):
 def test_an_instance_that_runs_leaves_models_alone_that_were_not_asked_about(store):
     store.seen(OLLAMA, ["llama3", "mistral"])
     store.seen(OLLAMA, ["llama3"])
-    assert states(store) == {"llama3": State.READY, "mistral": State.READY}
+    store.seen(replace(OLLAMA, state=State.LOADING), ["llama3"])
+    assert states(store) == {"llama3": State.LOADING, "mistral": State.READY}
 
 
 def test_an_instance_that_is_gone_leaves_inactive_rows(store):
