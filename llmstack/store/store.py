@@ -127,7 +127,7 @@ class Store:
             if not (instance.running or instance.state.active):
                 names |= {row["name"] for row in _select(_of(instance.container_name, instance.host), sqlite)}
             for name in sorted(names):
-                self._merge(sqlite, (instance.host, instance.container_name, name), facts)
+                self._merge(sqlite, (instance.host, instance.container_name, name), facts, instance.started_at)
 
     def gone(self, target: Target, container_name: str) -> None:
         """The instance (or, for a target that is a model, that one model in it) is no longer there: its rows become
@@ -230,13 +230,16 @@ class Store:
             found = list(query.dicts().execute(sqlite))
         return rows.ladder_of(found) if found else None
 
-    def _merge(self, sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object]) -> None:
+    def _merge(
+        self, sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object], started_at: float | None = None
+    ) -> None:
+        """Write what differs; that it was started since is a difference too."""
         found = _select(_is(key), sqlite)
         now = self._now()
         if not found:
             names = dict(zip(KEY, key, strict=True))
             ModelRecord.insert({**facts, **names, "created_at": now, "last_updated": now}).execute(sqlite)
-        elif any(found[0][column] != value for column, value in facts.items()):
+        elif (started_at or 0) > found[0]["last_updated"] or any(found[0][name] != facts[name] for name in facts):
             ModelRecord.update({**facts, "last_updated": now}).where(_is(key)).execute(sqlite)
 
 

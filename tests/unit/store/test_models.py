@@ -67,6 +67,15 @@ def test_last_updated_moves_with_the_first_difference_and_created_at_never(store
     assert (model.port, model.created_at, model.last_updated) == (11435, 1000.0, 2000.0)
 
 
+def test_a_restart_in_between_is_a_change(store, clock):
+    store.seen(replace(OLLAMA, started_at=900.0), ["llama3"])
+    clock.now = 2000.0
+    store.seen(replace(OLLAMA, started_at=1500.0), ["llama3"])
+    clock.now = 3000.0
+    store.seen(replace(OLLAMA, started_at=1500.0), ["llama3"])
+    assert [model.last_updated for model in store.models()] == [2000.0]
+
+
 def test_what_an_instance_does_not_tell_stays_as_it_was_known(store):
     store.seen(OLLAMA, ["llama3"], "0.12.6", "http://127.0.0.1:11434")
     store.seen(replace(OLLAMA, state=State.STOPPED, port=None), ["llama3"])
