@@ -43,11 +43,11 @@ RESERVED_NAMES = frozenset(
 )
 """Words of the command line: `llmstack up NAME` must never be ambiguous."""
 
-LONGEST_WORD = 100
+LONGEST_WORD, CLOSE = 100, 0.65
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice that `word` was most likely meant to be, None when nothing is close; case does not count."""
     by_lower = {choice.lower(): choice for choice in sorted(choices, reverse=True)}
-    close = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1)
+    close = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1, cutoff=CLOSE)
     return by_lower[close[0]] if close else None

@@ -95,7 +95,8 @@ class _Reader:
 
     def _service(self, section: str, name: str, at: Position, table: Table) -> Draft:
         where = f"{section}.{name}"
-        self._check_keys(table, SERVICE_KEYS if section == "services" else SERVICE_KEYS | MODEL_KEYS, where)
+        known = SERVICE_KEYS if section == "services" else SERVICE_KEYS | MODEL_KEYS
+        check_keys(table, known, where, self._problems)
         kind = text_of(table.get("type"), f"{where}.type", self._problems)
         if kind and not NAME_PATTERN.fullmatch(kind.text):
             self._problems.add(kind.at, "E013", f"{where}.type should be the name of a type")
@@ -107,12 +108,6 @@ class _Reader:
             message = f"{where} is used, not run (url); '{key}' has no meaning there"
             self._problems.add(table.entries[key].key_at, "E013", message, "remove it")
         return Draft(name, section, at, merged, self._hosts(merged, where))
-
-    def _check_keys(self, table: Table, known: frozenset[str], where: str) -> None:
-        if "service" in table.entries and "service" not in known:
-            known |= {"service"}
-            self._problems.add(table.entries["service"].key_at, "E012", f"unknown key 'service' in {where}", "type")
-        check_keys(table, known, where, self._problems)
 
     def _defaults_for(self, kind: str, table: Table) -> Table:
         merged = Table(table.at)

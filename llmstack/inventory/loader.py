@@ -9,7 +9,7 @@ from llmstack.domain.host import Host
 from llmstack.domain.names import NAME_PATTERN
 from llmstack.domain.position import KeyPath, Position
 from llmstack.domain.service import Inventory, ModelSpec, Placement
-from llmstack.inventory.checks import check_aliases, check_together
+from llmstack.inventory.checks import check_aliases, check_dependencies, check_ports, check_reach
 from llmstack.inventory.compose import compose
 from llmstack.inventory.entries import Draft, Entries, read_entries
 from llmstack.inventory.files import Source, find, read, read_dotenv
@@ -22,6 +22,7 @@ from llmstack.inventory.specs import Place, model_spec, service_spec
 from llmstack.inventory.tree import Tree, read_tree
 
 SCHEMA: Final = 1
+MAX_PLACEMENTS: Final = 10_000
 KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models")
 
 
@@ -65,7 +66,9 @@ class _Loader:
         entries = read_entries(self._root, tree, self._problems)
         self._positions = self._places(entries)
         placements = tuple(self._placements(entries, tree))
-        check_together(placements, entries, self._positions, self._problems)
+        check_dependencies(entries, self._problems)
+        check_ports(placements, self._positions, self._problems)
+        check_reach(placements, self._positions, self._problems)
         check_aliases(placements, entries, tree, self._positions, self._problems)
         self._problems.raise_any()
         return Inventory(
@@ -122,33 +125,31 @@ class _Loader:
         return found
 
     def _placements(self, entries: Entries, tree: Tree) -> Iterator[Placement]:
-        for draft in entries.services.values():
-            for host in draft.hosts:
-                if placement := self._placement(draft, host, entries, tree):
-                    yield placement
+        pairs = [(draft, host) for draft in entries.services.values() for host in draft.hosts]
+        if len(pairs) > MAX_PLACEMENTS:
+            self._problems.add(self._start, "E004", f"more than {MAX_PLACEMENTS} services on hosts")
+            return
+        guests: dict[str | None, list[Draft]] = {}
+        for draft in entries.models.values():
+            guests.setdefault(draft.service, []).append(draft)
+        for draft, host in pairs:
+            own_model = draft.section == "models"
+            models = [draft] if own_model else guests.get(draft.name, [])
+            table, place = self._resolved(draft, host, tree)
+            yield Placement(
+                service=service_spec(draft.name, table, place),
+                host=self._hosts[host],
+                models=tuple(self._model(model, host, tree) for model in models),
+                path=draft.path,
+                own_model=own_model,
+            )
 
-    def _placement(self, draft: Draft, host: str, entries: Entries, tree: Tree) -> Placement | None:
-        own_model = draft.section == "models"
-        words = {"service": draft.name, **({"model": draft.name} if own_model else {})}
-        table, place = self._resolved(draft, host, tree, words)
-        service = service_spec(draft.name, table, place)
-        if own_model:
-            models = [model_spec(draft.name, draft.name, table, place)]
-        else:
-            models = [
-                self._model(model, host, tree) for model in entries.models.values() if model.service == draft.name
-            ]
-        if service is None or None in models:
-            return None
-        given = tuple(model for model in models if model is not None)
-        return Placement(service=service, host=self._hosts[host], models=given, path=draft.path, own_model=own_model)
+    def _model(self, draft: Draft, host: str, tree: Tree) -> ModelSpec:
+        table, place = self._resolved(draft, host, tree)
+        return model_spec(draft.name, draft.service or draft.name, table, place)
 
-    def _model(self, draft: Draft, host: str, tree: Tree) -> ModelSpec | None:
-        words = {"service": draft.service or "", "model": draft.name}
-        table, place = self._resolved(draft, host, tree, words)
-        return model_spec(draft.name, draft.service or "", table, place)
-
-    def _resolved(self, draft: Draft, host: str, tree: Tree, words: Mapping[str, str]) -> tuple[Table, Place]:
+    def _resolved(self, draft: Draft, host: str, tree: Tree) -> tuple[Table, Place]:
+        words = {"service": draft.service or draft.name, **({"model": draft.name} if draft.section == "models" else {})}
         local = self._hosts[host].docker_host is None
         place = Place(draft.where, draft.at, self._source.folder, self._environ, local, self._problems)
         node = self._scope(tree, host, **words).resolve(draft.table)

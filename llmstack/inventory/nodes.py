@@ -109,8 +109,9 @@ def merge(base: Table, over: Table) -> Table:
         if is_null(entry.node):
             continue
         if isinstance(entry.node, Table):
-            deep = below is not None and isinstance(below.node, Table) and not _is_reference(entry.node, below.node)
-            under = below.node if deep and below and isinstance(below.node, Table) else Table(entry.node.at)
+            under = below.node if below and isinstance(below.node, Table) else Table(entry.node.at)
+            if _is_reference(entry.node, under):
+                under = Table(entry.node.at)
             entries[key] = Entry(entry.key_at, merge(under, entry.node))
         else:
             entries[key] = entry

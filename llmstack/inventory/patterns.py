@@ -33,7 +33,7 @@ class Mistake:
     suggestion: str | None = None
 
 
-class _NoMatch(Exception):
+class _NoMatchError(Exception):
     def __init__(self, code: str, why: str, suggestion: str | None = None) -> None:
         super().__init__(why)
         self.code, self.why, self.suggestion = code, why, suggestion
@@ -52,7 +52,7 @@ def select(patterns: Sequence[str], groups: Groups, hosts: Sequence[str]) -> tup
             term = written[len(kind) :].strip()
             try:
                 chosen[kind].append(set(_match(term, groups, hosts)))
-            except _NoMatch as miss:
+            except _NoMatchError as miss:
                 message, at = f"pattern '{pattern}' {miss.why}", start + written.index(term)
                 mistakes.append(Mistake(part, miss.code, at, len(term), message, miss.suggestion))
     picked = set().union(*chosen[""]) if chosen[""] else set(hosts)
@@ -89,24 +89,28 @@ def _by_name(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
         return _matching(re.compile(fnmatch.translate(term)), term, groups, hosts)
     near = nearest(term, (*groups, *hosts))
     known = f"groups: {', '.join(sorted(groups))}"
-    raise _NoMatch("E021", f"names no host or group '{term}'", f"did you mean '{near}'? ({known})" if near else known)
+    raise _NoMatchError(
+        "E021", f"names no host or group '{term}'", f"did you mean '{near}'? ({known})" if near else known
+    )
 
 
 def _compiled(term: str) -> re.Pattern[str]:
     if len(re.findall(r"[*+?{]", term)) > MAX_REPEATS or re.search(r"\)[*+?{]", term):
-        raise _NoMatch("E020", f"repeats a group, or repeats more than {MAX_REPEATS} times, in '{term}'", "simplify it")
+        raise _NoMatchError(
+            "E020", f"repeats a group, or repeats more than {MAX_REPEATS} times, in '{term}'", "simplify it"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return re.compile(term[1:])
     except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise _NoMatch("E020", f"has no valid regular expression in '{term}': {error}") from error
+        raise _NoMatchError("E020", f"has no valid regular expression in '{term}': {error}") from error
 
 
 def _matching(regex: re.Pattern[str], term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
     names = [name for name in (*groups, *hosts) if regex.match(name)]
     if not names:
-        raise _NoMatch("E021", f"matches no host or group with '{term}'", f"groups: {', '.join(sorted(groups))}")
+        raise _NoMatchError("E021", f"matches no host or group with '{term}'", f"groups: {', '.join(sorted(groups))}")
     return [host for name in names for host in groups.get(name, (name,))]
 
 
@@ -117,5 +121,5 @@ def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
     else:
         chosen = found[int(pick[3] or 0) : int(pick[4]) + 1 if pick[4] else None]
     if not chosen:
-        raise _NoMatch("E020", f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts")
+        raise _NoMatchError("E020", f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts")
     return chosen

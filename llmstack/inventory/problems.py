@@ -16,22 +16,30 @@ from dataclasses import replace
 from llmstack.domain.position import Position, Problem, source_lines
 from llmstack.errors import InventoryError
 
+MAX_PROBLEMS = 100
+"""Nobody reads more at once."""
+
 
 class Problems:
-    """Collects each mistake once; a service on many hosts makes the same mistake many times."""
+    """Collects each mistake once: a service on many hosts makes the same one many times."""
 
     def __init__(self, source: str) -> None:
         self._lines = source_lines(source)
-        self._found: dict[tuple[str, str, Position | None], Problem] = {}
+        self._found: dict[tuple[str, Position | None], Problem] = {}
 
     def add(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> None:
         """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words."""
         line = self._lines[at.line - 1] if at and at.line <= len(self._lines) else None
-        self._found.setdefault((code, message, at), Problem(code, message, at, suggestion, line))
+        self._note(Problem(code, message, at, suggestion, line))
 
     def add_foreign(self, at: Position, code: str, message: str, suggestion: str | None = None) -> None:
         """Note a mistake in another file than the inventory."""
-        self._found.setdefault((code, message, at), Problem(code, message, at, suggestion))
+        self._note(Problem(code, message, at, suggestion))
+
+    def _note(self, problem: Problem) -> None:
+        self._found.setdefault((problem.code, problem.position), problem)
+        if len(self._found) >= MAX_PROBLEMS:
+            raise self.error()
 
     def error(self) -> InventoryError:
         """All of them, in the order of the file."""

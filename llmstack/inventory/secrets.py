@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from llmstack.domain.names import nearest
@@ -64,8 +64,7 @@ def _env(name: str, environ: Mapping[str, str], folder: str) -> Secret:
     def read() -> str:
         if value := environ.get(name):
             return value
-        hint = f"export {name}=..., or write it into {Path(folder, '.env')}"
-        raise SecretError(f"the secret {reference} is not set", hint, reference=reference)
+        raise _unreadable(reference, "is not set", f"export {name}=..., or write it into {Path(folder, '.env')}")
 
     return Secret(reference, read)
 
@@ -79,16 +78,14 @@ def _file(node: Scalar, folder: str, problems: Problems) -> Secret | None:
 
     def read() -> str:
         if _is_world_readable(path):
-            raise SecretError(f"everybody on this machine can read {path}", f"chmod 600 {path}", reference=reference)
+            raise _unreadable(reference, "is readable by everybody on this machine", f"chmod 600 {path}")
         try:
             if not path.is_file():
-                raise SecretError(f"the secret {reference} is not there", f"write it into {path}", reference=reference)
+                raise _unreadable(reference, "is not there", f"write it into {path}, mode 600")
             with path.open("rb") as file:
                 return _clean(file.read(MAX_BYTES + 1), reference)
         except OSError as error:
-            hint = f"look at the permissions of {path}"
-            message = f"the secret {reference} cannot be read: {error.strerror}"
-            raise SecretError(message, hint, reference=reference) from error
+            raise _unreadable(reference, f"cannot be read: {error.strerror}", f"ls -l {path}") from error
 
     return Secret(reference, read)
 
@@ -107,39 +104,33 @@ def _command(node: Node, folder: str, problems: Problems) -> Secret | None:
         problems.add(node.at, "E041", "'argv' should be a list: a program and its arguments", "argv: [pass, show, hf]")
         return None
     reference = f"command:{shlex.join(argv)}"
-    return Secret(reference, _runner(argv, folder, reference))
+    return Secret(reference, lambda: _output(argv, folder, reference))
 
 
-def _runner(argv: list[str], folder: str, reference: str) -> Callable[[], str]:
-    def read() -> str:
-        hint = "try it by hand"
-        try:
-            done = subprocess.run(
-                argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT_S, check=False
-            )
-        except OSError as error:
-            message = f"the secret {reference} cannot be read: {error.strerror}"
-            raise SecretError(message, f"install {argv[0]}, or name its full path", reference=reference) from error
-        except subprocess.TimeoutExpired as error:
-            message = f"the secret {reference} did not come within {COMMAND_TIMEOUT_S:g} s"
-            raise SecretError(message, hint, reference=reference) from error
-        if done.returncode:
-            raise SecretError(f"the secret {reference}: exit code {done.returncode}", hint, reference=reference)
-        return _clean(done.stdout, reference)
-
-    return read
+def _output(argv: list[str], folder: str, reference: str) -> str:
+    try:
+        done = subprocess.run(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT_S, check=False
+        )
+    except OSError as error:
+        raise _unreadable(reference, f"cannot be run: {error.strerror}", f"install {argv[0]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise _unreadable(reference, f"did not come within {COMMAND_TIMEOUT_S:g} s", "try it by hand") from error
+    if done.returncode:
+        raise _unreadable(reference, f"ended with exit code {done.returncode}", "try it by hand")
+    return _clean(done.stdout, reference)
 
 
 def _clean(raw: bytes, reference: str) -> str:
     """The text without its last line break; errors never show any of it."""
     try:
-        value = raw.decode()
-    except UnicodeDecodeError as error:
-        raise SecretError(
-            f"the secret {reference} is not UTF-8 text", "write it as text", reference=reference
-        ) from error
-    value = value.removesuffix("\n").removesuffix("\r")
+        value = raw.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        value = ""
     if not value or "\0" in value or len(raw) > MAX_BYTES:
-        what = "is empty" if not value else "is not a short text"
-        raise SecretError(f"the secret {reference} {what}", "look at what it holds", reference=reference)
+        raise _unreadable(reference, "is empty, too long, or no UTF-8 text", "look at what it holds")
     return value
+
+
+def _unreadable(reference: str, why: str, hint: str) -> SecretError:
+    return SecretError(f"the secret {reference} {why}", hint, reference=reference)

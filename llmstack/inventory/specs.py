@@ -54,21 +54,20 @@ class Place:
         self.problems.add(at, "E013", f"{self.where}.{key} should be {should_be}", suggestion)
 
 
-def service_spec(name: str, table: Table, place: Place) -> ServiceSpec | None:
-    """The service that a resolved `table` describes; None when it is wrong and noted."""
+def service_spec(name: str, table: Table, place: Place) -> ServiceSpec:
+    """The service that a resolved `table` describes; what is wrong is noted, and has its default."""
     values = _values(table, SERVICE_KEYS - {"hosts"}, place)
-    if "url" in table.entries:
-        values = {key: value for key, value in values.items() if key not in NOT_WITH_URL}
+    if not isinstance(values.get("type"), str):
+        values["type"] = ""
     if "resources" in values:
         values["resources"] = resources_of(table.get("resources"), f"{place.where}.resources", place.problems)
     if "env" in values:
         values["env"] = _env(table.get("env"), place)
-    spec = _validated(ServiceSpec, {**values, "name": name}, table, place)
-    return spec and _checked(spec, table, place)
+    return _checked(_validated(ServiceSpec, {**values, "name": name}, table, place), table, place)
 
 
-def model_spec(name: str, service: str, table: Table, place: Place) -> ModelSpec | None:
-    """The model that a resolved `table` describes; None when it is wrong and noted."""
+def model_spec(name: str, service: str, table: Table, place: Place) -> ModelSpec:
+    """The model that a resolved `table` describes; what is wrong is noted, and has its default."""
     values = _values(table, MODEL_KEYS, place)
     return _validated(ModelSpec, {**values, "name": name, "service": service}, table, place)
 
@@ -105,22 +104,20 @@ def _secret(node: Node, place: Place) -> Secret | None:
     return None
 
 
-def _validated(cls: type[Spec], values: Mapping[str, Any], table: Table, place: Place) -> Spec | None:
+def _validated(cls: type[Spec], values: Mapping[str, Any], table: Table, place: Place) -> Spec:
     try:
         return cast(Spec, _ADAPTERS[cls].validate_python(values))
     except ValidationError as error:
-        expected: dict[tuple[str | int, ...], list[str]] = {}
-        for mistake in error.errors(include_url=False):
-            if mistake["type"] == "missing":
-                continue  # noted where the entry was read
-            path, _ = _reach(table, mistake["loc"])
-            words = expected.setdefault(path, [])
-            words += [word for word in _words(mistake) if word not in words]
-        for path, words in expected.items():
-            _, node = _reach(table, path)
-            near = nearest(str(as_text(node)), words)
-            place.wrong(node.at if path else place.at, ".".join(map(str, path)), " or ".join(words), near)
-    return None
+        mistakes = error.errors(include_url=False)
+    expected: dict[tuple[str | int, ...], list[str]] = {}
+    for mistake in mistakes:
+        path, _ = _reach(table, mistake["loc"])
+        expected.setdefault(path, []).extend(_words(mistake))
+    for path, words in expected.items():
+        node = _reach(table, path)[1]
+        place.wrong(node.at, ".".join(map(str, path)), " or ".join(words), nearest(str(as_text(node)), words))
+    wrong = {path[0] for path in expected}
+    return cast(Spec, _ADAPTERS[cls].validate_python({key: values[key] for key in values.keys() - wrong}))
 
 
 def _words(mistake: Mapping[str, Any]) -> list[str]:

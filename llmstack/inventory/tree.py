@@ -15,6 +15,7 @@ from llmstack.inventory.shape import check_keys, table_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _IMPLICIT = ("all", "ungrouped")
+MAX_GROUPS = 1_000
 
 
 @dataclass
@@ -80,6 +81,9 @@ class _Reader:
             if child == "all" or not _NAME.fullmatch(child):
                 self._problems.add(key_at, "E014", f"'{child}' is no name for a group", "letters, digits, _ and -")
                 continue
+            if len(self.groups) >= MAX_GROUPS:
+                self._problems.add(key_at, "E004", f"more than {MAX_GROUPS} groups")
+                return
             group.children[child] = key_at
             self.group(child, inner)
 

@@ -117,7 +117,7 @@ def _is_address(text: str) -> bool:
 
 def is_loopback(bind: str) -> bool:
     """Whether only the host itself can connect."""
-    return bind == "loopback" or (bind != "lan" and ipaddress.ip_address(bind).is_loopback)
+    return bind == "loopback" or (_is_address(bind) and ipaddress.ip_address(bind).is_loopback)
 
 
 def addresses_clash(one: str, other: str) -> bool:
