@@ -177,11 +177,11 @@ _SAID = {
 
 
 def _never_connected(error: BaseException) -> bool:
-    """No connection came to be: refused, no route, or a name that does not resolve."""
+    """No connection came to be: refused, no route, or a name that does not resolve. A reset may hit as early."""
     found: BaseException | None = error
     while isinstance(found, BaseException):
         if isinstance(found, wire.NewConnectionError | ConnectionRefusedError):
-            return True
+            return not isinstance(found.__cause__, ConnectionResetError)
         inner = found.args[0] if found.args else None
         found = getattr(inner, "reason", inner)
     return False

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ PROGRAM = Path(__file__).parent / "ollama_replay.py"
 @contextmanager
 def ollama(**options: Any) -> Iterator[Replay]:
     """A replaying Ollama in a thread of this process; options are those of `Replay`."""
-    with _serving(Replay(OLLAMA, **options)) as server:
+    with serving(Replay(OLLAMA, **options)) as server:
         yield server
 
 
 @contextmanager
 def only(recording: Path, **options: Any) -> Iterator[Recorded]:
     """A server that answers every request with one recorded exchange."""
-    with _serving(Recorded(recording.parent, only=recording, **options)) as server:
+    with serving(Recorded(recording.parent, only=recording, **options)) as server:
         yield server
 
 
@@ -59,6 +59,54 @@ def resetting() -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@contextmanager
+def saying(answer: bytes, *, then_close: bool = True) -> Iterator[Said]:
+    """A server that says these bytes on each connection; see `Said` for what it heard."""
+    said = Said()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        said.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        threading.Thread(target=said.run, args=(listener, answer, then_close), daemon=True).start()
+        yield said
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+class Said:
+    """`heard` holds the head of each request, `left` is set when a client closed its side."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.heard: list[str] = []
+        self.left = threading.Event()
+
+    def run(self, listener: socket.socket, answer: bytes, then_close: bool) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                self.heard.append(_request(connection))
+                connection.sendall(answer)
+                if not then_close:
+                    self._wait_for_the_end(connection)
+
+    def _wait_for_the_end(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            while connection.recv(65536):
+                pass
+        self.left.set()
+
+
+def _request(connection: socket.socket) -> str:
+    """Head and body, as far as the client's Content-Length tells."""
+    data = connection.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
+    return (head + b"\r\n\r\n" + body).decode("utf-8", "replace")
+
+
 def closed_port() -> str:
     """The URL of a port where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -76,7 +124,8 @@ def _reset_all(listener: socket.socket) -> None:
 
 
 @contextmanager
-def _serving(server: Recorded) -> Iterator[Any]:
+def serving(server: Recorded) -> Iterator[Any]:
+    """Runs a server in a thread of this process."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
