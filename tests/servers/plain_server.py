@@ -21,8 +21,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        print(format % args, flush=True)
+    def log_message(self, *args: object) -> None:
+        print(str(args[0]) % args[1:], flush=True)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import psutil
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
 
-GONE_S = 5.0
+GONE_S, POLL_S = 5.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,28 @@ def sweep(instance_id: str) -> list[psutil.Process]:
     for process in strays:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    return psutil.wait_procs(strays, timeout=GONE_S)[1] if strays else []
+    deadline = time.monotonic() + GONE_S
+    while (stay := [process for process in strays if _alive(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return stay
+
+
+def started_at(pid: int | None) -> float | None:
+    """When a process began, by the system's own clock (comparable with other processes only)."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).create_time() if pid else None
+    return None
 
 
 def _marked(instance_id: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(INSTANCE_ENV) == instance_id and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(INSTANCE_ENV) == instance_id and _alive(process):
                 yield process
+
+
+def _alive(process: psutil.Process) -> bool:
+    """A zombie is gone: it holds nothing any more, and its parent may take its time."""
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

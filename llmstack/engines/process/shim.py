@@ -26,7 +26,7 @@ from llmstack.engines.process.files import ENDED, EXIT, LOCK, RUNNING, STATE, WA
 from llmstack.engines.process.log import LogWriter
 from llmstack.engines.process.policy import GOOD_RUN_S, delay_s, oom_kills, out_of_memory, restarts_after
 
-LOCK_WAIT_S = 2.0
+LOCK_WAIT_S = 1.0
 CHUNK_BYTES = 65536
 LAST_CHUNKS = 16
 """A pipe holds far less; a bound, because a daemon that escaped may write for ever."""

@@ -12,7 +12,7 @@ import psutil
 
 from llmstack.domain.instance import Instance
 from llmstack.engines.process.files import LOCK, is_held
-from llmstack.engines.process.processes import bind_error, listeners, shim_of, sweep
+from llmstack.engines.process.processes import Listener, bind_error, listeners, shim_of, started_at, sweep
 from llmstack.errors import LlmstackError
 
 FOUND_S, KILL_S, PORT_S, POLL_S = 1.0, 5.0, 2.0, 0.01
@@ -23,6 +23,7 @@ def stop(folder: Path, instance: Instance, timeout_s: float) -> None:
 
     Returns when lock, processes and port are free. Raises LlmstackError naming what stays.
     """
+    since = started_at(instance.pid)
     steps = ((signal.SIGTERM, timeout_s), (signal.SIGUSR1, KILL_S), (signal.SIGKILL, KILL_S))
     ended = any(_signal_and_wait(folder, number, wait_s) for number, wait_s in steps)
     stay = [f"{process.name()} (pid {process.pid})" for process in sweep(instance.id)]
@@ -31,8 +32,8 @@ def stop(folder: Path, instance: Instance, timeout_s: float) -> None:
             f"{instance.container_name} did not end: {', '.join(stay) or 'its keeper still runs'}",
             "it may wait for a disk or driver; look at it with ps",
         )
-    if instance.running and instance.port:
-        _await_port(instance, instance.port)
+    if instance.port and since is not None:
+        _await_port(instance, instance.port, since)
 
 
 def _signal_and_wait(folder: Path, number: signal.Signals, wait_s: float) -> bool:
@@ -50,17 +51,21 @@ def _signal(folder: Path, number: signal.Signals) -> bool:
     return shim is not None
 
 
-def _await_port(instance: Instance, port: int) -> None:
-    """Raises LlmstackError when a process that came after the instance keeps its port; an older one was never ours."""
-    address = instance.spec.bind if instance.spec else "127.0.0.1"
-    if _within(PORT_S, lambda: bind_error(address, port) is None):
+def _await_port(instance: Instance, port: int, since: float) -> None:
+    """Raises LlmstackError when a process that is younger than the server keeps its port."""
+    if _within(PORT_S, lambda: _keeper(instance, port, since) is None):
         return
-    since = instance.started_at or 0.0
-    for listener in listeners():
-        if listener.port == port and listener.started_at and listener.started_at >= since:
-            raise LlmstackError(
-                f"{instance.container_name} ended, but {listener} keeps port {port}", f"end pid {listener.pid}"
-            )
+    keeper = _keeper(instance, port, since)
+    raise LlmstackError(
+        f"{instance.container_name} ended, but {keeper} keeps port {port}", f"end {keeper}, then run this again"
+    )
+
+
+def _keeper(instance: Instance, port: int, since: float) -> Listener | None:
+    """Who holds the port and may come from the instance; who is older than the server never did."""
+    if bind_error(instance.spec.bind if instance.spec else "127.0.0.1", port) is None:
+        return None
+    return next((each for each in listeners() if each.port == port and (each.started_at or 0.0) >= since), None)
 
 
 def _within(wait_s: float, done: Callable[[], bool]) -> bool:
