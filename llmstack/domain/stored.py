@@ -13,8 +13,8 @@ from llmstack.domain.ladder import Ladder
 class StoredModel:
     """One model in one container on one host; (host, container_name, name) is its key.
 
-    `last_updated` is when a change of it (a restart is one) was last seen. `stopped_on_purpose` is None while it is active, and when
-    nobody saw how it ended.
+    `last_updated` is when a change of it (a restart is one) was last seen. `stopped_on_purpose` is None while it is
+    active, and when nobody saw how it ended.
     """
 
     name: str
