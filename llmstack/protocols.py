@@ -16,6 +16,7 @@ from llmstack.domain.outcome import RunResult
 from llmstack.domain.progress import Progress
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
 from llmstack.domain.target import Target
+from llmstack.domain.usage import Usage
 
 Report = Callable[[Progress], None]
 
@@ -119,6 +120,10 @@ class Engine(Protocol):
         """Host pids of all its processes; None where they cannot be known (a VM in between)."""
         ...
 
+    def usage(self, name: str) -> Usage | None:
+        """CPU and memory of a running instance, over a second or so; None when it does not run."""
+        ...
+
     def close(self) -> None:
         """Let go of connections."""
         ...
@@ -152,8 +157,9 @@ class Client(Protocol):
 class LazyClient(Client, Protocol):
     """A server whose models come and go while it runs (Ollama)."""
 
-    def load(self, model: str) -> None:
-        """Load into memory and return when it is there."""
+    def load(self, model: str, alive: Callable[[], bool] | None = None) -> None:
+        """Load into memory and return when it is there; give up only when `alive` says that there is no use in
+        waiting."""
         ...
 
     def unload(self, model: str) -> None:

@@ -54,7 +54,7 @@ def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) 
     action = Action(kind=ActionKind.KEEP, target=target, reason="", placement=wanted.placement, model=model)
     try:
         there = _there(wanted, observed, context)
-        ladder = _climb(Climb(context=context, wanted=wanted, target=target, model=model, deep=deep), there)
+        ladder = prove(Climb(context=context, wanted=wanted, target=target, model=model, deep=deep), there)
         outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
     except LlmstackError as error:
         outcome = failure(action, error)
@@ -71,7 +71,7 @@ def _there(wanted: Wanted, observed: Observed, context: Context) -> Instance | N
     return context.engine(wanted).inspect(there.container_name) if there else None
 
 
-def _climb(climb: Climb, there: Instance | None) -> Ladder:
+def prove(climb: Climb, there: Instance | None) -> Ladder:
     """From the facts of the engine upwards; never waits for what is not running."""
     climb.there, climb.wait_s = there, PATIENCE_S
     if climb.wanted.external:

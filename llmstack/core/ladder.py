@@ -161,7 +161,7 @@ class Climb:
         if not there.loaded and not self.deep:
             self.note(Rung.LOADED, "on demand", ok=None)
             return
-        self._asking(Rung.LOADED, lambda: client.load(name))
+        self._asking(Rung.LOADED, lambda: client.load(name, self._alive))
         self.note(Rung.LOADED)
         self._answer(client, name)
         self._device(self._find(client, name, Rung.DEVICE))
@@ -191,6 +191,15 @@ class Climb:
         spec = self.wanted.spec
         ok, words = verdict(device, gpu_wanted=bool(spec and spec.resources.gpus))
         self.note(Rung.DEVICE, words, ok=ok)
+
+    def _alive(self) -> bool:
+        """Whether a load is worth waiting for: only Ctrl-C or a dead server ends it, never a short time-out."""
+        if self.context.interrupted.is_set():
+            return False
+        if self.wanted.external or self.there is None:
+            return True
+        now = self.context.engine(self.wanted).inspect(self.there.container_name)
+        return now is not None and now.running
 
     def _asking(self, rung: Rung, request: Callable[[], T]) -> T:
         try:

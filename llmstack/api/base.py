@@ -1,0 +1,38 @@
+"""What the classes of the API share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from llmstack.domain.event import Event
+
+
+class Closing:
+    """Usable as `with ...:`; `close` lets go of connections."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Listener:
+    """Keeps every event, and passes it on."""
+
+    def __init__(self, on_event: Callable[[Event], None] | None) -> None:
+        self.heard: list[Event] = []
+        self.on_event = on_event
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+        self.heard.append(event)
+        if self.on_event:
+            self.on_event(event)

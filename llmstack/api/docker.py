@@ -1,0 +1,122 @@
+"""`DockerManager`: the containers of llmstack on one Docker engine."""
+
+from __future__ import annotations
+
+from llmstack.api.base import Closing, Listener
+from llmstack.core.adopted import wanted_of
+from llmstack.core.context import Context
+from llmstack.core.health import prove
+from llmstack.core.ladder import Climb
+from llmstack.core.look import Look, try_look
+from llmstack.core.observe import in_parallel
+from llmstack.core.replace import STOP_GRACE_S
+from llmstack.domain.clock import SystemClock
+from llmstack.domain.host import Host
+from llmstack.domain.instance import Instance
+from llmstack.domain.ladder import Ladder
+from llmstack.domain.usage import Usage
+from llmstack.engines.book import EngineBook
+from llmstack.errors import LlmstackError, NoMatchError, UnhealthyError
+from llmstack.gpu.nvml import NvmlReader
+from llmstack.modeltype.registry import Registry
+from llmstack.protocols import Engine
+
+GPU_FREE_S = 10.0
+
+
+class DockerManager(Closing):
+    """The containers of llmstack on one Docker engine, by container or service name; needs no inventory.
+
+    Raises UnreachableError when the engine does not answer, NoMatchError for an unknown container.
+    """
+
+    def __init__(self, host: str = "localhost", docker_host: str | None = None) -> None:
+        self._host = Host(name=host, docker_host=docker_host)
+        self._engines, self.registry = EngineBook(), Registry()
+        clock = SystemClock()
+        self._context = Context(
+            task="api", engine_of=self._engines.get, clock=clock, sink=Listener(None), gpus=NvmlReader()
+        )
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._engines.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine behind it."""
+        return self._engines.get(self._host, "docker")
+
+    def get_stack_status(self) -> dict[str, Look]:
+        """Container name -> state, version and URL of every container of ours."""
+        found = self.engine.observe(None)
+        looks = in_parallel(self.look, list(found), self._context.forks)
+        return {there.container_name: seen for there, seen in zip(found, looks, strict=True)}
+
+    def get_container_status(self, name: str) -> Instance:
+        """All facts that the engine knows of one container."""
+        found = self.engine.inspect(name) or next(
+            (row for row in self.engine.observe(None) if row.service == name), None
+        )
+        if found is None:
+            known = ", ".join(sorted(row.container_name for row in self.engine.observe(None))) or "none"
+            raise NoMatchError(f"no container '{name}' on {self._host.name}", f"containers of llmstack: {known}")
+        return found
+
+    def start_container(self, name: str) -> Ladder:
+        """Start it and climb its ladder. Raises UnhealthyError when it does not get ready."""
+        there = self.get_container_status(name)
+        self.engine.start(there.container_name)
+        ladder = self.validate_container_health(there.container_name, wait_s=None)
+        if not ladder.ok:
+            raise UnhealthyError(f"{name} is not ready: {ladder.why.summary if ladder.why else 'see its ladder'}")
+        return ladder
+
+    def stop_container(self, name: str, timeout_s: float = STOP_GRACE_S) -> None:
+        """Stop it; returns when its port and the GPU memory of its processes are free.
+
+        Raises LlmstackError naming what stays.
+        """
+        there = self.get_container_status(name)
+        pids = set(self.engine.pids(there.container_name) or ())
+        self.engine.stop(there.container_name, timeout_s)
+        clock = self._context.clock
+        deadline = clock.monotonic() + GPU_FREE_S
+        while held := pids & self._gpu_pids():
+            if clock.monotonic() > deadline:
+                raise LlmstackError(f"{name} was stopped, but processes {sorted(held)} still hold GPU memory")
+            clock.sleep(0.1)
+
+    def get_container_stats(self, name: str) -> Usage | None:
+        """CPU, memory and GPU memory of a running container; None when it does not run."""
+        there = self.get_container_status(name)
+        usage = self.engine.usage(there.container_name)
+        pids, gpus = self.engine.pids(there.container_name), self._context.gpus.gpus()
+        if usage is None or pids is None or gpus is None:
+            return usage
+        held = [size for gpu in gpus for pid, size in (gpu.process_bytes or {}).items() if pid in pids]
+        total = None if None in held else sum(size for size in held if size is not None)
+        return Usage(
+            cpu_percent=usage.cpu_percent,
+            memory_bytes=usage.memory_bytes,
+            memory_limit_bytes=usage.memory_limit_bytes,
+            gpu_memory_bytes=total,
+        )
+
+    def validate_container_health(self, name: str, *, wait_s: float | None = 5.0) -> Ladder:
+        """Ask the model's own API: every rung with its time, and why one failed."""
+        there = self.get_container_status(name)
+        wanted = wanted_of(there, self.registry)
+        if wanted is None or wanted.type is None:
+            raise UnhealthyError(f"{name} says nothing of what it serves", "start it by `llmstack up`")
+        model = next(iter(wanted.placement.models), None)
+        climb = Climb(context=self._context, wanted=wanted, target=there.target, model=model, deep=False, wait_s=wait_s)
+        return prove(climb, there)
+
+    def look(self, there: Instance) -> Look:
+        """One cheap look at a container's server."""
+        wanted = wanted_of(there, self.registry)
+        return try_look(self._context, wanted, there) if wanted else Look(state=there.state)
+
+    def _gpu_pids(self) -> set[int]:
+        return {pid for gpu in self._context.gpus.gpus() or () for pid in gpu.process_bytes or {}}

@@ -1,0 +1,80 @@
+"""`Stack`: one inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llmstack.api.base import Closing, Listener
+from llmstack.app import App
+from llmstack.domain.event import Event
+from llmstack.domain.outcome import RunResult
+from llmstack.domain.plan import Plan
+from llmstack.domain.report import StatusReport, SyncReport
+from llmstack.domain.selection import Selection, Settings
+
+
+class Stack(Closing):
+    """One inventory: the same verbs as the tasks, typed values in and out.
+
+    Names are models or services; none means all. Raises ConfigError for a broken inventory and NoMatchError for an
+    unknown name; what fails on a host is an outcome, not an exception. `on_event` hears what happens as it happens.
+    """
+
+    def __init__(
+        self,
+        inventory: str | None = None,
+        *,
+        store: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._listener = Listener(on_event)
+        self._app = App(Settings(inventory=inventory, store=store, command="python"), self._listener)
+
+    def close(self) -> None:
+        """Let go of engines and store."""
+        self._app.close()
+
+    def plan(self, *names: str) -> Plan:
+        """What `up` would do; changes nothing."""
+        outcomes = self._app.up(self._select(names), check=True).outcomes
+        return Plan(tuple(outcome.action for outcome in outcomes if outcome.action))
+
+    def up(self, *names: str, wait: bool = True) -> RunResult:
+        """Make them true, and prove that they answer unless `wait` is False."""
+        return self._app.up(self._select(names), wait=wait)
+
+    def down(self, *names: str, orphans: bool = False) -> RunResult:
+        """Stop and remove them."""
+        return self._app.down(self._select(names), orphans=orphans)
+
+    def pull(self, *names: str) -> RunResult:
+        """Fetch their models."""
+        return self._app.pull(self._select(names))
+
+    def health(self, *names: str, deep: bool = False) -> RunResult:
+        """Prove that they answer; each outcome has its ladder."""
+        return self._app.health(self._select(names), deep=deep)
+
+    def status(self, *names: str) -> StatusReport:
+        """What runs."""
+        return self._app.status(self._select(names))
+
+    def sync(self, *, check: bool = False) -> SyncReport:
+        """Make the store say what runs."""
+        return self._app.sync(check=check)
+
+    def events(self) -> tuple[Event, ...]:
+        """Everything that the verbs of this object told so far, oldest first."""
+        return tuple(self._listener.heard)
+
+    def _select(self, names: tuple[str, ...]) -> Selection:
+        models = {
+            name
+            for item in self._app.wanted
+            for model in item.placement.models
+            for name in (model.name, *model.aliases)
+        }
+        return Selection(
+            models=tuple(name for name in names if name in models),
+            services=tuple(name for name in names if name not in models),
+        )

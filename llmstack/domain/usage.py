@@ -1,0 +1,15 @@
+"""What an instance uses right now; unknown is None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """`cpu_percent` counts 100 for one core; memory is the working set, `gpu_memory_bytes` the sum over all GPUs."""
+
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
