@@ -1,7 +1,7 @@
 # Everything a checkout needs; each target sets itself up. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PROMPT ?= Why is the sky blue?
+PROMPT ?= Why is the sky blue? Answer in one sentence.
 
 .PHONY: help demo test test-slow lint format check bench screen clean
 
