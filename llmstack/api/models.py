@@ -34,9 +34,9 @@ class ModelManager(Closing):
 
     def sync_with_docker(self) -> tuple[Difference, ...]:
         """Make the store say what Docker runs; returns what it had wrong."""
-        engine, registry = self._docker.engine, self._docker._registry
+        engine, registry = self._docker.engine, self._docker.registry
         found = [(there, wanted) for there in engine.observe(None) if (wanted := wanted_of(there, registry))]
-        looks = [self._docker._look(there) for there, _ in found]
+        looks = [self._docker.look(there) for there, _ in found]
         seen = [_seen(there, wanted, look) for (there, wanted), look in zip(found, looks, strict=True)]
         stored = [row for row in self._store.models() if row.host == engine.host and row.engine == "docker"]
         wrong = differences(stored, seen)
