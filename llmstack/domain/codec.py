@@ -27,12 +27,9 @@ def dumps(spec: InstanceSpec) -> str:
 
 def loads(text: str) -> InstanceSpec:
     """The spec of a label. Raises ValueError when the text is none; keys of a newer minor version are ignored."""
-    raw = json.loads(text)
-    if not isinstance(raw, dict):
-        raise ValueError("a spec label holds a JSON object")  # noqa: TRY004 - one error for every bad label
     try:
-        return _spec(raw)
-    except (KeyError, TypeError, AttributeError) as error:
+        return _spec(json.loads(text))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a spec label: {error}") from error
 
 
