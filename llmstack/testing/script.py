@@ -94,8 +94,7 @@ class ScriptedEngine:
         if _restarts_again(was.restart_policy, restarts, exit_code):
             self._put(was, restarts=restarts + 1, started_at=self.clock.now())
             return
-        state = State.CRASHED if exit_code else State.STOPPED
-        self._end(was, state=state, exit_code=exit_code, out_of_memory=out_of_memory)
+        self._end(was, state=State.CRASHED, exit_code=exit_code, out_of_memory=out_of_memory)
 
     def say(self, name: str, *lines: str) -> None:
         """Append to an instance's log."""
@@ -131,9 +130,6 @@ class ScriptedEngine:
         code, restarts = script.exit_code or 0, was.restarts or 0
         if _restarts_again(was.restart_policy, restarts, code):
             restarts += int((was.restart_policy or "").partition(":")[2] or 1)
-        elif not code:
-            self._end(was, state=State.STOPPED, exit_code=0)
-            return
         self._end(was, state=State.CRASHED, exit_code=code, out_of_memory=script.out_of_memory, restarts=restarts)
 
     def _end(self, was: Instance, **facts: object) -> None:

@@ -15,13 +15,14 @@ import tarfile
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import docker
 
+from llmstack.engines.docker.client import knock
 from tests import room
 from tests.rig import images
 
@@ -71,9 +72,9 @@ class RigHost:
         self._folder = Path(tempfile.mkdtemp(prefix="llmstack-rig-"))
         self._loaded: set[str] = set()
         self.id = ""
+        self.api = docker.APIClient(self.address, version="1.51", timeout=60)
         try:
             self.id = self._start(small_disk_mb)
-            self.api = docker.APIClient(self.address, version="1.51", timeout=60)
             self.wait_until_up()
         except BaseException:
             self.close()
@@ -97,11 +98,11 @@ class RigHost:
 
     def image(self, tag: str, recipe: images.Recipe) -> str:
         """Have the image of `recipe` in this host, as `name:1`."""
-        return self._import(tag, images.root_tar(recipe).open("rb"), list(recipe.changes))
+        return self._import(tag, lambda: images.root_tar(recipe).open("rb"), list(recipe.changes))
 
     def busybox(self) -> str:
         """Have the image of one static busybox in this host; its CMD says nothing."""
-        return self._import(images.BUSYBOX, io.BytesIO(images.busybox_tar()), ["ENV PATH=/bin"])
+        return self._import(images.BUSYBOX, lambda: io.BytesIO(images.busybox_tar()), ["ENV PATH=/bin"])
 
     def image_with(self, tag: str, base: str, files: dict[str, Path], entrypoint: list[str]) -> str:
         """Have image `tag`: `base` with host files or folders put at absolute paths."""
@@ -142,7 +143,8 @@ class RigHost:
         """Return when the engine answers. Raises AssertionError with its log when it does not."""
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(OSError):
+                knock(str(self.socket))
                 self.api.ping()
                 return
             time.sleep(0.05)
@@ -174,6 +176,8 @@ class RigHost:
         if self.id:
             with contextlib.suppress(docker.errors.APIError):
                 self._outer.remove_container(self.id, force=True, v=True)
+        self._outer.close()
+        self.api.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, small_disk_mb: int | None) -> str:
@@ -197,11 +201,11 @@ class RigHost:
         self._outer.start(made)
         return str(made)
 
-    def _import(self, tag: str, root: Any, changes: list[str]) -> str:
+    def _import(self, tag: str, root: Callable[[], IO[bytes]], changes: list[str]) -> str:
         if tag not in self._loaded:
             name, _, version = tag.rpartition(":")
-            with root:
-                self.api.import_image_from_data(root, repository=name, tag=version, changes=changes)
+            with root() as file:
+                self.api.import_image_from_data(file, repository=name, tag=version, changes=changes)
             self.api.inspect_image(tag)
             self._loaded.add(tag)
         return tag

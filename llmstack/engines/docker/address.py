@@ -42,6 +42,11 @@ class Address:
         return self.url.startswith("unix://") or self.host in LOOPBACK
 
     @property
+    def socket(self) -> str | None:
+        """The path of a Unix socket."""
+        return self.url.removeprefix("unix://") if self.url.startswith("unix://") else None
+
+    @property
     def host(self) -> str | None:
         """The machine's name or IP address; None for a socket."""
         return None if self.url.startswith("unix://") else urlsplit(self.url).hostname

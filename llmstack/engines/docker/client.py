@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import docker
@@ -11,8 +12,16 @@ from docker.utils import parse_repository_tag
 
 from llmstack.engines.docker.address import Address
 
+KNOCK_S = 5.0
 READ_S = 600.0
 """For requests that docker-py sends without any time-out (pull, import): the longest silence between two reads."""
+
+
+def knock(path: str) -> None:
+    """Connect and leave. Raises OSError when nobody is there: docker-py would leave a socket open then."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.settimeout(KNOCK_S)
+        door.connect(path)
 
 
 class Client(docker.APIClient):
@@ -33,9 +42,12 @@ class Client(docker.APIClient):
         )
         super().__init__(base_url=address.url, version=version, tls=config or False)
         self.trust_env = False
+        self._socket = address.socket
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """As requests does, but None as time-out means READ_S."""
+        if self._socket:
+            knock(self._socket)
         kwargs["timeout"] = kwargs.get("timeout") or READ_S
         return super().send(request, **kwargs)
 

@@ -66,11 +66,11 @@ def test_a_crash_ends_an_instance_that_nobody_restarts() -> None:
     assert instance.out_of_memory is True
 
 
-def test_ending_well_without_restart_is_no_crash() -> None:
+def test_ending_well_by_itself_is_a_crash_too() -> None:
     engine = FakeEngine()
     started(engine, with_restart("no"))
     engine.crash(SPEC.name, 0)
-    assert seen(engine).state is State.STOPPED
+    assert (seen(engine).state, seen(engine).exit_code) == (State.CRASHED, 0)
 
 
 def test_a_restart_policy_brings_it_back_until_its_limit() -> None:
@@ -85,20 +85,14 @@ def test_a_restart_policy_brings_it_back_until_its_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "code", "state", "restarts"),
-    [
-        ("no", 1, State.CRASHED, 0),
-        ("no", 0, State.STOPPED, 0),
-        ("unless-stopped", 0, State.CRASHED, 1),
-        ("on-failure:3", 1, State.CRASHED, 3),
-        ("on-failure:3", 0, State.STOPPED, 0),
-    ],
+    ("policy", "code", "restarts"),
+    [("no", 1, 0), ("no", 0, 0), ("unless-stopped", 0, 1), ("on-failure:3", 1, 3), ("on-failure:3", 0, 0)],
 )
-def test_a_scripted_start_crashes_by_its_policy(policy: str, code: int, state: State, restarts: int) -> None:
+def test_a_scripted_start_crashes_by_its_policy(policy: str, code: int, restarts: int) -> None:
     engine = FakeEngine()
     engine.script("demo", "boom", exit_code=code)
     instance = started(engine, with_restart(policy))
-    assert (instance.state, instance.restarts, instance.running) == (state, restarts, False)
+    assert (instance.state, instance.restarts, instance.running) == (State.CRASHED, restarts, False)
     assert list(engine.logs(SPEC.name)) == ["boom"]
 
 

@@ -1,0 +1,338 @@
+"""What every engine promises, tried on each: in memory, with processes, with containers."""
+
+from __future__ import annotations
+
+import urllib.error
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from llmstack.domain.instance import Instance, InstanceSpec, Mount, Need, State
+from llmstack.domain.resources import Resources
+from llmstack.domain.secret import Sealed, Secret
+from llmstack.errors import LlmstackError, LockedError, NoMatchError, PreflightError
+from llmstack.protocols import Ability
+from tests.contract.benches import LOG, Bench, DockerBench, FakeBench, ProcessBench, free_port, until
+
+ENGINES = ("fake", "process", pytest.param("docker", marks=pytest.mark.docker))
+NAME = "llmstack-contract-web"
+
+
+@pytest.fixture(params=ENGINES)
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param == "docker":
+        made: Bench = DockerBench(request.getfixturevalue("in_rig"))
+    elif request.param == "process":
+        made = ProcessBench(request.getfixturevalue("tmp_path") / "instances")
+    else:
+        made = FakeBench()
+    yield made
+    made.sweep()
+
+
+def started(bench: Bench, spec: InstanceSpec) -> Instance:
+    bench.engine.create(spec)
+    bench.engine.start(spec.name)
+    return seen(bench, spec.name)
+
+
+def seen(bench: Bench, name: str = NAME) -> Instance:
+    instance = bench.engine.inspect(name)
+    assert instance is not None
+    return instance
+
+
+def test_nothing_is_there_at_first(bench: Bench) -> None:
+    assert bench.engine.observe("contract") == ()
+    assert bench.engine.observe(None) == ()
+    assert bench.engine.inspect(NAME) is None
+    bench.engine.remove(NAME)
+
+
+def test_verbs_on_an_unknown_name_say_that_it_is_not_there(bench: Bench) -> None:
+    engine = bench.engine
+    verbs = (
+        lambda: engine.start(NAME),
+        lambda: engine.stop(NAME, 1),
+        lambda: engine.rename(NAME, "other"),
+        lambda: list(engine.logs(NAME)),
+        lambda: engine.pids(NAME),
+    )
+    for verb in verbs:
+        with pytest.raises(NoMatchError, match=NAME):
+            verb()
+
+
+def test_it_says_what_it_is(bench: Bench) -> None:
+    kind = "fake" if not bench.real else bench.engine.kind
+    assert bench.engine.describe().startswith(f"{kind} ")
+
+
+def test_what_is_created_does_not_run_yet(bench: Bench) -> None:
+    made = bench.engine.create(bench.spec())
+    assert (made.state, made.running, made.container_name, made.service) == (State.STOPPED, False, NAME, "web")
+    assert (made.stack, made.host, made.port) == ("contract", "localhost", bench.spec().port)
+    assert bench.engine.observe("contract") == (seen(bench),)
+    assert bench.engine.pids(NAME) == ()
+
+
+def test_what_is_started_runs_and_answers_at_its_endpoint(bench: Bench) -> None:
+    instance = started(bench, bench.spec())
+    assert (instance.state, instance.running) == (State.STARTING, True)
+    assert until(lambda: bench.get(instance)) == "hello, nobody"
+    assert [each.running for each in bench.engine.observe("contract")] == [True]
+
+
+def test_starting_what_runs_changes_nothing(bench: Bench) -> None:
+    before = started(bench, bench.spec())
+    bench.engine.start(NAME)
+    assert seen(bench) == before
+
+
+def test_stop_returns_when_it_is_gone_and_its_port_is_free(bench: Bench) -> None:
+    instance = started(bench, bench.spec())
+    until(lambda: bench.get(instance))
+    bench.engine.stop(NAME, 10)
+    with pytest.raises((ConnectionRefusedError, urllib.error.URLError)):
+        bench.get(instance)
+    bench.engine.check_port(replace(bench.spec(), service="other"))
+    after = seen(bench)
+    assert (after.state, after.running, after.restarts) == (State.STOPPED, False, 0)
+
+
+def test_stopping_what_is_stopped_changes_nothing(bench: Bench) -> None:
+    bench.engine.create(bench.spec())
+    bench.engine.stop(NAME, 1)
+    assert seen(bench).state is State.STOPPED
+
+
+def test_what_does_not_listen_to_a_stop_is_killed_and_counts_as_stopped(bench: Bench) -> None:
+    instance = started(bench, bench.spec(does="deaf"))
+    until(lambda: bench.get(instance))
+    bench.engine.stop(NAME, 1)
+    assert (seen(bench).state, seen(bench).running) == (State.STOPPED, False)
+
+
+def test_what_was_stopped_starts_again(bench: Bench) -> None:
+    instance = started(bench, bench.spec())
+    bench.engine.stop(NAME, 10)
+    bench.engine.start(NAME)
+    assert until(lambda: bench.get(instance))
+
+
+def test_remove_leaves_nothing_and_may_be_repeated(bench: Bench) -> None:
+    started(bench, bench.spec())
+    bench.engine.stop(NAME, 10)
+    bench.engine.remove(NAME)
+    bench.engine.remove(NAME)
+    assert bench.engine.observe(None) == ()
+
+
+def test_what_runs_is_not_removed(bench: Bench) -> None:
+    instance = started(bench, bench.spec())
+    with pytest.raises(LlmstackError, match=NAME):
+        bench.engine.remove(NAME)
+    assert until(lambda: bench.get(instance))
+
+
+def test_a_name_is_given_once(bench: Bench) -> None:
+    bench.engine.create(bench.spec())
+    with pytest.raises(LlmstackError, match=NAME) as raised:
+        bench.engine.create(bench.spec())
+    assert raised.value.data["conflict"] is True
+
+
+def test_a_running_instance_can_be_renamed_and_its_name_used_again(bench: Bench) -> None:
+    before = started(bench, bench.spec())
+    bench.engine.rename(NAME, f"{NAME}.prev")
+    assert bench.engine.inspect(NAME) is None
+    after = seen(bench, f"{NAME}.prev")
+    assert (after.id, after.running, after.service) == (before.id, True, "web")
+    bench.engine.create(replace(bench.spec(), port=free_port()))
+    assert {each.container_name for each in bench.engine.observe("contract")} == {NAME, f"{NAME}.prev"}
+    assert until(lambda: bench.get(after))
+
+
+def test_a_rename_does_not_take_another_ones_name(bench: Bench) -> None:
+    bench.engine.create(bench.spec())
+    bench.engine.create(bench.spec("second"))
+    with pytest.raises(LlmstackError) as raised:
+        bench.engine.rename("llmstack-contract-second", NAME)
+    assert raised.value.data["conflict"] is True
+
+
+def test_a_taken_port_is_refused_with_its_holder(bench: Bench) -> None:
+    spec = bench.spec()
+    with bench.taken(int(spec.port or 0)), pytest.raises(PreflightError, match=str(spec.port)) as raised:
+        bench.engine.check_port(spec)
+    assert "pid" in str(raised.value.data["holder"])
+
+
+def test_the_port_of_another_instance_is_refused_and_its_own_is_not(bench: Bench) -> None:
+    instance = started(bench, bench.spec())
+    until(lambda: bench.get(instance))
+    bench.engine.check_port(bench.spec())
+    with pytest.raises(PreflightError, match=str(instance.port)):
+        bench.engine.check_port(bench.spec("second"))
+
+
+def test_automatic_ports_avoid_what_is_taken_and_what_was_promised(bench: Bench) -> None:
+    wish = free_port()
+    first = bench.spec(port="auto", container_port=wish)
+    with bench.taken(wish):
+        port = bench.engine.decide_port(first)
+        assert port > wish
+        bench.engine.create(first.with_decided(port=str(port)))
+        assert bench.engine.decide_port(bench.spec("second", port="auto", container_port=wish)) > port
+        assert bench.engine.decide_port(first) == port
+
+
+def test_log_lines_come_whole_and_oldest_first(bench: Bench) -> None:
+    started(bench, bench.spec(does="exit:0", restart="no"))
+    until(lambda: not seen(bench).running)
+    assert sorted(bench.engine.logs(NAME)) == sorted(LOG)
+    assert [line for line in bench.engine.logs(NAME) if "line" in line] == [LOG[0], LOG[2]]
+    assert list(bench.engine.logs(NAME, tail=1)) == list(bench.engine.logs(NAME))[-1:]
+    assert list(bench.engine.logs(NAME, tail=0)) == []
+
+
+def test_a_followed_log_ends_with_the_instance(bench: Bench) -> None:
+    instance = started(bench, bench.spec(restart="no"))
+    lines = bench.engine.logs(NAME, follow=True)
+    assert next(lines) in LOG
+    bench.die(instance)
+    assert LOG[2] in list(lines)
+
+
+def test_a_program_that_fails_has_crashed(bench: Bench) -> None:
+    started(bench, bench.spec(does="exit:3", restart="no"))
+    instance = until(lambda: (now := seen(bench)).exit_code is not None and now)
+    assert (instance.state, instance.running, instance.exit_code) == (State.CRASHED, False, 3)
+    assert instance.out_of_memory in (False, None)
+    assert [each.state for each in bench.engine.observe("contract")] == [State.CRASHED]
+
+
+def test_a_program_that_ends_well_by_itself_has_crashed_where_that_can_be_told(bench: Bench) -> None:
+    started(bench, bench.spec(does="exit:0", restart="no"))
+    instance = until(lambda: (now := seen(bench)).exit_code is not None and now)
+    expected = State.CRASHED if bench.knows_intent else State.STOPPED
+    assert (instance.state, instance.running, instance.exit_code) == (expected, False, 0)
+
+
+def test_a_crash_is_restarted_as_often_as_the_policy_says(bench: Bench) -> None:
+    started(bench, bench.spec(does="exit:3", restart="on-failure:2"))
+    instance = until(lambda: (now := seen(bench)).restarts == 2 and not now.running and now)
+    assert (instance.state, instance.running, instance.restart_policy) == (State.CRASHED, False, "on-failure:2")
+
+
+def test_what_ends_by_itself_is_brought_back_and_counted(bench: Bench) -> None:
+    instance = started(bench, bench.spec(restart="unless-stopped"))
+    bench.die(instance)
+    until(lambda: (seen(bench).restarts or 0) == 1 and bench.get(instance))
+    assert seen(bench).running
+
+
+def test_a_stop_ends_a_crash_loop(bench: Bench) -> None:
+    started(bench, bench.spec(does="exit:3", restart="always"))
+    until(lambda: (seen(bench).restarts or 0) >= 1)
+    bench.engine.stop(NAME, 5)
+    restarts = seen(bench).restarts
+    assert not seen(bench).running
+    assert seen(bench).restarts == restarts
+
+
+def test_the_spec_comes_back_from_the_label_as_it_was(bench: Bench) -> None:
+    spec = bench.spec(
+        port="auto",
+        container_port=8080,
+        env={"A": "1", "EMPTY": ""},
+        resources=Resources(memory_bytes=64 * 2**20, cpus=0.5, pids=64),
+        restart="on-failure:3",
+        models={"demo": "llama3:8b"},
+        depends_on=("db",),
+        inventory="/etc/llmstack/inventory.yaml",
+        mounts=(Mount(source="contract-data", target="/data", volume=True),),
+    ).with_decided(port=str(free_port()))
+    bench.engine.create(spec)
+    assert seen(bench).spec == spec
+    assert [each.spec for each in bench.engine.observe("contract")] == [spec]
+
+
+def test_secrets_reach_the_program_and_stand_nowhere_else(bench: Bench) -> None:
+    spec = bench.spec(secrets={"TOKEN": Secret("env:TOKEN", lambda: "hunter2")})
+    instance = started(bench, spec)
+    expected = "hello, hunter2" if bench.real else "hello, nobody"
+    assert until(lambda: bench.get(instance)) == expected
+    sealed = instance.spec.secrets["TOKEN"] if instance.spec else None
+    assert isinstance(sealed, Sealed)
+    assert sealed.matches("hunter2")
+    assert "hunter2" not in repr(instance)
+    assert "hunter2" not in repr(bench.engine.observe(None))
+
+
+def test_each_stack_sees_its_own(bench: Bench) -> None:
+    bench.engine.create(bench.spec())
+    bench.engine.create(bench.spec(stack="other"))
+    assert [each.container_name for each in bench.engine.observe("contract")] == [NAME]
+    assert [each.stack for each in bench.engine.observe("other")] == ["other"]
+    assert {each.stack for each in bench.engine.observe(None)} == {"contract", "other"}
+    assert bench.engine.observe("contra") == ()
+
+
+def test_a_lock_has_one_holder_at_a_time(bench: Bench) -> None:
+    with bench.engine.lock("contract", "anna@here", 60):
+        with pytest.raises(LockedError, match="anna@here"), bench.engine.lock("contract", "bert@there", 60):
+            pass
+        with bench.engine.lock("other", "bert@there", 60):
+            assert bench.engine.observe(None) == ()
+    with bench.engine.lock("contract", "bert@there", 60):
+        pass
+
+
+def test_a_lock_is_released_when_its_holder_fails(bench: Bench) -> None:
+    with pytest.raises(ZeroDivisionError), bench.engine.lock("contract", "anna@here", 60):
+        _ = 1 / 0
+    with bench.engine.lock("contract", "bert@there", 60):
+        pass
+
+
+def test_a_lock_that_is_over_is_taken_over_and_not_released_by_its_old_holder(bench: Bench) -> None:
+    if not bench.leases:
+        with bench.engine.lock("contract", "anna@here", 0), pytest.raises(LockedError):  # its end is its holder's end
+            bench.engine.lock("contract", "bert@there", 60).__enter__()
+        return
+    late = bench.engine.lock("contract", "anna@here", 0.1)
+    late.__enter__()
+    bench.pass_time(1.2)
+    with bench.engine.lock("contract", "bert@there", 60):
+        late.__exit__(None, None, None)
+        with pytest.raises(LockedError, match="bert@there"), bench.engine.lock("contract", "carl", 60):
+            pass
+
+
+def test_what_runs_has_processes_where_they_can_be_known(bench: Bench) -> None:
+    started(bench, bench.spec())
+    pids = bench.engine.pids(NAME)
+    assert pids is None or len(pids) >= 1
+
+
+def test_nothing_is_missing_for_what_can_be_created(bench: Bench) -> None:
+    assert bench.engine.missing(bench.spec()) == ()
+
+
+def test_what_is_missing_is_named_before_anything_is_made(bench: Bench) -> None:
+    spec = bench.spec(image="nowhere.invalid/none:1", program=("no-such-program",))
+    if not bench.real:
+        bench.engine.lack("web", Need(kind="image", name="nowhere.invalid/none:1"))  # type: ignore[attr-defined]
+    if Ability.IMAGES in bench.engine.abilities:
+        assert bench.engine.missing(spec) == (Need(kind="image", name="nowhere.invalid/none:1"),)
+    else:
+        with pytest.raises(PreflightError, match="no-such-program"):
+            bench.engine.missing(spec)
+    assert bench.engine.observe(None) == ()
+
+
+def test_our_own_instances_are_no_strangers(bench: Bench) -> None:
+    started(bench, bench.spec("ollama"))
+    assert "llmstack-contract-ollama" not in {each.container_name for each in bench.engine.strangers()}
