@@ -33,7 +33,7 @@ class _Task:
         return f"{self.name}: " if self.name else ""
 
     def has(self, flag: Flag) -> bool:
-        return any(other == flag for other, _ in self.given)
+        return any(other and other.name == flag.name for other, _ in self.given)
 
     def give(self, flag: Flag, *words: str) -> None:
         if flag.kind is not list and self.has(flag):
@@ -43,8 +43,8 @@ class _Task:
 
 def rewrite(words: Sequence[str], tasks: Mapping[str, Sequence[Flag]]) -> list[str]:
     """The line as Invoke's parser takes it; `tasks` holds each task's flags. Raises UsageError."""
-    flag_lists = list(tasks.values())
-    leading = _Task(None, [flag for flag in flag_lists[0] if all(flag in flags for flags in flag_lists)])
+    first, *others = ({flag.name: flag for flag in flags} for flags in tasks.values())
+    leading = _Task(None, [flag for name, flag in first.items() if all(name in other for other in others)])
     line, rest = [leading], iter(words)
     for word in rest:
         if word == "--":

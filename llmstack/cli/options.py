@@ -52,12 +52,12 @@ def selection(options: Options) -> Selection:
     """The names picked; `name@host` picks both. Raises UsageError when pairs cannot be told as names and hosts."""
     words = [name for word in options.models for name in (_names_from_stdin() if word == STDIN else (word,))]
     pairs = [(name, host) for name, _, host in (word.partition("@") for word in words)]
-    names, hosts = dict.fromkeys(name for name, _ in pairs), dict.fromkeys(host for _, host in pairs if host)
-    if hosts and (len(set(pairs)) != len(names) * len(hosts) or options.hosts or options.services):
+    names, hosts = dict.fromkeys(name for name, _ in pairs), dict.fromkeys(host for _, host in pairs)
+    if any(hosts) and (len(set(pairs)) != len(names) * len(hosts) or "" in hosts or options.hosts or options.services):
         raise UsageError(
             "these names are on different hosts", "one task per host, or plain names with --host", names=words
         )
-    return Selection(models=tuple(names), services=options.services, hosts=(*options.hosts, *hosts))
+    return Selection(models=tuple(names), services=options.services, hosts=(*options.hosts, *filter(None, hosts)))
 
 
 def command_line(door: str, task: str, flags: Iterable[Flag], values: Mapping[str, object]) -> str:

@@ -54,7 +54,7 @@ def draw_start(block: Block, streams: Streams) -> Iterator[Text]:
     if outcome and not (block.rungs or block.about):
         yield Text("  ").append_text(verdict(outcome, block.target.name))
     else:
-        yield head_line(block.target, block.about)
+        yield head_line(block.target, block.about or " · ".join(outcome.urls if outcome else ()))
         fetches = () if outcome else block.fetches.values()
         yield from (fetch_line(fetch, block.target.host, bar=True, indent=4) for fetch in fetches)
         yield from rung_lines(block.rungs, streams.err.width)

@@ -22,6 +22,7 @@ from llmstack.ui.console import Streams, put
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.problems import warning_line
 from llmstack.ui.progress import fetch_line
+from llmstack.ui.rungs import head_line
 
 _REDRAWS_PER_S = 8
 
@@ -44,6 +45,7 @@ class RunScreen:
         self._blocks: dict[Target, Block] = {}
         self._engines: dict[str, str] = {}
         self._host: str | None = None
+        self._begun: Target | None = None
         self._live: Live | None = None
         # Drawn in `emit`, not in the redrawing thread: that one holds Live's lock, and so must not wait for ours.
         self._frame: tuple[tuple[Block, list[Text]], ...] = ()
@@ -110,7 +112,8 @@ class RunScreen:
 
     def _plain(self, block: Block, event: Event, new: bool) -> None:
         if new and event.type is EventType.START and self._draw is draw_start:
-            self._say(Text(f"{clean(str(block.target))}  {clean(block.about)}", "dim"))
+            self._say(*self._header(block.target.host), head_line(block.target, block.about))
+            self._begun = block.target
         for fetch in block.fetches.values():
             if event.type is EventType.PROGRESS and fetch.due(event.ts):
                 self._say(fetch_line(fetch, block.target.host, bar=False))
@@ -118,7 +121,9 @@ class RunScreen:
     def _finish(self, block: Block) -> None:
         failed = block.outcome is not None and block.outcome.error is not None
         if self._keep == "all" or (self._keep == "failed" and failed):
-            self._say(*self._header(block.target.host), *self._draw(block, self._streams))
+            # Off a terminal its first line stands already, unless something else was said since.
+            begun = 1 if self._begun == block.target else 0
+            self._say(*self._header(block.target.host), *list(self._draw(block, self._streams))[begun:])
 
     def _header(self, host: str) -> Iterator[Text]:
         if self._draw is draw_start and host != self._host:
@@ -128,6 +133,7 @@ class RunScreen:
             yield Text.assemble((clean(host), "bold"), about)
 
     def _say(self, *lines: Text) -> None:
+        self._begun = None
         put(self._streams.err, lines)
 
     def _moving(self) -> Group:

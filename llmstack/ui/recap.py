@@ -19,8 +19,9 @@ _STYLES = {Status.OK: "green", Status.CHANGED: "yellow", Status.SKIPPED: "cyan"}
 
 def recap_lines(result: RunResult) -> Iterator[Text]:
     """`localhost : ok=0  changed=1  unreachable=0  failed=0  unhealthy=0  skipped=0     1.5 s`: every selected target
-    counts once; the time is the whole run's, on the last line."""
+    counts once, the time on the last line is the whole run's; an empty line before."""
     hosts = result.recap()
+    yield Text()
     width = max((len(host) for host in hosts), default=0)
     for index, (host, counts) in enumerate(hosts.items(), start=1):
         line = Text.assemble((f"{clean(host):<{width}}", "bold"), " :")

@@ -28,7 +28,7 @@ _OWN_LINE = (Rung.ANSWERED, Rung.DEVICE)
 
 def head_line(target: Target, about: str) -> Text:
     """`  demo  llamacpp · SmolLM2 · 127.0.0.1:8080`."""
-    return Text.assemble("  ", (clean(target.name), "bold"), "  ", (clean(about), "dim"))
+    return Text.assemble("  ", (clean(target.name), "bold"), (f"  {clean(about)}".rstrip(), "dim"))
 
 
 def rung_lines(rungs: Iterable[RungResult], width: int) -> list[Text]:
@@ -68,7 +68,6 @@ def failure_lines(outcome: Outcome, streams: Streams) -> Iterator[Text]:
     lines = [line for text in dict.fromkeys(advice) for line in text.splitlines()]
     yield from _labelled("do", [line for line in lines if not (log and line.startswith(streams.command("logs ")))])
     yield from _labelled("log", [log] if log else [])
-    yield Text()
 
 
 def flags(outcome: Outcome) -> str:

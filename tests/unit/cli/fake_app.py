@@ -1,0 +1,144 @@
+"""Stands in for `llmstack.app`: what each verb comes to is told by the names that are picked.
+
+`broken` fails its ladder, `boom` raises what no code expects, `stuck` never ends until a signal comes, `cut` breaks
+off, `bad` has mistakes in its inventory, `unknown` selects nothing, `away` is on a host that cannot be reached,
+`warned` comes with a warning; everything else goes well. Calls are kept in `CALLS`, and written to the file named by
+FAKE_APP_CALLS.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from llmstack.domain.event import Event, EventType
+from llmstack.domain.instance import State
+from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
+from llmstack.domain.outcome import Outcome, RunResult, Status
+from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
+from llmstack.domain.position import Position, Problem
+from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
+from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.server import ChatChunk
+from llmstack.domain.target import Target, TargetKind
+from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError
+from llmstack.protocols import Sink
+
+CALLS: list[tuple[str, object, dict[str, object]]] = []
+
+ANSWERED = RungResult(
+    rung=Rung.ANSWERED,
+    ok=True,
+    ms=400,
+    answer=Answer(text="Hello", first_token_ms=38, tokens=16, tokens_per_s=118.2),
+)
+
+
+class App:
+    def __init__(self, settings: Settings, sink: Sink) -> None:
+        self.settings, self.sink = settings, sink
+        self._note("open", settings)
+
+    def close(self) -> None:
+        self._note("close", None)
+
+    def up(self, selection: Selection, *, check: bool = False, wait: bool = True) -> RunResult:
+        return self._run("up", selection, check=check, wait=wait)
+
+    def down(self, selection: Selection, *, check: bool = False, orphans: bool = False) -> RunResult:
+        return self._run("down", selection, check=check, orphans=orphans)
+
+    def pull(self, selection: Selection, *, check: bool = False) -> RunResult:
+        return self._run("pull", selection, check=check)
+
+    def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
+        return self._run("health", selection, deep=deep)
+
+    def sync(self, *, check: bool = False) -> SyncReport:
+        self._note("sync", None, check=check)
+        gone = Difference(target=Target("llama3", "gpu01"), store="active", engine="exited 137", action="recorded")
+        away = UnreachableError("gpu03: no route to host", "run `llmstack status`")
+        return SyncReport(differences=(gone,), changed=1, errors=(away,))
+
+    def status(self, selection: Selection) -> StatusReport:
+        self._enter("status", selection)
+        rows = [
+            StatusRow(model=name, service=name, host="localhost", state=State.READY, engine="process")
+            for name in selection.models or ("demo",)
+        ]
+        return StatusReport(rows=tuple(rows), inventory="inventory.yaml")
+
+    def logs(self, selection: Selection, *, tail: int | None, follow: bool) -> Iterator[tuple[Target, str]]:
+        self._enter("logs", selection, tail=tail, follow=follow)
+        for name in selection.models or ("demo",):
+            yield Target(name, "localhost"), "ready \x1b[31mred\x1b[0m"
+
+    def ask(self, selection: Selection, prompt: str, *, max_tokens: int | None = None) -> Iterator[ChatChunk]:
+        self._enter("ask", selection, prompt=prompt, max_tokens=max_tokens)
+        yield ChatChunk(text="Blue\x07 light ")
+        yield ChatChunk(text="scatters.")
+        if "cut" in selection.models:
+            raise ServerError("the answer was cut off", "ask again", kind="cut")
+        yield ChatChunk(done=True, tokens=4, tokens_per_s=61.0, clock="server")
+
+    def _run(self, task: str, selection: Selection, **how: object) -> RunResult:
+        self._enter(task, selection, **how)
+        targets = [Target(name, "localhost", TargetKind.MODEL) for name in selection.models or ("demo",)]
+        change = FieldChange("memory", "8 GiB", "12 GiB")
+        actions = [Action(kind=ActionKind.CREATE, target=t, reason="not there", changes=(change,)) for t in targets]
+        self._emit(EventType.PLAN, plan=Plan(tuple(actions)))
+        outcomes = [self._outcome(action, check=bool(how.get("check"))) for action in actions]
+        return RunResult(task=task, outcomes=tuple(outcomes), ms=1500, run_id="r1")
+
+    def _outcome(self, action: Action, *, check: bool) -> Outcome:
+        if check:
+            return Outcome(target=action.target, status=Status.WOULD_CHANGE, reason=action.reason, action=action)
+        self._emit(EventType.START, action.target, "llamacpp · SmolLM2 · 127.0.0.1:8080", engine="process")
+        if action.target.name == "stuck":
+            threading.Event().wait(60)
+        outcome = _broken(action) if action.target.name == "broken" else _fine(action)
+        for rung in outcome.ladder.rungs if outcome.ladder else ():
+            self._emit(EventType.RUNG, action.target, rung=rung)
+        self._emit(EventType.RESULT, action.target, outcome.reason, outcome=outcome)
+        return outcome
+
+    def _emit(self, type_: EventType, target: Target | None = None, message: str = "", **data: object) -> None:
+        self.sink.emit(Event(ts=1000.0, type=type_, task="up", target=target, message=message, data=data))
+
+    def _enter(self, task: str, selection: Selection, **how: object) -> None:
+        self._note(task, selection, **how)
+        names = selection.models
+        if "boom" in names:
+            raise RuntimeError("out of \x1b[1mluck")
+        if "unknown" in names:
+            raise NoMatchError("no model or service 'unknown' in inventory.yaml", "see `llmstack status`")
+        if "away" in names:
+            raise UnreachableError("gpu03: no route to host")
+        if "bad" in names:
+            at = Position("inventory.yaml", 32, 5, 9)
+            line = "    imge: vllm/vllm-openai:v0.11.0"
+            raise InventoryError([Problem("E012", "unknown key 'imge'", at, "image", line)])
+        if "warned" in names:
+            self._emit(EventType.WARNING, message="the store is on a network disk")
+
+    def _note(self, name: str, what: object, **how: object) -> None:
+        CALLS.append((name, what, how))
+        if path := os.environ.get("FAKE_APP_CALLS"):
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(f"{name}\n")
+
+
+def _fine(action: Action) -> Outcome:
+    ladder = Ladder(target=action.target, rungs=(RungResult(rung=Rung.CREATED, ok=True, ms=20), ANSWERED))
+    urls = ("http://127.0.0.1:8080/v1",)
+    return Outcome(target=action.target, status=Status.CHANGED, ms=1500, action=action, ladder=ladder, urls=urls)
+
+
+def _broken(action: Action) -> Outcome:
+    why = Why(summary="ValueError: no memory", do="llmstack down --service ollama", log_line=212)
+    rungs = (RungResult(rung=Rung.CREATED, ok=True, ms=20), RungResult(rung=Rung.PORT, ok=False, ms=40, detail="gone"))
+    ladder = Ladder(target=action.target, rungs=rungs, why=why)
+    error = UnhealthyError("port: ValueError: no memory", "llmstack down --service ollama")
+    return Outcome(target=action.target, status=Status.UNHEALTHY, action=action, ladder=ladder, error=error)

@@ -1,0 +1,179 @@
+"""The comforts of the installed door."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+
+import pytest
+
+import llmstack
+from llmstack.cli.argv import rewrite, wants_json
+from llmstack.cli.collection import VERBS
+from llmstack.domain.selection import Selection
+from llmstack.errors import UsageError, exit_codes
+from tests.unit.cli.fake_app import CALLS
+
+TASKS = {task.name: task.flags for task in VERBS}
+
+
+@pytest.mark.parametrize(
+    ("line", "rewritten"),
+    [
+        ("up llama3 mistral", "up --model=llama3 --model=mistral"),
+        ("up llama3 health llama3", "up --model=llama3 health --model=llama3"),
+        ("up -m a b", "up -m a --model=b"),
+        ("-o json up a status", "up --model=a -o json status -o json"),
+        ("-o json up a -o names", "up --model=a -o names"),
+        ("up --output=json --timeout 5", "up --output json --timeout 5"),
+        ("up -ma -qo json", "up -m a -q -o json"),
+        ("up -o=json", "up -o json"),
+        ("up -m=a=b", "up -m a=b"),
+        ("up --no-wait", "up --no-wait"),
+        ("up -- health --check -", "up --model=health --model=--check --model=-"),
+        ("status -o names - -", "status -o names --model=- --model=-"),
+        ("up --help", "up --help"),
+        ("--help up", "--help up"),
+        ("--list -F json", "--list -F json"),
+        ("--list --list-format=json", "--list --list-format=json"),
+        ("--version", "--version"),
+        ("-q", "-q"),
+        ("", ""),
+    ],
+)
+def test_a_line_is_spelled_out_for_invoke(line, rewritten):
+    assert " ".join(rewrite(line.split(), TASKS)) == rewritten
+
+
+def test_a_question_needs_no_flag():
+    question = "Why is the sky blue?"
+    assert rewrite(["ask", "demo", question], TASKS) == ["ask", "--model=demo", f"--prompt={question}"]
+    assert rewrite(["ask", question], TASKS) == ["ask", f"--prompt={question}"]
+    assert rewrite(["ask", "demo", "hello"], TASKS) == ["ask", "--model=demo", "--prompt=hello"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("ups", "no task 'ups'", "did you mean 'up'?"),
+        ("frobnicate", "no task 'frobnicate'", "tasks: up down pull health sync status logs ask"),
+        ("up --modle x", "up: no flag '--modle'", "did you mean '--model'?"),
+        ("up --nothing-like-it", "up: no flag '--nothing-like-it'", "flags: --model -m"),
+        ("up -z", "up: no flag '-z'", "flags: --model -m"),
+        ("up -qz", "up: no flag '-z'", "flags: --model -m"),
+        ("up --wait", "up: no flag '--wait'", "did you mean '--no-wait'?"),
+        ("up --model", "up: --model needs a value", "write --model VALUE"),
+        ("up -o json -o names", "up: --output is given twice", "once is enough"),
+        ("up -q --quiet", "up: --quiet is given twice", "once is enough"),
+        ("up --check=yes", "up: --check takes no value", "write --check, and nothing behind it"),
+        ("sync statu", "sync: takes no names, and there is no task 'statu'", "did you mean 'status'?"),
+        ("--check up", "no flag '--check'", ""),
+        ("--list -F", "-F needs a value", "write -F VALUE"),
+        ("ask a b c", "ask: --prompt is given twice", "once is enough"),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_could(line, message, hint):
+    with pytest.raises(UsageError) as raised:
+        rewrite(line.split(), TASKS)
+    assert raised.value.message == message
+    assert (raised.value.hint or "").startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [("up -o json", 1), ("up -ojson", 1), ("up --output=json", 1), ("up -o names", 0), ("up json", 0)],
+)
+def test_json_is_noticed_even_in_a_line_that_is_wrong(line, wanted):
+    assert wants_json(line.split()) is bool(wanted)
+
+
+def test_bare_names_reach_the_app(own):
+    own("up", "a", "b")
+    assert CALLS[1][1] == Selection(models=("a", "b"))
+
+
+def test_a_usage_error_ends_with_2_and_a_suggestion(own):
+    ran = own("ups")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: no task 'ups'\n       did you mean 'up'?\n"
+
+
+def test_a_usage_error_is_json_where_that_was_asked_for(own):
+    ran = own("up", "--nope", "-o", "json")
+    assert ran.code == 2
+    assert ran.json["errors"][0]["class"] == "usage"
+
+
+def test_a_wrong_value_late_in_the_line_stops_it_before_anything_runs(own):
+    ran = own("up", "a", "down", "a", "--timeout", "soon")
+    assert ran.code == 2
+    assert CALLS == []
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("help",), ("-h",)])
+def test_alone_or_asked_for_help_it_shows_its_tasks(own, words):
+    ran = own(*words)
+    assert ran.code == 0
+    assert ran.out.startswith("Usage: llmstack TASK [NAME ...] [--flags] [TASK ...]\n")
+    assert "  up " in ran.out
+
+
+@pytest.mark.parametrize("words", [("help", "up"), ("--help", "up"), ("up", "--help"), ("up", "a", "-h")])
+def test_each_task_has_its_own_help(own, words):
+    ran = own(*words)
+    assert ran.code == 0
+    assert "--lock-wait" in ran.out
+    assert CALLS == []
+
+
+def test_help_lists_the_exit_codes(own):
+    rows = [line.split() for line in own("help", "exit-codes").out.splitlines()]
+    assert {int(code): name for code, name in rows} == dict(exit_codes())
+
+
+def test_help_for_what_there_is_not_suggests_what_there_is(own):
+    ran = own("help", "statsu")
+    assert (ran.code, ran.err) == (2, "error: no task 'statsu'\n       did you mean 'status'?\n")
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_it_tells_its_version(own, flag):
+    assert own(flag).out == f"llmstack {llmstack.__version__}\n"
+
+
+def test_the_list_of_tasks_is_there_as_json(own):
+    assert {task["name"] for task in json.loads(own("--list", "-F", "json").out)["tasks"]} == set(TASKS)
+
+
+def test_completion_knows_tasks_and_flags(own):
+    assert "status" in own("--complete", "--", "llmstack ").out.split()
+    assert "--lock-wait" in own("--complete", "--", "llmstack up --").out.split()
+    assert "complete" in own("--print-completion-script", "bash").out
+
+
+def test_a_shell_without_completion_is_a_usage_error(own):
+    ran = own("--print-completion-script", "tcsh")
+    assert ran.code == 2
+    assert 'Completion for shell "tcsh" not supported' in ran.err
+
+
+def test_a_namespace_that_is_not_there_cannot_be_listed(own):
+    assert own("--complete", "--list", "nope").code == 1
+
+
+def test_invoke_s_own_flags_that_would_mean_nothing_are_gone(own):
+    assert own("--dry", "up").code == 2
+    assert CALLS == []
+
+
+def test_a_flag_before_the_first_task_goes_to_every_task(own):
+    ran = own("-o", "names", "status", "a", "up", "b")
+    assert (ran.code, ran.out) == (0, "a@localhost\nb@localhost\n")
+
+
+def test_it_runs_as_a_module_too(calls, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["llmstack", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("llmstack", run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"llmstack {llmstack.__version__}\n")

@@ -1,0 +1,150 @@
+"""What only a process of its own shows: signals, closed pipes, and what is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli import front
+
+FRONT = Path(front.__file__)
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    """The file in which the fake app notes its calls."""
+    path = tmp_path / "calls"
+    monkeypatch.setenv("FAKE_APP_CALLS", str(path))
+    return path
+
+
+def start(door, *words, stdout=subprocess.PIPE):
+    return subprocess.Popen(
+        [sys.executable, str(FRONT), door, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def closed_pipe():
+    """The write end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def end(process, writing=None):
+    if writing is not None:
+        os.close(writing)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_its_code_and_the_app_is_closed(door, record, number, code):
+    process = start(door, "up", "-m", "stuck", "down", "-m", "a")
+    with process:
+        while "stuck" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        assert end(process) == (code, "interrupted\n")
+    assert record.read_text().split() == ["open", "up", "close"]
+
+
+def test_a_task_that_reads_stops_quietly_when_nobody_listens(door, record):
+    writing = closed_pipe()
+    with start(door, "status", "-m", "a", stdout=writing) as process:
+        assert end(process, writing) == (141, "")
+
+
+def test_a_task_that_changes_something_finishes_and_keeps_its_code(door, record):
+    writing = closed_pipe()
+    with start(door, "up", "-m", "broken", "-o", "json", stdout=writing) as process:
+        code, err = end(process, writing)
+    assert code == 6
+    assert "unhealthy=1" in err
+    assert record.read_text().split() == ["open", "up", "close"]
+
+
+def test_an_error_keeps_its_code_when_nobody_reads_its_document(door):
+    writing = closed_pipe()
+    with start(door, "status", "-m", "unknown", "-o", "json", stdout=writing) as process:
+        code, err = end(process, writing)
+    assert code == 5
+    assert err.startswith("error: no model or service 'unknown'")
+
+
+def test_talk_that_nobody_reads_is_no_failure(door, record):
+    writing = closed_pipe()
+    process = subprocess.run(
+        [sys.executable, str(FRONT), door, "up", "-m", "a", "-o", "json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        check=False,
+        timeout=60,
+    )
+    os.close(writing)
+    assert process.returncode == 0
+    assert json.loads(process.stdout)["rc"] == 0
+
+
+def test_our_own_list_of_tasks_may_be_cut_off():
+    writing = closed_pipe()
+    with start("llmstack", "--list", stdout=writing) as process:
+        assert end(process, writing) == (141, "")
+
+
+def test_a_stream_that_knows_only_ascii_gets_words_for_our_marks(door):
+    run = subprocess.run(
+        [sys.executable, str(FRONT), door, "health"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "    ok answered 0.4 s  first token 38 ms - 118 tokens/s\n" in run.stdout
+
+
+PROBE = "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
+
+
+def loaded(code, *argv):
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE + code, *argv],
+        cwd=front.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(run.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("from invoke.main import program; program.run()", ["--list"]),
+        ("from invoke.main import program; program.run()", ["up", "--help"]),
+        ("from llmstack.cli.program import main; main()", ["--version"]),
+        ("from llmstack.cli.program import main; main()", ["up", "--help"]),
+        ("from llmstack.cli.program import main; main()", ["help", "exit-codes"]),
+        ("from llmstack.cli.program import main; main()", ["--complete", "--", "llmstack "]),
+    ],
+)
+def test_what_only_tells_loads_nothing_but_invoke_and_the_command_line(code, words):
+    ours = loaded(code, *words) - loaded("import invoke.main")
+    foreign = {name.partition(".")[0] for name in ours} - set(sys.stdlib_module_names) - {"llmstack", "tasks"}
+    assert foreign <= {"__main__", "invoke"}
+    parts = {".".join(name.split(".")[:2]) for name in ours if name.startswith("llmstack.")}
+    assert parts <= {"llmstack.cli", "llmstack.domain", "llmstack.errors"}
