@@ -19,6 +19,7 @@ from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
+from llmstack.domain.server import Life
 from llmstack.errors import LlmstackError, UnhealthyError
 from llmstack.modeltype import Family
 from llmstack.protocols import Engine, LazyClient
@@ -27,13 +28,16 @@ STOP_GRACE_S = 10.0
 
 
 def keep(action: Action, context: Context) -> Outcome:
-    """Nothing to do; an `up` still makes sure that the server is ready, without a request that costs anything."""
+    """Nothing to do; an `up` still looks whether the server is ready, and waits for one that loads."""
     there = action.observed
     if context.task != "up" or not context.wait or action.model or there is None or not there.running:
         return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action)
     wanted = context.wanted_of(action)
+    client, where = context.client(wanted, there), urls(context, wanted, there)
+    if client is None or client.liveness().life is Life.READY:
+        return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action, urls=where)
     ladder = Climb(context=context, wanted=wanted, target=action.target, there=there).climb(Rung.LOADED)
-    return judge(action, ladder, Status.OK, urls(context, wanted, there))
+    return judge(action, ladder, Status.OK, where)
 
 
 def create(action: Action, context: Context) -> Outcome:

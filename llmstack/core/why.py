@@ -8,6 +8,7 @@ from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Why
 from llmstack.modeltype.failures import COMMON, FailureRule, first_error
 
+SIGKILLED = (137, -9)
 _OF_EXIT = {
     132: ("The program used a CPU instruction that this machine lacks.", "use a build for an older CPU"),
     127: ("The program is not there.", "correct `image:`, or install the program"),
@@ -24,8 +25,12 @@ _OUT_OF_MEMORY = (
 
 
 def explain(there: Instance | None, lines: Sequence[str], rules: Iterable[FailureRule], otherwise: str) -> Why:
-    """The first error line, what it means and one concrete change; `otherwise` is said when the log tells nothing."""
-    found = first_error(lines, (*rules, *COMMON))
+    """The first error line, what it means and one concrete change; `otherwise` is said when the log tells nothing.
+
+    A server that was killed wrote nothing about it, so then its log is not asked.
+    """
+    killed = there is not None and not there.running and there.exit_code in SIGKILLED
+    found = None if killed else first_error(lines, (*rules, *COMMON))
     number, line, rule = found or (None, None, None)
     meaning, do = _verdict(there, rule)
     return Why(
@@ -44,6 +49,6 @@ def _verdict(there: Instance | None, rule: FailureRule | None) -> tuple[str | No
         return _OUT_OF_MEMORY
     if rule:
         return rule.meaning, rule.do
-    if there and not there.running and there.exit_code in (137, -9):
+    if there and not there.running and there.exit_code in SIGKILLED:
         return _KILLED
     return _OF_EXIT.get(there.exit_code or 0, (None, None)) if there else (None, None)
