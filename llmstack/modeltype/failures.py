@@ -33,7 +33,8 @@ COMMON: tuple[FailureRule, ...] = (
         "fetch the model file again, or correct `source:`",
     ),
     FailureRule(
-        r"exceeds file size|not within (the )?file bounds|corrupted or incomplete|(file|model) (is |was )?truncated|unexpected end of file",
+        r"exceeds file size|not within (the )?file bounds|corrupted or incomplete|(file|model) (is |was )?truncated|"
+        r"unexpected end of file",
         "The model file is cut off.",
         "fetch the model file again",
     ),
