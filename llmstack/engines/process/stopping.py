@@ -53,12 +53,11 @@ def _signal(folder: Path, number: signal.Signals) -> bool:
 
 def _await_port(instance: Instance, port: int, since: float) -> None:
     """Raises LlmstackError when a process that is younger than the server keeps its port."""
-    if _within(PORT_S, lambda: _keeper(instance, port, since) is None):
-        return
-    keeper = _keeper(instance, port, since)
-    raise LlmstackError(
-        f"{instance.container_name} ended, but {keeper} keeps port {port}", f"end {keeper}, then run this again"
-    )
+    free = _within(PORT_S, lambda: _keeper(instance, port, since) is None)
+    if not free and (keeper := _keeper(instance, port, since)):
+        raise LlmstackError(
+            f"{instance.container_name} ended, but {keeper} keeps port {port}", f"end {keeper}, then run this again"
+        )
 
 
 def _keeper(instance: Instance, port: int, since: float) -> Listener | None:

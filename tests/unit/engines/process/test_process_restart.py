@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, State
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process import ProcessEngine, launch
 from llmstack.engines.process.files import WAITING, read_json
 from tests.unit.engines.process.support import alive, fetch, now, until
 
@@ -83,16 +83,17 @@ def test_a_program_that_vanished_is_told_in_the_log(
     engine: ProcessEngine, make: Make, tmp_path: Path, port: int
 ) -> None:
     program = tmp_path / "server"
-    program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(3600)\n")
+    program.write_text(f"#!{sys.executable}\nimport time\nprint('up', flush=True)\ntime.sleep(3600)\n")
     program.chmod(0o700)
     spec = make(program=(str(program),), restart="on-failure:2")
     engine.create(spec)
     engine.start(spec.name)
+    assert next(engine.logs(spec.name, follow=True)) == "up"
     program.unlink()
     kill(now(engine, spec.name).pid)
     until(lambda: not now(engine, spec.name).running)
     assert now(engine, spec.name).exit_code == 127
-    assert list(engine.logs(spec.name)) == [f"cannot start {program}: No such file or directory"] * 2
+    assert list(engine.logs(spec.name)) == ["up", *[f"cannot start {program}: No such file or directory"] * 2]
 
 
 def test_what_the_server_left_behind_ends_with_it(engine: ProcessEngine, serve: Serve) -> None:
@@ -111,3 +112,12 @@ def test_a_server_that_closed_its_output_is_kept(engine: ProcessEngine, make: Ma
     assert now(engine, spec.name).running
     engine.stop(spec.name, 10.0)
     assert now(engine, spec.name).exit_code == 143
+
+
+def test_a_good_run_forgets_the_failures_before_it(
+    engine: ProcessEngine, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = "import llmstack.engines.process.shim as shim; shim.GOOD_RUN_S = 0.0; main("
+    monkeypatch.setattr(launch, "RUN_SHIM", launch.RUN_SHIM.replace("main(", good))
+    name = serve("--exit", "3", restart="on-failure:1", answers=False).container_name
+    until(lambda: (now(engine, name).restarts or 0) >= 3)
