@@ -93,8 +93,8 @@ def check_aliases(
     taken = {name: name for name in (*entries.services, *entries.models)}
     aliases = {model.name: model.aliases for placement in placements for model in placement.models}
     for name, index, alias in ((model, *pair) for model in aliases for pair in enumerate(aliases[model])):
-        if at := locate(positions, ("models", name, "aliases", index)):
-            check_name(alias, at, "alias", tree, problems)
-            if alias in taken:
-                problems.add(at, "E014", f"alias '{alias}' of '{name}' is taken by '{taken[alias]}'")
+        at = locate(positions, ("models", name, "aliases", index))
+        check_name(alias, at, "alias", tree, problems)
+        if alias in taken:
+            problems.add(at, "E014", f"alias '{alias}' of '{name}' is taken by '{taken[alias]}'")
         taken.setdefault(alias, name)

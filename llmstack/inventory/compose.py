@@ -17,9 +17,7 @@ MAX_VALUES: Final = 200_000
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_TAGS: Final = frozenset({"!", "tag:yaml.org,2002:str"})
 _CORE_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "seq", "map"))
-_NO_VAULT: Final = (
-    "Ansible Vault is not read here; write {from: env, name: NAME}, {from: file, ...} or {from: command, ...}"
-)
+_NO_VAULT: Final = "no Ansible Vault here; write a secret as {from: env, name: NAME}"
 
 
 def compose(text: str, file: str, problems: Problems) -> Node | None:

@@ -165,7 +165,7 @@ def _type_of(entry: Entry) -> str | None:
     return node.text if isinstance(node, Scalar) else None
 
 
-def check_name(name: str, at: Position, what: str, tree: Tree, problems: Problems) -> None:
+def check_name(name: str, at: Position | None, what: str, tree: Tree, problems: Problems) -> None:
     """Note a name that cannot be one, or that means something else already."""
     if not NAME_PATTERN.fullmatch(name):
         problems.add(at, "E014", f"'{name}' is no name for a {what}", "a-z, 0-9, _ and -; at most 63")

@@ -151,6 +151,6 @@ class _Loader:
     def _resolved(self, draft: Draft, host: str, tree: Tree) -> tuple[Table, Place]:
         words = {"service": draft.service or draft.name, **({"model": draft.name} if draft.section == "models" else {})}
         local = self._hosts[host].docker_host is None
-        place = Place(draft.where, draft.at, self._source.folder, self._environ, local, self._problems)
+        place = Place(draft.where, self._source.folder, self._environ, local, self._problems)
         node = self._scope(tree, host, **words).resolve(draft.table)
         return (node if isinstance(node, Table) else Table(draft.at)), place

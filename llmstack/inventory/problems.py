@@ -55,7 +55,7 @@ def within(at: Position, text: str, start: int, length: int) -> Position:
     """The part of a scalar's text, where it stands in the file as it reads (plain, or in quotes); else all of it."""
     width = (at.end_column or at.column) - at.column
     quote = width - len(text)
-    if quote not in (0, 2):
+    if quote not in (0, 2) or not length:
         return at
     column = at.column + quote // 2 + start
     return replace(at, column=column, end_column=column + length)

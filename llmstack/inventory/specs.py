@@ -43,7 +43,6 @@ class Place:
     """Where an entry is read: its words for messages, the folder of relative paths, and whose machine it is."""
 
     where: str
-    at: Position
     folder: str
     environ: Mapping[str, str]
     local: bool
@@ -116,7 +115,7 @@ def _validated(cls: type[Spec], values: Mapping[str, Any], table: Table, place: 
     for path, words in expected.items():
         node = _reach(table, path)[1]
         place.wrong(node.at, ".".join(map(str, path)), " or ".join(words), nearest(str(as_text(node)), words))
-    wrong = {path[0] for path in expected}
+    wrong = {mistake["loc"][0] for mistake in mistakes}
     return cast(Spec, _ADAPTERS[cls].validate_python({key: values[key] for key in values.keys() - wrong}))
 
 

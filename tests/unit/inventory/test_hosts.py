@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from llmstack.domain.host import Host
+from llmstack.domain.position import Problem
+from llmstack.domain.service import Inventory
+from llmstack.inventory.patterns import select
+from llmstack.inventory.ranges import expand
+
+Loaded = Callable[..., Inventory]
+Mistaken = Callable[..., list[Problem]]
+
+GROUPS = {"all": ("jeta", "jetb", "gpu1", "gpu2"), "edge": ("jeta", "jetb"), "gpu": ("gpu1", "gpu2"), "one": ("gpu1",)}
+HOSTS = GROUPS["all"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("gpu[01:03].lab", ["gpu01.lab", "gpu02.lab", "gpu03.lab"]),
+        ("gpu[8:10]", ["gpu8", "gpu9", "gpu10"]),
+        ("gpu[:2]", ["gpu0", "gpu1", "gpu2"]),
+        ("jet[a:c]", ["jeta", "jetb", "jetc"]),
+        ("n[1:7:3]", ["n1", "n4", "n7"]),
+        ("n[a:e:2]", ["na", "nc", "ne"]),
+        ("r[1:2]n[a:b]", ["r1na", "r1nb", "r2na", "r2nb"]),
+        ("plain", ["plain"]),
+    ],
+)
+def test_a_range_stands_for_both_ends_and_what_lies_between(pattern: str, names: list[str]) -> None:
+    assert expand(pattern) == names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("n[1]", "should be [first:last]"),
+        ("n[1:2:3:4]", "should be [first:last]"),
+        ("n[1:2", "open bracket"),
+        ("n1:2]", "open bracket"),
+        ("n[2:1]", "ends before it starts"),
+        ("n[c:a]", "ends before it starts"),
+        ("n[a:2]", "two numbers or two letters"),
+        ("n[é:ü]", "two numbers or two letters"),
+        ("n[01:100]", "same width"),
+        ("n[1:3:0]", "a step of 1 or more"),
+        ("n[1:3:x]", "a step of 1 or more"),
+        ("n[1:99999]", "more than 10000 hosts"),
+        ("n[1:999][1:999]", "stands for 998001 hosts"),
+    ],
+)
+def test_a_wrong_range_says_why(pattern: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason.replace("[", r"\[")):
+        expand(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hosts"),
+    [
+        ("all", HOSTS),
+        ("gpu", ("gpu1", "gpu2")),
+        ("gpu1:jeta", ("jeta", "gpu1")),
+        ("gpu,edge:!jetb", ("jeta", "gpu1", "gpu2")),
+        ("!jetb, edge , gpu", ("jeta", "gpu1", "gpu2")),
+        ("gpu:&one", ("gpu1",)),
+        ("&one:gpu", ("gpu1",)),
+        ("!edge", ("gpu1", "gpu2")),
+        ("gpu*", ("gpu1", "gpu2")),
+        ("ed?e", ("jeta", "jetb")),
+        ("jet[ab]", ("jeta", "jetb")),
+        ("*1", ("gpu1",)),
+        ("~gpu[12]", ("gpu1", "gpu2")),
+        ("~(gpu|jet)(1|a)$:!jeta", ("gpu1",)),
+        (r"~jet[a,b:]", ("jeta", "jetb")),
+        ("gpu[0]", ("gpu1",)),
+        ("gpu[-1]", ("gpu2",)),
+        ("all[-2]", ("gpu1",)),
+        ("all[1:2]", ("jetb", "gpu1")),
+        ("all[2:]", ("gpu1", "gpu2")),
+        ("all[:1]", ("jeta", "jetb")),
+        ("gpu1[0]", ("gpu1",)),
+        ("gpu:!gpu", ()),
+    ],
+)
+def test_a_pattern_picks_hosts(pattern: str, hosts: tuple[str, ...]) -> None:
+    assert select([pattern], GROUPS, HOSTS) == (hosts, [])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code", "marked", "message"),
+    [
+        ("gpuu:!gpu2", "E021", "gpuu", "names no host or group 'gpuu'"),
+        ("gpu:!gpu3", "E021", "gpu3", "names no host or group 'gpu3'"),
+        ("web*", "E021", "web*", "matches no host or group"),
+        ("~web", "E021", "~web", "matches no host or group"),
+        ("~(", "E020", "~(", "no valid regular expression"),
+        ("~[[a]", "E020", "~[[a]", "no valid regular expression"),
+        ("~(a+)+$", "E020", "~(a+)+$", "repeats a group"),
+        ("~a*a*a*a*", "E020", "~a*a*a*a*", "repeats more than 3 times"),
+        ("gpu[2]", "E020", "gpu[2]", "out of range in 'gpu[2]': 'gpu' has 2 hosts"),
+        ("gpu[5:]", "E020", "gpu[5:]", "out of range"),
+        ("gpx[0]", "E021", "gpx[0]", "names no host or group 'gpx'"),
+        (" : ,", "E020", " : ,", "the pattern is empty"),
+        ("!", "E021", "", "names no host or group ''"),
+    ],
+)
+def test_a_wrong_pattern_says_which_part_and_why(pattern: str, code: str, marked: str, message: str) -> None:
+    _, (mistake,) = select(["gpu", pattern], GROUPS, HOSTS)
+    assert (mistake.part, mistake.code) == (1, code)
+    assert pattern[mistake.start : mistake.start + mistake.length] == marked
+    assert message in mistake.message
+
+
+TREE = """\
+llmstack: 1
+all:
+  vars: {a: all, b: all, c: all, d: all, e: all, ansible_user: ops}
+  hosts:
+    lone: {engine: process}
+    gpu02: {e: host, ansible_host: 10.0.0.2, ansible_port: 2222}
+  children:
+    prod:
+      vars: {b: prod, c: prod}
+      children: {gpu: , edge: }
+    gpu:
+      vars: {c: gpu, d: gpu}
+      hosts: {"gpu[01:02]": }
+    edge:
+      vars: {d: edge, docker_host: "tcp://${inventory_hostname}:2376"}
+      hosts: {jet: {d: }}
+    zone: {vars: {d: zone}, hosts: {gpu01: }}
+    loud: {vars: {c: loud, ansible_group_priority: 5}, hosts: {gpu01: , here: {ansible_connection: local}}}
+    void:
+"""
+
+
+def test_group_variables_reach_a_host_as_in_ansible(loaded: Loaded) -> None:
+    hosts = loaded(TREE).hosts
+    values = {name: "".join(str(host.vars.get(key))[0] for key in "abcde") for name, host in hosts.items()}
+    assert values == {"lone": "aaaaa", "gpu02": "apggh", "gpu01": "apgga", "jet": "appNa", "here": "aalaa"}
+
+
+def test_priority_decides_among_groups_of_one_depth(loaded: Loaded) -> None:
+    text = (
+        "llmstack: 1\nall: {children: {a: {vars: {x: 1, ansible_group_priority: %s}, hosts: {h: }},"
+        " b: {vars: {x: 2}, hosts: {h: }}}}\n"
+    )
+    assert [loaded(text % priority).hosts["h"].vars["x"] for priority in ("1", "2", "x")] == [2, 1, 2]
+
+
+def test_groups_hold_the_hosts_of_their_children(loaded: Loaded) -> None:
+    assert loaded(TREE).groups == {
+        "all": ("lone", "gpu02", "gpu01", "jet", "here"),
+        "edge": ("jet",),
+        "gpu": ("gpu02", "gpu01"),
+        "loud": ("gpu01", "here"),
+        "prod": ("gpu02", "gpu01", "jet"),
+        "ungrouped": ("lone",),
+        "void": (),
+        "zone": ("gpu01",),
+    }
+
+
+def test_each_host_says_how_it_is_reached(loaded: Loaded) -> None:
+    hosts = loaded(TREE).hosts
+    assert {name: (host.engine, host.docker_host) for name, host in hosts.items()} == {
+        "lone": ("process", "ssh://ops@lone"),
+        "gpu02": ("docker", "ssh://ops@10.0.0.2:2222"),
+        "gpu01": ("docker", "ssh://ops@gpu01"),
+        "jet": ("docker", "tcp://jet:2376"),
+        "here": ("docker", None),
+    }
+    assert hosts["gpu02"].groups == ("prod", "gpu")
+    assert hosts["jet"].vars["docker_host"] == "tcp://jet:2376"
+
+
+@pytest.mark.parametrize("tree", ["", "all:\n", "all: {vars: {engine: process}}\n", "all: {children: {gpu: }}\n"])
+def test_without_any_host_there_is_this_machine(loaded: Loaded, tree: str) -> None:
+    inventory = loaded("llmstack: 1\nmodels: {m: {type: x}}\n" + tree)
+    assert [str(placement.target) for placement in inventory.placements] == ["m@localhost"]
+
+
+def test_without_localhost_a_service_goes_everywhere(loaded: Loaded) -> None:
+    inventory = loaded("llmstack: 1\nmodels: {m: {type: x}}\nall: {hosts: {'g[1:2]': }}\n")
+    assert [str(placement.target) for placement in inventory.placements] == ["m@g1", "m@g2"]
+
+
+def test_an_address_of_ipv6_gets_its_brackets(loaded: Loaded) -> None:
+    hosts = loaded("llmstack: 1\nall: {hosts: {six: {ansible_host: 'fe80::1'}}}\n").hosts
+    assert hosts["six"] == Host("six", {"ansible_host": "fe80::1"}, ("ungrouped",), "docker", "ssh://[fe80::1]")
+
+
+@pytest.mark.parametrize(
+    ("tree", "code", "message"),
+    [
+        ("{host: {a: }}", "E012", "unknown key 'host' in group 'all'"),
+        ("{hosts: [a]}", "E013", "hosts of group 'all' should be a mapping"),
+        ("{hosts: {a: 5}}", "E013", "vars of host 'a' should be a mapping"),
+        ("{children: {g: [a]}}", "E013", "group 'g' should be a mapping"),
+        ("{children: {all: }}", "E014", "'all' is no name for a group"),
+        ("{children: {'g g': }}", "E014", "'g g' is no name for a group"),
+        ("{hosts: {'a b': }}", "E014", "'a b' is no name for a host"),
+        ("{hosts: {'n[1]': }}", "E020", "range [1] should be"),
+        ("{hosts: {'n[0:9999]': , 'm[1:2]': }}", "E004", "more than 10000 hosts"),
+        ("{hosts: {g: }, children: {g: }}", "E014", "'g' is both a host and a group"),
+        ("{children: {a: {children: {b: }}, b: {children: {a: }}}}", "E020", "groups contain each other: "),
+        ("{hosts: {a: {engine: podman}}}", "E013", "engine should be docker or process"),
+        ("{hosts: {a: {engine: []}}}", "E040", "variable 'engine' should be text"),
+        ("{hosts: {a: {docker_host: 'http://x'}}}", "E013", "docker_host should be the address"),
+        ("{hosts: {a: {docker_host: 'ssh://-oProxyCommand=x'}}}", "E013", "docker_host should be the address"),
+        ("{hosts: {a: {docker_host: 'ssh://-l@x'}}}", "E013", "docker_host should be the address"),
+        ("{hosts: {a: {docker_host: 'unix://'}}}", "E013", "docker_host should be the address"),
+        ("{hosts: {a: {docker_host: 'tcp://x:99999'}}}", "E013", "docker_host should be the address"),
+        ("{hosts: {a: {ansible_host: '-oProxyCommand=x'}}}", "E013", "ansible_host should be letters"),
+        ("{hosts: {a: {ansible_user: 'a b'}}}", "E013", "ansible_user should be letters"),
+        ("{hosts: {a: {ansible_port: 0}}}", "E013", "ansible_port should be between"),
+        ("{hosts: {a: {ansible_port: ssh}}}", "E013", "ansible_port should be between"),
+    ],
+)
+def test_a_mistake_in_the_tree_is_told(mistaken: Mistaken, tree: str, code: str, message: str) -> None:
+    problems = mistaken(f"llmstack: 1\nall: {tree}\n")
+    assert [problem.code for problem in problems] == [code]
+    assert message in problems[0].message
+
+
+def test_too_many_groups_are_refused(mistaken: Mistaken) -> None:
+    groups = ", ".join(f"g{number}: " for number in range(1001))
+    assert [problem.code for problem in mistaken(f"llmstack: 1\nall: {{children: {{{groups}}}}}\n")] == ["E004"]

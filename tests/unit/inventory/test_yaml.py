@@ -1,0 +1,122 @@
+# ruff: noqa: E501 - one case a line
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llmstack.domain.position import Problem
+from llmstack.errors import InventoryError
+from llmstack.inventory import load
+from llmstack.inventory.compose import compose
+from llmstack.inventory.nodes import plain, resolve_plain
+from llmstack.inventory.problems import Problems
+
+Mistaken = Callable[..., list[Problem]]
+
+
+def read(text: str) -> object:
+    problems = Problems(text)
+    node = compose(text, "x.yaml", problems)
+    problems.raise_any()
+    return None if node is None else plain(node)
+
+
+def told(problem: Problem) -> tuple[str, str, str, str | None]:
+    return str(problem.position).rpartition("/")[2], problem.code, problem.message, problem.suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("no", "no"), ("on", "on"), ("yes", "yes"), ("22:22", "22:22"), ("2026-11-22", "2026-11-22"), ("=", "=")),
+        *(("017", 17), ("0o17", 15), ("0x1f", 31), ("-5", -5), ("+5", 5), ("0b11", "0b11"), ("1_000", "1_000")),
+        *(("1.10", 1.1), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("1e999", "1e999"), (".inf", ".inf"), (".nan", ".nan")),
+        *(("true", True), ("False", False), ("NULL", None), ("~", None), ("", None), ("nulL", "nulL"), ("9" * 500, "9" * 500)),
+    ],
+)  # fmt: skip
+def test_plain_scalars_follow_yaml_1_2(text: str, value: object) -> None:
+    assert resolve_plain(text) == value
+    assert type(resolve_plain(text)) is type(value)
+
+
+def test_quoted_and_tagged_text_stays_text() -> None:
+    assert read("[ '1', \"no\", !!str 5, ! 6, |-\n  7\n]".replace("|-\n  7\n", "'7'")) == ["1", "no", "5", "6", "7"]
+    assert read("a: |-\n  1\nb: >-\n  2\n") == {"a": "1", "b": "2"}
+    assert read("!!int 5") == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\n\tb: 2\n", ("x.yaml:2:1", "E001", "a tab cannot indent here", "use spaces")),
+        ("a: 1\n---\nb: 2\n", ("x.yaml:2:1", "E001", "a second document starts here; an inventory is one document", None)),
+        ("a: [1\nb: 2\n", ("x.yaml:2:2", "E001", "not YAML: did not find expected ',' or ']'", None)),
+        ("a: 1\nb\n", ("x.yaml:2:1", "E001", "not YAML: could not find expected ':'", None)),
+        ("a: @x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
+        ("a: %x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
+        ("a: !vault x\n", ("x.yaml:1:4", "E002", "unknown tag '!vault'", "no Ansible Vault here; write a secret as {from: env, name: NAME}")),
+        ("a: !thing {}\n", ("x.yaml:1:4", "E002", "unknown tag '!thing'", "remove it; values are plain data")),
+        ("a: !!python/none x\n", ("x.yaml:1:4", "E002", "unknown tag 'tag:yaml.org,2002:python/none'", "remove it; values are plain data")),
+        ("a: 1\nb: 2\na: 3\n", ("x.yaml:3:1", "E003", "duplicate key 'a' (first defined at line 1)", None)),
+        ("a: *b\n", ("x.yaml:1:4", "E004", "alias '*b' has no finished anchor before it", None)),
+        ("a: &a [*a]\n", ("x.yaml:1:8", "E004", "alias '*a' has no finished anchor before it", None)),
+        ("[a]: 1\n", ("x.yaml:1:1", "E013", "a key should be text", "put it in quotes")),
+        ("<<: 5\n", ("x.yaml:1:5", "E013", "'<<' should name a mapping, or a list of mappings", None)),
+        ('a: "\\0"\n', ("x.yaml:1:4", "E013", "holds a character that no program can be given", None)),
+        ("a: " + "[" * 70 + "]" * 70, ("x.yaml:1:68", "E004", "nested more than 64 levels deep", None)),
+    ],
+)  # fmt: skip
+def test_what_is_no_inventory_yaml_is_told_at_its_place(text: str, expected: tuple[str, str, str, str | None]) -> None:
+    with pytest.raises(InventoryError) as caught:
+        read(text)
+    (problem,) = caught.value.problems
+    assert told(problem) == expected
+
+
+def test_control_characters_are_refused() -> None:
+    with pytest.raises(InventoryError) as caught:
+        read("a: \x01")
+    assert "cannot be read as YAML" in caught.value.problems[0].message
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
+    with pytest.raises(InventoryError) as caught:
+        read("\n".join(levels))
+    assert [problem.message for problem in caught.value.problems] == [
+        "holds more than 200000 values once aliases are expanded"
+    ]
+
+
+def test_a_merged_key_gives_way_and_a_quoted_one_is_a_key() -> None:
+    assert read("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n'<<': 4\n") == {
+        "a": {"x": 1, "y": 2},
+        "b": {"x": 3, "y": 2},
+        "<<": 4,
+    }
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "- a\n", "just words\n"])
+def test_a_file_without_a_mapping_is_refused(mistaken: Mistaken, text: str) -> None:
+    (problem,) = mistaken(text)
+    assert (problem.code, problem.suggestion) == ("E010", "start it with llmstack: 1")
+
+
+def test_lines_are_counted_as_yaml_counts_them(mistaken: Mistaken) -> None:
+    (problem,) = mistaken("llmstack: 1\r\nstack: 'a\u2028  b'\r\nservces: {}\r\n")[1:]
+    assert (problem.source_line, problem.position and problem.position.column) == ("servces: {}", 1)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "inventory.yml").write_bytes(b"\xef\xbb\xbfllmstack: 1\n")
+    assert load(None, environ={}, cwd=str(tmp_path)).stack == "default"
+
+
+def test_text_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "inventory.yml").write_bytes(b"llmstack: 1\nstack: \xff\n")
+    with pytest.raises(InventoryError) as caught:
+        load(None, environ={}, cwd=str(tmp_path))
+    assert told(caught.value.problems[0])[:2] == ("inventory.yml:2:1", "E001")
