@@ -45,6 +45,19 @@ class Reply:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The bytes of an answer as they come."""
+
+    pieces: Iterator[bytes]
+    answer: requests.Response
+
+    def hang_up(self) -> None:
+        """End the reading from another thread; no error when it is over."""
+        with suppress(ValueError, RuntimeError, OSError):
+            self.answer.raw.shutdown()
+
+
 class Http:
     """Requests to one base URL.
 
@@ -76,10 +89,10 @@ class Http:
             return self._whole(answer, f"{method} {self.where}{path}")
 
     @contextmanager
-    def stream(self, path: str, body: Mapping[str, object], timeout_s: float | None) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, body: Mapping[str, object], timeout_s: float | None) -> Iterator[Stream]:
         """POST, and the answer's bytes as they come. Raises ServerError, also while it is read."""
         with self._open("POST", path, body, timeout_s) as answer:
-            yield self._pieces(answer, f"POST {self.where}{path}")
+            yield Stream(self._pieces(answer, f"POST {self.where}{path}"), answer)
 
     @contextmanager
     def _open(
@@ -160,28 +173,32 @@ def _translated(what: str, broken: str) -> Iterator[None]:
     """`broken` is what a lost connection means here: `reset` before the headers, `cut` after them."""
     try:
         yield
+    except requests.ConnectTimeout as error:
+        raise server_error("refused", f"{what}: no connection within {CONNECT_TIMEOUT_S:.0f} s") from error
     except (requests.Timeout, wire.TimeoutError) as error:
         raise server_error("timeout", f"{what} did not answer in time", str(error)) from error
     except requests.exceptions.SSLError as error:
         raise server_error("protocol", f"{what}: TLS failed", str(error)) from error
     except (requests.RequestException, wire.HTTPError, OSError) as error:
-        kind = "refused" if _never_connected(error) else broken
-        raise server_error(kind, f"{what}: {_SAID[kind]}") from error
+        if unconnected := _unconnected(error):
+            raise server_error("refused", f"{what}: {unconnected}") from error
+        raise server_error(broken, f"{what}: {_SAID[broken]}") from error
 
 
-_SAID = {
-    "refused": "connection refused",
-    "reset": "the connection was reset before an answer",
-    "cut": "the answer was cut off",
-}
+_SAID = {"reset": "the connection was reset before an answer", "cut": "the answer was cut off"}
 
 
-def _never_connected(error: BaseException) -> bool:
-    """No connection came to be: refused, no route, or a name that does not resolve. A reset may hit as early."""
-    found: BaseException | None = error
+def _unconnected(error: BaseException) -> str | None:
+    """Why no connection came to be; None when there was one. A reset may hit as early as the connect."""
+    found: object = error
     while isinstance(found, BaseException):
-        if isinstance(found, wire.NewConnectionError | ConnectionRefusedError):
-            return not isinstance(found.__cause__, ConnectionResetError)
+        if isinstance(found, wire.NameResolutionError):
+            return "its name does not resolve"
+        if isinstance(found, wire.NewConnectionError):
+            cause = found.__cause__
+            if isinstance(cause, ConnectionResetError):
+                return None
+            return str(getattr(cause, "strerror", None) or "connection refused").lower()
         inner = found.args[0] if found.args else None
         found = getattr(inner, "reason", inner)
-    return False
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,7 +14,7 @@ from llmstack.clients.names import canonical, same_name
 from llmstack.clients.ollama_pull import PullMeter, cut_off, pull_error
 from llmstack.clients.replies import server_error
 from llmstack.clients.speed import number, rate, text
-from llmstack.clients.streams import ndjson, ticking
+from llmstack.clients.streams import Leaving, ndjson, ticking
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
 from llmstack.errors import ServerError
 from llmstack.protocols import Clock, Report
@@ -99,12 +100,13 @@ class Ollama:
         meter = PullMeter(model, self._clock.monotonic(), stall_s, give_up_s)
         body = {"model": model, "insecure": insecure, "stream": True}
         try:
-            for line in ticking(lambda: self._lines("/api/pull", body, None), self._tick_s):
-                now_s = self._clock.monotonic()
-                if line is not None:
-                    meter.line(line, now_s)
-                report(meter.progress(now_s))
-                meter.check(now_s)
+            with closing(ticking(lambda leaving: self._lines("/api/pull", body, None, leaving), self._tick_s)) as lines:
+                for line in lines:
+                    now_s = self._clock.monotonic()
+                    if line is not None:
+                        meter.line(line, now_s)
+                    report(meter.progress(now_s))
+                    meter.check(now_s)
         except ServerError as error:
             raise pull_error(model, error) from error
         if not meter.success:
@@ -161,12 +163,16 @@ class Ollama:
         found = self.show(model).get("capabilities")
         return found if isinstance(found, list) else []
 
-    def _lines(self, path: str, body: Mapping[str, object], timeout_s: float | None) -> Iterator[dict[str, Any]]:
-        with self.http.stream(path, body, timeout_s) as pieces:
-            yield from ndjson(pieces, f"POST {self.http.where}{path}")
+    def _lines(
+        self, path: str, body: Mapping[str, object], timeout_s: float | None, leaving: Leaving | None = None
+    ) -> Iterator[dict[str, Any]]:
+        with self.http.stream(path, body, timeout_s) as stream:
+            if leaving:
+                leaving(stream.hang_up)
+            yield from ndjson(stream.pieces, f"POST {self.http.where}{path}")
 
     def _wait(self, alive: Callable[[], bool] | None, path: str, body: Mapping[str, object]) -> None:
-        for reply in ticking(lambda: iter((self._post(path, body, None),)), self._tick_s):
+        for reply in ticking(lambda _: iter((self._post(path, body, None),)), self._tick_s):
             if reply is None and alive is not None and not alive():
                 raise server_error("cut", f"{body['model']}: the server died while it loaded")
 

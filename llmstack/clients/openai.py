@@ -82,8 +82,8 @@ class OpenAI:
 
     def _answer(self, body: Mapping[str, object]) -> Iterator[ChatChunk]:
         clock, meter, figures = self.http.clock, Meter(), dict[str, Any]()
-        with self.http.stream(CHAT, body, ANSWER_TIMEOUT_S) as pieces:
-            for event in sse(pieces, f"POST {self.http.where}{CHAT}", clock, ANSWER_TIMEOUT_S):
+        with self.http.stream(CHAT, body, ANSWER_TIMEOUT_S) as stream:
+            for event in sse(stream.pieces, f"POST {self.http.where}{CHAT}", clock, ANSWER_TIMEOUT_S):
                 figures |= {key: event[key] for key in ("usage", "timings") if isinstance(event.get(key), dict)}
                 for choice in choices(event):
                     chunk = _chunk(choice)

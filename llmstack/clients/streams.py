@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +15,7 @@ from llmstack.protocols import Clock
 LINE_LIMIT_BYTES = 1 << 16
 
 Item = TypeVar("Item")
+Leaving = Callable[[Callable[[], object]], None]
 
 
 def lines(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
@@ -81,11 +82,11 @@ def _event(data: bytes, what: str, *, whole: bool) -> dict[str, Any]:
     return event
 
 
-def ticking(source: Callable[[], Iterator[Item]], tick_s: float) -> Iterator[Item | None]:
+def ticking(source: Callable[[Leaving], Iterator[Item]], tick_s: float) -> Generator[Item | None, None, None]:
     """Items of `source`, and None whenever `tick_s` seconds passed without one; errors of `source` are raised here.
 
-    `source` runs in a thread of its own, as a socket whose time-out was hit cannot be read any further. When the
-    consumer leaves, the thread ends at its next item, or at the time-out of its read.
+    `source` runs in a thread of its own, as a socket whose time-out was hit cannot be read any further. It is given a
+    function that takes what to call when the consumer leaves, so that a silent connection does not outlive it.
     """
     feed = _Feed[Item]()
     threading.Thread(target=feed.fill, args=(source,), name="llmstack-stream", daemon=True).start()
@@ -102,7 +103,7 @@ def ticking(source: Callable[[], Iterator[Item]], tick_s: float) -> Iterator[Ite
                 return
             yield item
     finally:
-        feed.left.set()
+        feed.leave()
 
 
 class _End:
@@ -116,11 +117,22 @@ class _Feed(Generic[Item]):
     def __init__(self) -> None:
         self.items: queue.Queue[Item | _End] = queue.Queue(maxsize=1024)
         self.left = threading.Event()
+        self._farewells: list[Callable[[], object]] = []
 
-    def fill(self, source: Callable[[], Iterator[Item]]) -> None:
+    def on_leave(self, farewell: Callable[[], object]) -> None:
+        self._farewells.append(farewell)
+        if self.left.is_set():
+            farewell()
+
+    def leave(self) -> None:
+        self.left.set()
+        for farewell in self._farewells:
+            farewell()
+
+    def fill(self, source: Callable[[Leaving], Iterator[Item]]) -> None:
         end = _End()
         try:
-            for item in source():
+            for item in source(self.on_leave):
                 self._put(item)
                 if self.left.is_set():
                     return

@@ -20,10 +20,10 @@ from typing import Any
 
 if __package__:
     from tests.servers.ollama_state import State, compact, naming, naming_words, script, seconds, shown, stamp
-    from tests.servers.wire import Cut, Recorded, Wire, log, text_of
+    from tests.servers.wire import Cut, Recorded, Wire, text_of
 else:  # run as a script, with its neighbours beside it
     from ollama_state import State, compact, naming, naming_words, script, seconds, shown, stamp
-    from wire import Cut, Recorded, Wire, log, text_of
+    from wire import Cut, Recorded, Wire, text_of
 
 PULLS = {  # name: recording of the first pull, and of the next ones
     "nosuch": ["pull-unknown-model"],
@@ -198,8 +198,8 @@ class Handler(Wire):
             if script(found) == "slow-load":
                 self.hold()
         except Cut:
-            log('level=WARN source=llama_server.go:1301 msg="client connection closed before llama-server finished '
-                'loading, aborting load"')  # fmt: skip
+            words = "client connection closed before llama-server finished loading, aborting load"
+            self.server.log(f'level=WARN source=llama_server.go:1301 msg="{words}"')
             raise
         return script(found) not in LOADS
 
@@ -225,6 +225,10 @@ class Handler(Wire):
         self.replay(self.server.take(recording), text=text, words=words, hang=hang)
 
 
+def log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def address(host: str | None, port: int | None) -> tuple[str, int]:
     """Flags win over OLLAMA_HOST, which wins over 127.0.0.1:11434."""
     env = os.environ.get("OLLAMA_HOST", "").split("://")[-1].rstrip("/")
@@ -245,7 +249,7 @@ def main() -> None:
     args["host"], args["port"] = address(args["host"], args["port"])
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
-        server = Replay(**args)
+        server = Replay(**args, log=log)
     except OSError as error:
         log(f"Error: listen tcp {args['host']}:{args['port']}: bind: {error.strerror.lower()}")
         sys.exit(1)

@@ -38,16 +38,21 @@ def only(recording: Path, **options: Any) -> Iterator[Recorded]:
 
 @contextmanager
 def process(*args: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The replay server as a process: it and its base URL. Killed at the end."""
-    argv = [sys.executable, str(PROGRAM), "--port", "0", *args]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=os.environ | env) as server:
+    """The replay server as a process on a free port: it and its base URL. Killed at the end."""
+    with start("--port", "0", *args, **env) as server:
         try:
             assert server.stderr is not None
-            found = re.search(r"Listening on (\S+)", server.stderr.readline())
+            found = re.search(r"Listening on ([\d.:]+)", server.stderr.readline())
             assert found is not None
             yield server, f"http://{found[1]}"
         finally:
             server.kill()
+
+
+def start(*args: str, **env: str) -> subprocess.Popen[str]:
+    """The replay server as a process; the caller ends it."""
+    argv = [sys.executable, str(PROGRAM), *args]
+    return subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=os.environ | env)
 
 
 @contextmanager

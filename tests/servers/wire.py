@@ -9,7 +9,6 @@ import json
 import select
 import socket
 import struct
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -41,9 +40,10 @@ class Recorded(ThreadingHTTPServer):
         speed: float = 0.0,
         only: str | Path | None = None,
         handler: type[Wire] | None = None,
+        log: Callable[[str], object] = lambda line: None,
     ) -> None:
         super().__init__((host, port), handler or Wire)
-        self.recordings, self.speed = Path(recordings), speed
+        self.recordings, self.speed, self.log = Path(recordings), speed, log
         self.only = json.loads(Path(only).read_text()) if only else None
         self.stopping = threading.Event()
         self.requests: list[tuple[str, str, Any]] = []
@@ -75,7 +75,7 @@ class Wire(BaseHTTPRequestHandler):
             self.close_connection = True
         spent, when = f"{(time.time() - start) * 1e3:.3f}ms", time.strftime("%Y/%m/%d - %H:%M:%S")
         client = f"{self.client_address[0]:>15} | {self.command:8}"
-        log(f'[GIN] {when} | {self.status:3d} | {spent:>13} | {client} "{self.path}"')
+        self.server.log(f'[GIN] {when} | {self.status:3d} | {spent:>13} | {client} "{self.path}"')
 
     do_GET = do_POST = do_DELETE = do_HEAD = do
 
@@ -179,7 +179,3 @@ def endless(chunks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def text_of(recording: Mapping[str, Any]) -> str:
     """The whole body."""
     return "".join(chunk["text"] for chunk in recording["response"]["chunks"])
-
-
-def log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from llmstack.clients.http import Http
+from llmstack.clients.ollama import Ollama
+from llmstack.errors import ServerError
 from llmstack.testing.clock import FakeClock
 from tests.servers import replay
 from tests.servers.ollama_replay import Replay
+from tests.servers.wire import Recorded
 
 
 class Hurrying(FakeClock):
@@ -70,3 +73,25 @@ def chunks(name: str) -> list[str]:
     """The recorded pieces of a body."""
     exchange = json.loads(Path(replay.RECORDINGS / f"{name}.json").read_text())
     return [chunk["text"] for chunk in exchange["response"]["chunks"]]
+
+
+@pytest.fixture
+def client(ollama: Replay) -> Ollama:
+    return Ollama(ollama.url, tick_s=0.01)
+
+
+def pull(client: Ollama, *names: str) -> None:
+    for name in names:
+        client.pull(name, lambda progress: None)
+
+
+def kind(call: Callable[[], object]) -> str:
+    """Of the ServerError that a call raises."""
+    with pytest.raises(ServerError) as caught:
+        call()
+    return caught.value.kind
+
+
+def asked(server: Recorded) -> list[tuple[str, Any]]:
+    """Path and JSON body of each request so far."""
+    return [(path, body) for _, path, body in server.requests]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,23 @@ def test_a_closed_port_is_refused():
     assert kind_of(replay.closed_port()) == "refused"
 
 
-def test_a_name_that_does_not_resolve_is_refused():
-    assert kind_of("http://nosuch.invalid") == "refused"
+def test_a_name_that_does_not_resolve_is_told():
+    with pytest.raises(ServerError, match="name does not resolve") as caught:
+        Http("http://nosuch.invalid").get("/")
+    assert caught.value.kind == "refused"
+
+
+def test_an_address_that_drops_every_packet_counts_as_refused(monkeypatch):
+    monkeypatch.setattr(http_module, "CONNECT_TIMEOUT_S", 0.1)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with ExitStack() as stack:
+            for _ in range(3):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            assert kind_of(f"http://127.0.0.1:{full.getsockname()[1]}") == "refused"
 
 
 def test_a_reset_before_the_answer_is_no_refusal():

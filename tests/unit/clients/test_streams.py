@@ -126,7 +126,7 @@ def test_an_event_starts_the_patience_anew():
 def test_ticks_come_while_nothing_else_does():
     release = threading.Event()
 
-    def source():
+    def source(leaving):
         release.wait()
         yield "late"
 
@@ -137,7 +137,7 @@ def test_ticks_come_while_nothing_else_does():
 
 
 def test_the_error_of_a_source_is_raised_in_the_reader():
-    def source():
+    def source(leaving):
         yield 1
         raise ServerError("boom", kind="cut")
 
@@ -149,7 +149,7 @@ def test_the_error_of_a_source_is_raised_in_the_reader():
 def test_a_reader_that_leaves_ends_the_source():
     closed = threading.Event()
 
-    def source():
+    def source(leaving):
         try:
             yield from itertools.count()
         finally:
@@ -159,3 +159,48 @@ def test_a_reader_that_leaves_ends_the_source():
     assert next(found) == 0
     found.close()
     assert closed.wait(10)
+
+
+def test_a_silent_source_is_told_that_its_reader_left():
+    told = threading.Event()
+
+    def source(leaving):
+        leaving(told.set)
+        yield 1
+        told.wait()
+
+    found = ticking(source, 5)
+    assert next(found) == 1
+    found.close()
+    assert told.is_set()
+
+
+def test_a_source_that_opens_after_its_reader_left_is_told_at_once():
+    started, release, told = threading.Event(), threading.Event(), threading.Event()
+
+    def source(leaving):
+        started.set()
+        release.wait()
+        leaving(told.set)
+        yield 1
+
+    found = ticking(source, 0.001)
+    next(found)
+    assert started.wait(10)
+    found.close()
+    release.set()
+    assert told.wait(10)
+
+
+def test_a_reader_that_is_slow_holds_the_source_back():
+    sent = []
+
+    def source(leaving):
+        for number in range(5000):
+            sent.append(number)
+            yield number
+
+    found = ticking(source, 5)
+    assert next(found) == 0
+    assert len(sent) < 5000
+    assert list(found) == list(range(1, 5000))
