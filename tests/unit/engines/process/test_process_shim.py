@@ -62,6 +62,13 @@ def test_a_shim_that_cannot_start_says_why(engine: ProcessEngine, make: Make, mo
     monkeypatch.setattr(launch, "RUN_SHIM", "")
     with pytest.raises(LlmstackError, match="it said nothing"):
         engine.start(spec.name)
+    monkeypatch.setattr(launch, "RUN_SHIM", "import time; time.sleep(3600)")
+    monkeypatch.setattr(launch, "SHIM_START_S", 0.1)
+    with pytest.raises(LlmstackError, match="no answer"):
+        engine.start(spec.name)
+    monkeypatch.setattr(sys, "executable", "/no/python")
+    with pytest.raises(LlmstackError, match="/no/python: No such file"):
+        engine.start(spec.name)
     assert not now(engine, spec.name).running
 
 
