@@ -22,7 +22,6 @@ from tests.rig import images
 from tests.rig.host import RigHost
 
 PROGRAM = (Path(__file__).parent / "program.py").read_text(encoding="utf-8")
-PYTHON_IMAGE = f"{images.PYTHON.name}:1"
 LOG = ("first line", "zweite Zeile: größer", "last line")
 DEADLINE_S = 30.0
 T = TypeVar("T")
@@ -156,7 +155,7 @@ class DockerBench(Bench):
             host="localhost",
             type="container",
             engine="docker",
-            image=host.image(PYTHON_IMAGE, images.PYTHON),
+            image=host.image(images.PYTHON),
             port=free_port(),
         )
         super().__init__(DockerEngine("localhost", host.address), spec)

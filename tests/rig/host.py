@@ -96,21 +96,28 @@ class RigHost:
         networks = self._outer.inspect_container(self.id)["NetworkSettings"]["Networks"]
         return str(networks["bridge"]["IPAddress"])
 
-    def image(self, tag: str, recipe: images.Recipe) -> str:
-        """Have the image of `recipe` in this host, as `name:1`."""
-        return self._import(tag, lambda: images.root_tar(recipe).open("rb"), list(recipe.changes))
+    def image(self, recipe: images.Recipe) -> str:
+        """Have the image of `recipe` in this host; returns its name."""
+        return self._import(recipe.image, lambda: images.root_tar(recipe).open("rb"), list(recipe.changes))
 
     def busybox(self) -> str:
-        """Have the image of one static busybox in this host; its CMD says nothing."""
+        """Have the image of one static busybox in this host; it needs a command."""
         return self._import(images.BUSYBOX, lambda: io.BytesIO(images.busybox_tar()), ["ENV PATH=/bin"])
 
-    def image_with(self, tag: str, base: str, files: dict[str, Path], entrypoint: list[str]) -> str:
-        """Have image `tag`: `base` with host files or folders put at absolute paths."""
+    def ollama_replay(self) -> str:
+        """Have an image that answers like the recorded Ollama, and ignores its command as `serve`."""
+        files = {"/replay/servers": images.TESTS / "servers", "/replay/recordings": images.TESTS / "recordings"}
+        run = ["/bin/sh", "-c", "exec python3 /replay/servers/ollama_replay.py", "ollama"]
+        conf = {"Entrypoint": run, "Env": ["OLLAMA_HOST=0.0.0.0:11434"]}
+        return self.image_with("test/ollama-replay:1", self.image(images.PYTHON), files, conf)
+
+    def image_with(self, tag: str, base: str, files: dict[str, Path], conf: dict[str, object]) -> str:
+        """Have image `tag`: `base` with host files or folders put at absolute paths, and `conf` as its Config."""
         if tag not in self._loaded:
             made = self.api.create_container(base, command=["-"])["Id"]
             self.api.put_archive(made, "/", _tar_of(files))
             name, _, version = tag.rpartition(":")
-            self.api.commit(made, name, version, conf={"Entrypoint": entrypoint})
+            self.api.commit(made, name, version, conf=conf)
             self.api.remove_container(made)
             self._loaded.add(tag)
         return tag

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+TESTS = Path(__file__).parent.parent
 SUITE = "forky"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 APPLETS = ("cat", "date", "dd", "echo", "env", "false", "httpd", "ls", "mkdir", "nc", "sh", "sleep", "true", "wget")
@@ -31,6 +32,11 @@ class Recipe:
     packages: tuple[str, ...]
     changes: tuple[str, ...] = ()
     suite: str = SUITE
+
+    @property
+    def image(self) -> str:
+        """The image's name in a host."""
+        return f"{self.name}:1"
 
     @property
     def key(self) -> str:

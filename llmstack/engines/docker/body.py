@@ -14,11 +14,12 @@ import llmstack
 from llmstack.domain import codec
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.secret import Sealed
-from llmstack.engines.labels import labels_of
+from llmstack.engines.labels import PREFIX, STACK, labels_of
 from llmstack.errors import LlmstackError, PreflightError
 
 WEIGHTS_VOLUME = "llmstack-weights"
 WEIGHTS_PATH = "/llmstack/weights"
+VOLUME = PREFIX + "volume"
 GRACE_S = 30
 """Between SIGTERM and SIGKILL when someone else stops it (`docker stop`, a shutdown)."""
 
@@ -33,14 +34,12 @@ def project(stack: str) -> str:
 
 def container_body(spec: InstanceSpec, *, podman: bool = False) -> dict[str, Any]:
     """Everything the engine must know. Raises PreflightError without an image, SecretError for an unreadable secret."""
-    if not spec.image:
-        raise PreflightError(f"{spec.target} has no image", hint=f"set services.{spec.service}.image")
     weights = f"{WEIGHTS_PATH}/{spec.weights.volume_path}" if spec.weights else ""
     command, env = spec.settled(port=str(inner_port(spec) or ""), listen="0.0.0.0", weights=weights)
     network = project(spec.stack)
     port = f"{inner_port(spec)}/tcp"
     return {
-        "Image": spec.image,
+        "Image": image_of(spec),
         "Cmd": list(command) or None,
         "Env": [f"{name}={value}" for name, value in {**env, **_revealed(spec)}.items()],
         "Labels": {**labels_of(spec), **(compose_labels(spec) if spec.compose_labels else {})},
@@ -57,6 +56,13 @@ def container_body(spec: InstanceSpec, *, podman: bool = False) -> dict[str, Any
         },
         "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [spec.service]}}},
     }
+
+
+def image_of(spec: InstanceSpec) -> str:
+    """Its image. Raises PreflightError without one."""
+    if not spec.image:
+        raise PreflightError(f"{spec.target} has no image", hint=f"set services.{spec.service}.image")
+    return spec.image
 
 
 def inner_port(spec: InstanceSpec) -> int | None:
@@ -98,19 +104,26 @@ def _revealed(spec: InstanceSpec) -> dict[str, str]:
     return values
 
 
+def weights_mount(*, read_only: bool) -> dict[str, object]:
+    """The volume of all model files. Its labels are ours alone: `docker compose down -v` must not delete gigabytes."""
+    return {**_mount("volume", WEIGHTS_VOLUME, WEIGHTS_PATH, read_only), **_labelled({VOLUME: "weights"})}
+
+
 def _mounts(spec: InstanceSpec) -> list[dict[str, object]]:
-    mounts: list[dict[str, object]] = [
-        {
-            "Type": "volume" if mount.volume else "bind",
-            "Source": mount.source,
-            "Target": mount.target,
-            "ReadOnly": mount.read_only,
-        }
-        for mount in spec.mounts
-    ]
-    if spec.weights:
-        mounts.append({"Type": "volume", "Source": WEIGHTS_VOLUME, "Target": WEIGHTS_PATH, "ReadOnly": True})
-    return mounts
+    mounts = []
+    for each in spec.mounts:
+        mount = _mount("volume" if each.volume else "bind", each.source, each.target, each.read_only)
+        mounts.append({**mount, **(_labelled({STACK: spec.stack, VOLUME: spec.service}) if each.volume else {})})
+    return [*mounts, weights_mount(read_only=True)] if spec.weights else mounts
+
+
+def _mount(kind: str, source: str, target: str, read_only: bool) -> dict[str, object]:
+    return {"Type": kind, "Source": source, "Target": target, "ReadOnly": read_only}
+
+
+def _labelled(labels: dict[str, str]) -> dict[str, object]:
+    """For a volume that is made by the mount; one that is there keeps its own labels."""
+    return {"VolumeOptions": {"Labels": labels}}
 
 
 def _limits(spec: InstanceSpec, *, podman: bool) -> dict[str, object]:
@@ -131,17 +144,11 @@ def gpu_request(gpus: tuple[str, ...], *, podman: bool = False) -> dict[str, obj
 
     Podman ignores requests by capability and starts without a GPU, so there everything goes by CDI, which fails aloud.
     """
+    count = int(gpus[0]) if len(gpus) == 1 and gpus[0].isdigit() else None
     if podman and not any("=" in gpu for gpu in gpus):
-        gpus = tuple(f"nvidia.com/gpu={gpu}" for gpu in (_numbered(gpus)))
+        gpus = tuple(f"nvidia.com/gpu={gpu}" for gpu in (gpus if count is None else range(count)))
     if any("=" in gpu for gpu in gpus):
         return {"Driver": "cdi", "DeviceIDs": list(gpus)}
-    if gpus == ("all",):
-        return {"Count": -1, "Capabilities": [["gpu"]]}
-    if len(gpus) == 1 and gpus[0].isdigit():
-        return {"Count": int(gpus[0]), "Capabilities": [["gpu"]]}
+    if gpus == ("all",) or count:
+        return {"Count": count or -1, "Capabilities": [["gpu"]]}
     return {"DeviceIDs": list(gpus), "Capabilities": [["gpu"]]}
-
-
-def _numbered(gpus: tuple[str, ...]) -> tuple[str, ...]:
-    """A count as the first so many device numbers."""
-    return tuple(str(n) for n in range(int(gpus[0]))) if len(gpus) == 1 and gpus[0].isdigit() else gpus

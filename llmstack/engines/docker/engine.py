@@ -14,7 +14,7 @@ from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.engines.docker import logs, network, placeholder, ports, pull, rows, weights
 from llmstack.engines.docker.address import LOOPBACK, resolve
-from llmstack.engines.docker.body import container_body, inner_port
+from llmstack.engines.docker.body import container_body, image_of, inner_port
 from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
@@ -67,7 +67,7 @@ class DockerEngine:
     def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
         """The image, and the weights unless a container that mounts their volume shows them whole."""
         needs = []
-        image = str(container_image(spec))
+        image = image_of(spec)
         with self._wire.doing(f"look for image {image}") as api:
             try:
                 api.raw("GET", "/images/{0}/json", image)
@@ -101,8 +101,6 @@ class DockerEngine:
         """Create the container, with its network and volume if they are not there."""
         body = container_body(spec, podman=self._wire.podman)
         network.ensure(self._wire, spec.stack, compose_labels=spec.compose_labels)
-        if spec.weights:
-            weights.ensure_volume(self._wire)
         with self._wire.doing(f"create {spec.name}", timeout_s=WRITE_S) as api:
             api.make(body, spec.name)
         return self._there(spec.name)
@@ -216,13 +214,6 @@ class DockerEngine:
         if address.local:
             return ANYWHERE[bind], socket.gethostname() if self.host == "localhost" else self.host
         return address.host, address.host
-
-
-def container_image(spec: InstanceSpec) -> str:
-    """The image of `spec`. Raises PreflightError without one."""
-    if not spec.image:
-        raise PreflightError(f"{spec.target} has no image", hint=f"set services.{spec.service}.image")
-    return spec.image
 
 
 def belongs(pid: int, container_id: str, proc: Path = Path("/proc")) -> bool:

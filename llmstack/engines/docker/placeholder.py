@@ -19,7 +19,7 @@ OWNER, SINCE, EXPIRES = PREFIX + "owner", PREFIX + "since", PREFIX + "expires"
 TRIES = 3
 
 
-def create(wire: Wire, name: str, labels: Mapping[str, str], mounts: tuple[Mapping[str, object], ...] = ()) -> str:
+def create(wire: Wire, name: str, labels: Mapping[str, str], *mounts: Mapping[str, object]) -> str:
     """The new container's id. Raises LlmstackError(conflict=True) when the name is taken."""
     body = {"Image": IMAGE, "Cmd": ["-"], "Labels": dict(labels), "HostConfig": {"Mounts": list(mounts)}}
     with wire.doing(f"create {name}", timeout_s=WRITE_S) as api:

@@ -18,16 +18,16 @@ def progress(image: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[Progres
     high = 0
     for line in lines:
         _check(image, line)
-        layer, status = line.get("id"), str(line.get("status", ""))
-        current, total = layers.get(str(layer), (0, 0))
+        layer, status = str(line.get("id") or ""), str(line.get("status", ""))
+        before = current, total = layers.get(layer, (0, 0))
         detail = line.get("progressDetail") or {}
         if status == "Downloading":
             current, total = _bytes(detail, "current", current), _bytes(detail, "total", total)
         elif status in DONE:
             current = total
-        if not layer or (current, total) == layers.get(str(layer)):
+        if not layer or (current, total) == before:
             continue
-        layers[str(layer)] = (current, total)
+        layers[layer] = (current, total)
         high = max(high, sum(done for done, _ in layers.values()))
         yield Progress(image, "pulling", high, sum(size for _, size in layers.values()) or None)
     yield Progress(image, "pulled", high, high or None, done=True)

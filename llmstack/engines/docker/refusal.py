@@ -17,13 +17,15 @@ ROOM_HINT = "free some: docker system df   docker image prune"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`status` is None when no answer came; `text` is the engine's or the operating system's own."""
+    """`status` is None when no answer came; `text` is the engine's or the operating system's own; `otherwise` is the
+    class of the error where the cause alone does not decide it."""
 
     doing: str
     host: str
     where: str
     status: int | None
     text: str
+    otherwise: type[LlmstackError] = LlmstackError
 
     @property
     def short(self) -> str:
@@ -50,14 +52,16 @@ class Rule:
         return any(word in refusal.text.lower() for word in self.words)
 
 
-def explain(refusal: Refusal, otherwise: type[LlmstackError] = LlmstackError) -> LlmstackError:
-    """The error for `refusal`; `otherwise` is the class for what no rule knows."""
+def explain(refusal: Refusal) -> LlmstackError:
+    """The error for `refusal`."""
     for rule in RULES:
         if rule.fits(refusal):
             return rule.build(refusal)
     if refusal.status is None:
         return UnreachableError(f"the Docker engine of {refusal.host} broke off: {refusal.short}", START_HINT)
-    return otherwise(f"cannot {refusal.doing} on {refusal.host}: {refusal.short}", "see `docker info` and its log")
+    return refusal.otherwise(
+        f"cannot {refusal.doing} on {refusal.host}: {refusal.short}", "see `docker info` and the engine's own log"
+    )
 
 
 def _unreachable(what: str, hint: str) -> Build:
@@ -76,6 +80,11 @@ def _gone(r: Refusal) -> LlmstackError:
     return NoMatchError(f"cannot {r.doing} on {r.host}: it is not there", "invoke status shows what is")
 
 
+def _full(r: Refusal) -> LlmstackError:
+    kind = r.otherwise if r.otherwise is not LlmstackError else PreflightError
+    return kind(f"cannot {r.doing} on {r.host}: the disk of the engine is full", ROOM_HINT, cause=r.short)
+
+
 def _conflict(r: Refusal) -> LlmstackError:
     return LlmstackError(
         f"cannot {r.doing} on {r.host}: the name is taken", "someone else acted meanwhile; run it again", conflict=True
@@ -85,7 +94,7 @@ def _conflict(r: Refusal) -> LlmstackError:
 RULES: tuple[Rule, ...] = (
     Rule(("timed out", "timeout"), _unreachable("did not answer in time", "is the machine busy, asleep or away?"), 0),
     Rule(("permission denied",), _unreachable("refuses us: permission denied", GROUP_HINT), 0),
-    Rule(("no such file", "connection refused", "errno 2", "errno 111"), _unreachable("does not run", START_HINT), 0),
+    Rule(("no such file", "connection refused"), _unreachable("does not run", START_HINT), 0),
     Rule(("certificate", "ssl", "tls"), _unreachable("and we do not agree on TLS", TLS_HINT), 0),
     Rule(("name or service not known", "no route", "name resolution"), _unreachable("is not found", TLS_HINT), 0),
     Rule(("request to an https server",), _unreachable("wants TLS", "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")),
@@ -102,7 +111,7 @@ RULES: tuple[Rule, ...] = (
         ("could not select device driver", "unresolvable cdi devices", "nvidia-container-cli", "cdi spec not found"),
         _preflight("the engine cannot give it a GPU", GPU_HINT, gpu=True),
     ),
-    Rule(("no space left on device",), _preflight("the disk of the engine is full", ROOM_HINT, full=True)),
+    Rule(("no space left on device",), _full),
     Rule(
         ("executable file not found", "exec format error", "exec:"),
         _preflight("its program cannot run", "check `args` and `image`"),

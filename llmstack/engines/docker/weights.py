@@ -14,17 +14,15 @@ from typing import BinaryIO
 from llmstack.domain.instance import Weights
 from llmstack.domain.progress import Progress
 from llmstack.engines.docker import placeholder
-from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME
+from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME, weights_mount
 from llmstack.engines.docker.wire import WRITE_S, Wire
-from llmstack.engines.labels import PREFIX, ROLE
+from llmstack.engines.labels import ROLE
 from llmstack.errors import FetchError, LlmstackError
 from llmstack.protocols import Report
 
 CHUNK = 1024 * 1024
 STAT = "X-Docker-Container-Path-Stat"
 WAYS = 3
-LABELS = {PREFIX + "volume": "weights"}
-"""Ours alone, never Compose's: `docker compose down -v` must not delete gigabytes."""
 
 
 def holds(wire: Wire, weights: Weights) -> bool:
@@ -90,19 +88,11 @@ def _opened(weights: Weights) -> BinaryIO:
     raise FetchError(f"{weights.path} has {size} bytes, not {weights.size_bytes}", "it changed; run it again")
 
 
-def ensure_volume(wire: Wire) -> None:
-    """Create the volume with our labels; one that is there is left as it is."""
-    with wire.doing("create the weights volume", timeout_s=WRITE_S) as api:
-        api.create_volume(WEIGHTS_VOLUME, labels=LABELS)
-
-
 def _way_in(wire: Wire, weights: Weights) -> str:
     """A container that mounts the volume; one that a killed run left is used again."""
-    ensure_volume(wire)
     name = f"llmstack-put-{hashlib.sha256(weights.fingerprint.encode()).hexdigest()[:12]}"
-    mount = {"Type": "volume", "Source": WEIGHTS_VOLUME, "Target": WEIGHTS_PATH}
     try:
-        return placeholder.create(wire, name, {ROLE: "put"}, (mount,))
+        return placeholder.create(wire, name, {ROLE: "put"}, weights_mount(read_only=False))
     except LlmstackError as error:
         if not error.data.get("conflict"):
             raise

@@ -50,7 +50,7 @@ class Wire:
         except Exception as error:  # docker-py, requests and urllib3 share no base class
             if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in THEIRS:
                 raise
-            raise explain(self._refusal(what, error), otherwise) from error
+            raise explain(self._refusal(what, error, otherwise)) from error
 
     def now(self) -> float:
         """The engine's clock, in whole seconds since the epoch: the same for every controller."""
@@ -92,10 +92,10 @@ class Wire:
         minimum = client.raw("GET", "/version", versioned=False, timeout=LOOK_S).json().get("MinAPIVersion")
         return text(clamp(server, numbers(str(minimum))))
 
-    def _refusal(self, what: str, error: Exception) -> Refusal:
+    def _refusal(self, what: str, error: Exception, otherwise: type[LlmstackError]) -> Refusal:
         status = getattr(getattr(error, "response", None), "status_code", None)
         said = getattr(error, "explanation", None) if status else None
-        return Refusal(what, self.host, self.address.origin, status, str(said or error))
+        return Refusal(what, self.host, self.address.origin, status, str(said or error), otherwise)
 
 
 def _ping(client: Client) -> Mapping[str, str]:

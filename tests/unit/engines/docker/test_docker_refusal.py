@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from llmstack.engines.docker.refusal import LONGEST, Refusal, explain
+from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError, UnreachableError
+
+
+def refusal(status: int | None, text: str, **more: type[LlmstackError]) -> Refusal:
+    return Refusal("start demo", "gpu01", "DOCKER_HOST unix:///x.sock", status, text, **more)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "hint"),
+    [
+        (None, "FileNotFoundError(2, 'No such file or directory')", UnreachableError, "systemctl start docker"),
+        (None, "ConnectionRefusedError(111, 'Connection refused')", UnreachableError, "systemctl start docker"),
+        (None, "PermissionError(13, 'Permission denied')", UnreachableError, "usermod -aG docker"),
+        (None, "Read timed out. (read timeout=10)", UnreachableError, "busy"),
+        (None, "SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')", UnreachableError, "DOCKER_TLS_VERIFY"),
+        (None, "Failed to resolve 'h' ([Errno -2] Name or service not known)", UnreachableError, ""),
+        (None, "Response ended prematurely", UnreachableError, "start"),
+        (400, "Client sent an HTTP request to an HTTPS server.", UnreachableError, "DOCKER_TLS_VERIFY=1"),
+        (400, "client version 1.51 is too new. Maximum supported API version is 1.41", UnreachableError, "20.10"),
+        (404, "No such container: demo", NoMatchError, "status"),
+        (404, "no container with name or ID \"demo\" found: no such container", NoMatchError, "status"),
+        (404, "No such image: x:1", FetchError, "pull"),
+        (404, "x:1: image not known", FetchError, "pull"),
+        (409, 'Conflict. The container name "/demo" is already in use by container "abc".', LlmstackError, "again"),
+        (500, 'the container name "demo" is already in use by abc', LlmstackError, "again"),
+        (500, "Bind for 127.0.0.1:80 failed: port is already allocated", PreflightError, "another port"),
+        (500, "rootlessport listen tcp 127.0.0.1:80: bind: address already in use", PreflightError, "another port"),
+        (500, 'could not select device driver "" with capabilities: [[gpu]]', PreflightError, "nvidia-ctk"),
+        (500, "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=7", PreflightError, "nvidia-ctk"),
+        (500, "nvidia-container-cli: initialization error: driver not loaded", PreflightError, "nvidia-ctk"),
+        (500, "write /var/lib/docker/x: no space left on device", PreflightError, "prune"),
+        (400, 'exec: "nope": executable file not found in $PATH', PreflightError, "args"),
+        (400, "invalid mount config for type bind: bind source path does not exist: /x", PreflightError, "mounts"),
+        (400, "Minimum memory limit allowed is 6MB", PreflightError, "resources"),
+        (418, "I am a teapot", LlmstackError, "docker info"),
+    ],
+)  # fmt: skip
+def test_each_refusal_becomes_an_error_that_says_what_to_do(
+    status: int | None, text: str, kind: type[LlmstackError], hint: str
+) -> None:
+    error = explain(refusal(status, text))
+    assert type(error) is kind
+    assert "gpu01" in error.message
+    assert hint in (error.hint or "")
+
+
+def test_a_taken_name_is_a_conflict_on_docker_and_podman() -> None:
+    for status in (409, 500):
+        assert explain(refusal(status, "the name demo is already in use by abc")).data == {"conflict": True}
+
+
+def test_what_no_rule_knows_takes_the_class_of_its_caller() -> None:
+    assert type(explain(refusal(500, "no basic auth credentials", otherwise=FetchError))) is FetchError
+    assert type(explain(refusal(500, "no space left on device", otherwise=FetchError))) is FetchError
+
+
+def test_an_endless_text_is_cut_to_one_line() -> None:
+    message = explain(refusal(500, "boom\n" * 1000)).message
+    assert "\n" not in message
+    assert len(message) < LONGEST + 100

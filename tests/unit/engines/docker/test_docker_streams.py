@@ -1,0 +1,79 @@
+"""Log frames and pull lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmstack.engines.docker.logs import LONGEST, frames, lines
+from llmstack.engines.docker.pull import progress
+from llmstack.errors import FetchError
+
+
+def frame(stream: int, payload: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4) + payload
+
+
+def test_a_line_in_several_frames_comes_whole_though_the_other_stream_speaks_between() -> None:
+    data = frame(1, b"lo") + frame(2, b"error\n") + frame(1, b"ng\nnext\n")
+    assert list(lines(frames([data]))) == ["error", "long", "next"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 100])
+def test_frames_may_be_cut_anywhere(size: int) -> None:
+    data = frame(1, "größer\n".encode()) + frame(2, b"\n") + frame(1, b"end")
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    assert list(lines(frames(chunks))) == ["größer", "", "end"]
+
+
+def test_a_cut_last_frame_is_dropped_and_bad_utf8_shown_as_such() -> None:
+    assert list(lines(frames([frame(1, b"\xff\r\n") + frame(1, b"cut")[:9]]))) == ["\ufffd"]
+
+
+def test_a_line_without_end_is_cut() -> None:
+    pieces = [(1, b"x" * LONGEST), (1, b"yy"), (1, b"z\n")]
+    assert [len(line) for line in lines(pieces)] == [LONGEST + 2, 1]
+
+
+def pulled(*entries: dict[str, object]) -> list[tuple[str, int, int | None]]:
+    return [(step.phase, step.completed_bytes, step.total_bytes) for step in progress("i:1", entries)]
+
+
+def downloading(layer: str, current: int, total: int) -> dict[str, object]:
+    return {"status": "Downloading", "id": layer, "progressDetail": {"current": current, "total": total}}
+
+
+def test_bytes_of_all_layers_are_summed_and_never_go_back() -> None:
+    steps = pulled(
+        {"status": "Pulling from i", "id": "1"},
+        downloading("a", 50, 100),
+        downloading("b", 10, 20),
+        downloading("a", 5, 100),
+        {"status": "Download complete", "id": "a"},
+        {"status": "Digest: sha256:1"},
+    )
+    assert steps == [
+        ("pulling", 50, 100),
+        ("pulling", 60, 120),
+        ("pulling", 60, 120),
+        ("pulling", 110, 120),
+        ("pulled", 110, 110),
+    ]
+
+
+def test_an_engine_that_tells_no_bytes_still_ends() -> None:
+    assert pulled({"status": "Pulling fs layer", "id": "a"}, {"status": "Download complete", "id": "a"}) == [
+        ("pulled", 0, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ({"errorDetail": {"message": "unexpected EOF"}, "error": "unexpected EOF"}, "docker login"),
+        ({"error": "write /x: no space left on device"}, "prune"),
+    ],
+)
+def test_an_error_inside_the_stream_is_raised(line: dict[str, object], hint: str) -> None:
+    with pytest.raises(FetchError, match="image i:1") as raised:
+        list(progress("i:1", [downloading("a", 1, 2), line]))
+    assert hint in (raised.value.hint or "")
