@@ -8,7 +8,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from llmstack.clients.http import READ_TIMEOUT_S, Http, Reply
+from llmstack.clients.http import Http, Reply
 from llmstack.clients.liveness import look
 from llmstack.clients.names import canonical, same_name
 from llmstack.clients.ollama_pull import PullMeter, cut_off, pull_error
@@ -20,6 +20,8 @@ from llmstack.errors import ServerError
 from llmstack.protocols import Clock, Report
 
 TICK_S = 1.0
+ACT_TIMEOUT_S = 60.0
+"""Longest silence of a request that changes something: deleting big files takes a while on a slow disk."""
 UNLOAD_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 300.0
 FOREVER_S = 10 * 365 * 86400
@@ -116,7 +118,7 @@ class Ollama:
         """Free its memory and delete it: a model deleted while loaded would keep its memory."""
         if self._running(model):
             self.unload(model)
-        self.http.send("DELETE", "/api/delete", {"model": model}, READ_TIMEOUT_S)
+        self.http.send("DELETE", "/api/delete", {"model": model}, ACT_TIMEOUT_S)
 
     def chat(
         self,
@@ -153,7 +155,7 @@ class Ollama:
     def _list(self, path: str) -> list[tuple[str, Mapping[str, Any]]]:
         return _named(self.http.get(path))
 
-    def _post(self, path: str, body: Mapping[str, object], timeout_s: float | None = READ_TIMEOUT_S) -> Reply:
+    def _post(self, path: str, body: Mapping[str, object], timeout_s: float | None = ACT_TIMEOUT_S) -> Reply:
         return self.http.send("POST", path, body, timeout_s)
 
     def _running(self, model: str) -> bool:
