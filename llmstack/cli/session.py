@@ -135,7 +135,7 @@ class Session:
         from llmstack.ui.plan import plan_lines
 
         plan = screen.plan or Plan(tuple(outcome.action for outcome in result.outcomes if outcome.action))
-        return plan_lines(plan, self.streams, self.streams.out.width, diff=self.options.diff, checked=True)
+        return plan_lines(plan, self.streams, diff=self.options.diff, checked=True)
 
 
 @contextmanager

@@ -81,9 +81,10 @@ def wants_color(color: str, environ: Mapping[str, str], terminal: bool) -> bool:
 
 
 def put(console: RichConsole, lines: Iterable[Text]) -> None:
-    """Print `lines`, each as it is: never wrapped, never cut."""
-    for line in lines:
-        console.print(line, soft_wrap=True)
+    """Print `lines` at once, each as it is: never wrapped, never cut."""
+    together = list(lines)
+    if together:
+        console.print(Text("\n").join(together), soft_wrap=True)
 
 
 def _console(stream: TextIO, color: str, environ: Mapping[str, str], columns: int, *, talk: bool = False) -> Console:
@@ -95,6 +96,7 @@ def _console(stream: TextIO, color: str, environ: Mapping[str, str], columns: in
         file=stream,
         stderr=talk,
         force_terminal=terminal,
+        force_interactive=terminal,
         color_system="standard" if wants_color(color, environ, terminal) else None,
         width=int(given) if given.isdigit() and int(given) else None if terminal else columns,
         markup=False,

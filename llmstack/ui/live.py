@@ -81,8 +81,7 @@ class RunScreen:
                 self._take_plan(event.data.get("plan"))
             elif event.target is not None:
                 self._take(event, event.target)
-            if self._live:
-                self._frame = tuple((block, list(self._draw(block, self._streams))) for block in self._blocks.values())
+            self._take_picture()
 
     def _take_plan(self, plan: object) -> None:
         if not isinstance(plan, Plan):
@@ -92,8 +91,7 @@ class RunScreen:
             if action.spec:
                 self._engines.setdefault(action.target.host, action.spec.engine)
         if self._diff:
-            err = self._streams.err
-            put(err, plan_lines(plan, self._streams, err.width, diff=True, checked=False))
+            self._say(*plan_lines(plan, self._streams, diff=True, checked=False))
 
     def _take(self, event: Event, target: Target) -> None:
         new = target not in self._blocks
@@ -106,6 +104,9 @@ class RunScreen:
             self._engines[target.host] = engine
         if event.type is EventType.RESULT:
             del self._blocks[target]
+            self._take_picture()
+            if self._live:
+                self._live.refresh()  # what is over leaves the moving part before it is printed above it
             self._finish(block)
         elif not self._live and self._keep == "all":
             self._plain(block, event, new)
@@ -135,6 +136,10 @@ class RunScreen:
     def _say(self, *lines: Text) -> None:
         self._begun = None
         put(self._streams.err, lines)
+
+    def _take_picture(self) -> None:
+        if self._live:
+            self._frame = tuple((block, list(self._draw(block, self._streams))) for block in self._blocks.values())
 
     def _moving(self) -> Group:
         lines = [line for block, drawn in self._frame for line in (*drawn, waiting(block, self._now()))]

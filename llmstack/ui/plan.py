@@ -26,12 +26,13 @@ _MARKS = {
 _TAKES_DOWN = (ActionKind.REPLACE, ActionKind.STOP, ActionKind.REMOVE)
 
 
-def plan_lines(plan: Plan, streams: Streams, width: int, *, diff: bool, checked: bool) -> Iterator[Text]:
+def plan_lines(plan: Plan, streams: Streams, *, diff: bool, checked: bool) -> Iterator[Text]:
     """One row per action, with `diff` each differing field below it, then the count; `checked` when that is
     all that happens."""
     names = max((len(str(action.target)) for action in plan.actions), default=0)
+    reasons = max((len(action.reason) for action in plan.actions if _notes(action)), default=0)
     for action in plan.actions:
-        yield _row(action, names, width)
+        yield _row(action, names, reasons)
         if action.error and action.error.hint:
             yield Text(" " * 6 + clean(streams.spell(action.error.hint)), "dim")
         if diff:
@@ -39,18 +40,13 @@ def plan_lines(plan: Plan, streams: Streams, width: int, *, diff: bool, checked:
     yield Text(f"{_count(plan)} Nothing was changed." if checked else _count(plan), "bold")
 
 
-def _row(action: Action, names: int, width: int) -> Text:
+def _row(action: Action, names: int, reasons: int) -> Text:
     mark, style = _MARKS[action.kind]
     line = Text.assemble((mark, style), f" {clean(str(action.target)):<{names}}   ")
     if action.kind in (ActionKind.REFUSED, ActionKind.UNREACHABLE):
         return line.append(f"{action.kind.value}: {clean(action.reason)}", style)
-    line.append(f"{action.kind.value:<7}   ", style)
-    line.append(clean(action.reason))
-    notes = _notes(action)
-    if notes:
-        gap = max(3, min(width, 120) - line.cell_len - len(notes))
-        line.append(" " * gap + notes, "dim")
-    line.rstrip()
+    line.append(f"{action.kind.value:<7}   ", style).append(f"{clean(action.reason):<{reasons}}   ")
+    line.append(_notes(action), "dim").rstrip()
     return line
 
 

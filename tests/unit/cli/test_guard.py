@@ -1,0 +1,57 @@
+"""Errors become codes in one place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from llmstack.cli.guard import Door, guarded
+from llmstack.errors import LockedError
+
+
+def raising(error):
+    def body():
+        raise error
+
+    return body
+
+
+def test_in_another_thread_signals_are_left_alone(capsys):
+    codes = []
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=lambda: codes.append(guarded(lambda: 6, Door())))
+    thread.start()
+    thread.join()
+    assert codes == [6]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_handler_of_sigterm_is_put_back():
+    before = signal.getsignal(signal.SIGTERM)
+    assert guarded(lambda: 0, Door()) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_that_wound_down_after_sigterm_ends_with_143():
+    def body():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        return 130
+
+    assert guarded(body, Door()) == 143
+
+
+def test_a_run_that_wound_down_after_sigterm_keeps_another_code():
+    def body():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        return 6
+
+    assert guarded(body, Door()) == 6
+
+
+def test_an_error_is_told_for_the_door_in_use(capsys):
+    assert guarded(raising(LockedError("busy", "try `invoke status`")), Door("llmstack")) == 7
+    assert capsys.readouterr().err == "error: busy\n       try `llmstack status`\n"
