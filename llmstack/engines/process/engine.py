@@ -18,6 +18,7 @@ import llmstack
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.secret import Sealed
+from llmstack.domain.usage import Usage
 from llmstack.engines import labels
 from llmstack.engines.process import processes
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
@@ -203,6 +204,11 @@ class ProcessEngine:
         """The server and all its descendants."""
         instance = self._instance(name)
         return tuple(sorted(processes.tree(instance.pid, instance.id)))
+
+    def usage(self, name: str) -> Usage | None:
+        """Of the server and all its descendants."""
+        instance = self._instance(name)
+        return processes.usage(list(processes.tree(instance.pid, instance.id).values())) if instance.running else None
 
     def close(self) -> None:
         """Nothing is held between calls."""

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from llmstack.domain.usage import Usage
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
 
-GONE_S, POLL_S = 5.0, 0.01
+GONE_S, POLL_S, USAGE_S = 5.0, 0.01, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,27 @@ def tree(pid: int | None, instance_id: str) -> dict[int, psutil.Process]:
             server = psutil.Process(pid)
             found |= {process.pid: process for process in (server, *server.children(recursive=True))}
     return found
+
+
+def usage(found: Collection[psutil.Process]) -> Usage:
+    """CPU over a short moment and resident memory of all of them together; 100 % is one core."""
+    before, began = _cpu_s(found), time.monotonic()
+    time.sleep(USAGE_S)
+    percent = (_cpu_s(found) - before) / (time.monotonic() - began) * 100
+    memory_bytes = 0
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            memory_bytes += process.memory_info().rss
+    return Usage(cpu_percent=max(0.0, percent), memory_bytes=memory_bytes)
+
+
+def _cpu_s(found: Collection[psutil.Process]) -> float:
+    total = 0.0
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def environment(pid: int | None) -> dict[str, str]:
