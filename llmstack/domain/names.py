@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Names of stacks, services and models; they become container and network names (use `fullmatch`)."""
@@ -43,11 +44,12 @@ RESERVED_NAMES = frozenset(
 )
 """Words of the command line: `llmstack up NAME` must never be ambiguous."""
 
-LONGEST_WORD, CLOSE = 100, 0.65
+LONGEST_WORD, MOST_CHOICES, CLOSE = 100, 500, 0.65
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that `word` was most likely meant to be, None when nothing is close; case does not count."""
-    by_lower = {choice.lower(): choice for choice in sorted(choices, reverse=True)}
+    """The choice that `word` was most likely meant to be, None when nothing is close; case does not count,
+    and of thousands only the first are looked at."""
+    by_lower = {choice.lower(): choice for choice in islice(choices, MOST_CHOICES)}
     close = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1, cutoff=CLOSE)
     return by_lower[close[0]] if close else None

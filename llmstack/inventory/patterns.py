@@ -16,6 +16,8 @@ from llmstack.domain.names import nearest
 MAX_REPEATS = 3
 """A regular expression with more repeats than this, or a repeated group, could run for hours on a long name."""
 
+MOST_SHOWN = 12
+
 _PICK = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{0,6}):([0-9]{0,6}))\]")
 
 Groups = Mapping[str, tuple[str, ...]]
@@ -88,10 +90,15 @@ def _by_name(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
     if any(letter in term for letter in "*?["):
         return _matching(re.compile(fnmatch.translate(term)), term, groups, hosts)
     near = nearest(term, (*groups, *hosts))
-    known = f"groups: {', '.join(sorted(groups))}"
+    known = _known(groups)
     raise _NoMatchError(
         "E021", f"names no host or group '{term}'", f"did you mean '{near}'? ({known})" if near else known
     )
+
+
+def _known(groups: Groups) -> str:
+    names = sorted(groups)
+    return f"groups: {', '.join(names[:MOST_SHOWN])}{', ...' if len(names) > MOST_SHOWN else ''}"
 
 
 def _compiled(term: str) -> re.Pattern[str]:
@@ -110,7 +117,7 @@ def _compiled(term: str) -> re.Pattern[str]:
 def _matching(regex: re.Pattern[str], term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
     names = [name for name in (*groups, *hosts) if regex.match(name)]
     if not names:
-        raise _NoMatchError("E021", f"matches no host or group with '{term}'", f"groups: {', '.join(sorted(groups))}")
+        raise _NoMatchError("E021", f"matches no host or group with '{term}'", _known(groups))
     return [host for name in names for host in groups.get(name, (name,))]
 
 
