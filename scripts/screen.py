@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
-WIDTH = 92
-COMMANDS = ["up --model demo", "status --model demo", 'ask --model demo --prompt "Name three colours."']
+WIDTH = 104
+COMMANDS = ["up --model demo", "status --model demo", 'ask --model demo --prompt "Say hello in five words."']
 
 
 def main(out: Path) -> None:
