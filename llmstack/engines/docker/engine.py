@@ -111,8 +111,7 @@ class DockerEngine:
             with self._wire.doing(f"start {name}", timeout_s=WRITE_S) as api:
                 api.start(name)
         except PreflightError as error:
-            spec = self._there(name).spec
-            if spec and error.data.get("port_taken"):
+            if error.data.get("port_taken") and (spec := self._there(name).spec):
                 self.check_port(spec)
             raise
 

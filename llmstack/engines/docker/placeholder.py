@@ -6,6 +6,7 @@ Both are made of an empty image that is imported from an empty archive, so that 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -16,7 +17,7 @@ from llmstack.errors import LlmstackError, LockedError
 IMAGE = "llmstack/empty:1"
 EMPTY_TAR = bytes(10240)
 OWNER, SINCE, EXPIRES = PREFIX + "owner", PREFIX + "since", PREFIX + "expires"
-TRIES = 3
+TRIES, LOOK_AGAIN_S = 40, 0.05
 
 
 def create(wire: Wire, name: str, labels: Mapping[str, str], *mounts: Mapping[str, object]) -> str:
@@ -32,9 +33,13 @@ def create(wire: Wire, name: str, labels: Mapping[str, str], *mounts: Mapping[st
 
 
 def remove(wire: Wire, container_id: str) -> None:
-    """Remove it; no error when it is gone."""
-    with wire.doing(f"remove {container_id[:12]}", timeout_s=WRITE_S) as api, contextlib.suppress(api.not_found):
-        api.remove_container(container_id, force=True)
+    """Remove it; no error when it is gone, or just being removed by someone else."""
+    with wire.doing(f"remove {container_id[:12]}", timeout_s=WRITE_S) as api:
+        try:
+            api.remove_container(container_id, force=True)
+        except api.refused as error:
+            if error.status_code not in (404, 409):
+                raise
 
 
 @contextlib.contextmanager
@@ -69,6 +74,7 @@ def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> str:
         if not _over(holder, now):
             break
         remove(wire, container_id)
+        time.sleep(LOOK_AGAIN_S)
     raise _locked(stack, wire.host, name, holder)
 
 

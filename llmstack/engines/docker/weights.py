@@ -39,7 +39,7 @@ def put(wire: Wire, weights: Weights, report: Report) -> None:
     A cut transfer leaves a shorter file, which is never taken for the whole one: the size is checked before and after.
     """
     with _opened(weights) as file:
-        way = _way_in(wire, weights)
+        way = way_in(wire, weights)
         try:
             if _size(wire, way, weights) != weights.size_bytes:
                 _send(wire, way, archive(file, weights, report))
@@ -88,7 +88,7 @@ def _opened(weights: Weights) -> BinaryIO:
     raise FetchError(f"{weights.path} has {size} bytes, not {weights.size_bytes}", "it changed; run it again")
 
 
-def _way_in(wire: Wire, weights: Weights) -> str:
+def way_in(wire: Wire, weights: Weights) -> str:
     """A container that mounts the volume; one that a killed run left is used again."""
     name = f"llmstack-put-{hashlib.sha256(weights.fingerprint.encode()).hexdigest()[:12]}"
     try:

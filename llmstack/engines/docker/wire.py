@@ -30,11 +30,19 @@ class Wire:
     def __init__(self, address: Address, host: str) -> None:
         self.address = address
         self.host = host
-        self.podman = False
+        self._podman = False
         self._version: str | None = None
         self._mine = threading.local()
         self._all: list[Client] = []
         self._lock = threading.Lock()
+
+    @property
+    def podman(self) -> bool:
+        """Whether Podman answers there."""
+        if self._version is None:
+            with self.doing("connect"):
+                pass
+        return self._podman
 
     @contextmanager
     def doing(
@@ -81,7 +89,7 @@ class Wire:
 
     def _negotiate(self, client: Client) -> str:
         headers = _ping(client)
-        self.podman = headers.get("Server", "").startswith("Libpod")
+        self._podman = headers.get("Server", "").startswith("Libpod")
         server = numbers(headers.get("Api-Version", ""))
         if server is None:
             raise UnreachableError(

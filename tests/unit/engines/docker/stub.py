@@ -50,6 +50,7 @@ class Stub:
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
+    request_queue_size = 128
     stub: Stub
 
 
@@ -66,9 +67,13 @@ class Handler(BaseHTTPRequestHandler):
         stub.bodies.append(self.body())
         status, body = stub.answer(f"{self.command} {self.path}")
         self.send_response_only(status)
-        for name, value in {**stub.headers, "Content-Length": str(len(body))}.items():
+        chunked = status == 200 and self.command != "HEAD"
+        length = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(body)))
+        for name, value in (*stub.headers.items(), length):
             self.send_header(name, value)
         self.end_headers()
+        if chunked:
+            body = (f"{len(body):x}\r\n".encode() + body + b"\r\n" if body else b"") + b"0\r\n\r\n"
         if self.command != "HEAD":
             self.wfile.write(body)
 

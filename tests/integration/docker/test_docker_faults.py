@@ -1,0 +1,110 @@
+"""Hosts that break: a killed engine, a frozen machine, GPUs that a fake driver gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from llmstack.domain.instance import InstanceSpec, State
+from llmstack.domain.resources import Resources
+from llmstack.engines.docker import DockerEngine, wire
+from llmstack.errors import PreflightError, UnreachableError
+from tests.contract.benches import until
+from tests.rig.host import RigHost
+
+pytestmark = pytest.mark.docker
+
+HOOK = """cat > /usr/local/bin/nvidia-container-runtime-hook <<'X'
+#!/bin/sh
+[ -f /tmp/gpu-broken ] && { echo "nvidia-container-cli: nvml error: driver not loaded" >&2; exit 1; }; exit 0
+X
+chmod +x /usr/local/bin/nvidia-container-runtime-hook; mkdir -p /etc/cdi; cat > /etc/cdi/fake.json <<'X'
+{"cdiVersion": "0.6.0", "kind": "fake.com/gpu", "devices": [{"name": "0", "containerEdits": {"env": ["FAKE_GPU=0"]}}]}
+X
+"""
+
+
+@pytest.fixture
+def host(throwaway_host: Callable[..., RigHost]) -> RigHost:
+    return throwaway_host()
+
+
+@pytest.fixture
+def engine(host: RigHost) -> Iterator[DockerEngine]:
+    made = DockerEngine("frail", host.address)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spec(host: RigHost) -> InstanceSpec:
+    return InstanceSpec(
+        stack="lab",
+        service="web",
+        host="frail",
+        type="container",
+        engine="docker",
+        image=host.busybox(),
+        command=("sh", "-c", "echo up; exec sleep 1000"),
+    )
+
+
+def test_a_killed_engine_is_unreachable_and_the_same_object_works_when_it_is_back(
+    host: RigHost, engine: DockerEngine, spec: InstanceSpec
+) -> None:
+    engine.start(engine.create(spec).container_name)
+    lines = engine.logs(spec.name, follow=True)
+    assert next(lines) == "up"
+    before = engine.inspect(spec.name)
+    host.kill_engine()
+    with suppress(UnreachableError):
+        assert list(lines) == []
+    with pytest.raises(UnreachableError, match="frail"):
+        engine.observe("lab")
+    host.start_engine()
+    assert engine.inspect(spec.name) == before
+    engine.stop(spec.name, 5)
+
+
+def test_a_frozen_machine_is_unreachable_in_finite_time(
+    host: RigHost, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "LOOK_S", 0.3)
+    host.pause()
+    try:
+        with pytest.raises(UnreachableError, match="did not answer in time"):
+            engine.observe("lab")
+    finally:
+        host.unpause()
+    assert engine.observe("lab") == ()
+
+
+def test_gpus_are_given_by_driver_and_by_name_and_a_broken_driver_is_told(
+    host: RigHost, engine: DockerEngine, spec: InstanceSpec
+) -> None:
+    host.run("sh", "-c", HOOK)
+    host.kill_engine()
+    host.start_engine()
+    show = replace(spec, command=("env",), restart="no")
+    wanted = {
+        ("all",): "NVIDIA_VISIBLE_DEVICES=all",
+        ("2",): "NVIDIA_VISIBLE_DEVICES=0,1",
+        ("GPU-abc",): "NVIDIA_VISIBLE_DEVICES=GPU-abc",
+        ("fake.com/gpu=0",): "FAKE_GPU=0",
+    }
+    for number, (gpus, line) in enumerate(wanted.items()):
+        each = replace(show, service=f"gpu{number}", resources=Resources(gpus=gpus))
+        engine.start(engine.create(each).container_name)
+        assert until(lambda name=each.name, line=line: line in list(engine.logs(name)))
+    host.run("touch", "/tmp/gpu-broken")
+    broken = replace(show, resources=Resources(gpus=("all",)))
+    engine.create(broken)
+    with pytest.raises(PreflightError, match="cannot give it a GPU") as raised:
+        engine.start(broken.name)
+    assert "driver not loaded" in str(raised.value.data["cause"])
+    left = engine.inspect(broken.name)
+    assert left is not None
+    assert left.state is State.STOPPED
