@@ -32,7 +32,8 @@ def check_header(path: str, header: bytes) -> None:
         return
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         raise faults.damaged(path, "not an SQLite database")
-    _check(path, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big"), SCHEMA)
+    if application := int.from_bytes(header[68:72], "big"):
+        _check(path, application, int.from_bytes(header[60:64], "big"), SCHEMA)
 
 
 def bring_up(database: Database, journal: str, steps: Sequence[Step] | None = None) -> None:
@@ -43,9 +44,7 @@ def bring_up(database: Database, journal: str, steps: Sequence[Step] | None = No
     """
     last = SCHEMA if steps is None else len(steps)
     with database.read() as sqlite:
-        application, version = _identity(sqlite)
-        _check(database.path, application, version, last)
-        if version < last:
+        if _identity(sqlite) != (APPLICATION_ID, last):
             _migrate(database, _load() if steps is None else steps)
         if database.path != MEMORY and sqlite.pragma("journal_mode") != journal:
             _set_journal(sqlite, journal, time.monotonic() + faults.BUSY_TIMEOUT_S)
@@ -64,7 +63,7 @@ def _check(path: str, application: int, version: int, last: int) -> None:
 
 def _migrate(database: Database, steps: Sequence[Step]) -> None:
     with database.write() as sqlite:
-        application, version = _identity(sqlite)  # anew: another process may have been first
+        application, version = _identity(sqlite)  # anew: without the lock, these are two looks at two moments
         _check(database.path, application, version, len(steps))
         if application == 0 and sqlite.get_tables():
             raise faults.damaged(database.path, "a database of another program")
@@ -79,8 +78,11 @@ def _migrate(database: Database, steps: Sequence[Step]) -> None:
 def _back_up(path: str, version: int) -> None:
     """Copy to `<path>.schema<version>`; the write lock is held, so that no one else does so or writes meanwhile."""
     copy = Path(f"{path}.schema{version}")
-    copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        copy.unlink(missing_ok=True)
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise faults.place_error(error, str(copy)) from error
     with closing(sqlite3.connect(path, timeout=faults.BUSY_TIMEOUT_S)) as reader:
         reader.execute("VACUUM INTO ?", (str(copy),))
 

@@ -56,7 +56,10 @@ def check_room(path: str) -> None:
     """Raises StoreError when the disk will be full before a run is over."""
     if path == MEMORY:
         return
-    disk = os.statvfs(Path(path).parent)
+    try:
+        disk = os.statvfs(Path(path).parent)
+    except OSError as error:
+        raise faults.place_error(error, path) from error
     free_bytes = disk.f_bavail * disk.f_frsize
     if free_bytes < MIN_FREE_BYTES:
         raise faults.full(path, free_bytes)

@@ -87,7 +87,10 @@ except StoreError as error:
 
 def start(script, path, name="writer", rounds=ROUNDS):
     argv = [sys.executable, "-c", script, str(path), name, str(rounds)]
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A measuring process writes its own files, which these are not allowed to.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, text=True)
 
 
 def run_together(path, processes=PROCESSES, rounds=ROUNDS):

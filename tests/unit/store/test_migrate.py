@@ -126,6 +126,17 @@ def test_the_copy_of_an_interrupted_migration_is_made_anew(path, steps):
     assert copy.read_bytes().startswith(b"SQLite format 3\0")
 
 
+def test_a_store_that_cannot_be_copied_is_not_migrated(path, steps):
+    make(path, SCHEMA_1)
+    path.with_name("store.db.schema1").mkdir()
+    before = shape(path)
+    database = Database(str(path))
+    with pytest.raises(StoreError, match=r"store\.db\.schema1"):
+        migrate.bring_up(database, "wal", steps)
+    database.close()
+    assert shape(path) == before
+
+
 def test_a_step_that_fails_leaves_the_store_as_it_was(path, steps):
     make(path, SCHEMA_1)
     before = shape(path)
@@ -147,6 +158,15 @@ def test_a_second_migration_finds_the_work_done(path, steps):
     assert shape(path)["models"].count("note") == 1
     first.close()
     second.close()
+
+
+def test_a_store_that_another_process_makes_between_two_looks_is_no_stranger(path, monkeypatch):
+    open_store(str(path), {}).close()
+    look, torn = migrate._identity, iter([(0, 1)])
+    monkeypatch.setattr(migrate, "_identity", lambda sqlite: next(torn, None) or look(sqlite))
+    with open_store(str(path), {}) as store:
+        assert store.models() == ()
+    assert next(torn, None) is None
 
 
 def refused(path):

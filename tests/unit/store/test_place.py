@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_a_store_that_was_deleted_is_made_anew(path):
     with open_store(str(path), {}) as store:
         assert store.runs() == ()
         assert store.path == str(path)
+
+
+def test_a_run_does_not_begin_in_a_folder_that_is_gone(store, path):
+    shutil.rmtree(path.parent)
+    with pytest.raises(StoreError, match="No such file"):
+        store.begin_run("up", "")
 
 
 def test_a_store_in_memory_leaves_nothing(tmp_path, monkeypatch):
