@@ -214,7 +214,7 @@ def test_leaving_a_pull_closes_the_connection(saying):
 
     with pytest.raises(KeyboardInterrupt):
         Ollama(server.url).pull("demo", leave)
-    assert server.left.wait(10)
+    assert server.left.wait(60)
 
 
 def test_a_stream_that_ends_in_good_order_without_success_is_cut(saying):

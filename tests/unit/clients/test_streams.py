@@ -158,7 +158,7 @@ def test_a_reader_that_leaves_ends_the_source():
     found = ticking(source, 5)
     assert next(found) == 0
     found.close()
-    assert closed.wait(10)
+    assert closed.wait(60)
 
 
 def test_a_silent_source_is_told_that_its_reader_left():
@@ -186,10 +186,10 @@ def test_a_source_that_opens_after_its_reader_left_is_told_at_once():
 
     found = ticking(source, 0.001)
     next(found)
-    assert started.wait(10)
+    assert started.wait(60)
     found.close()
     release.set()
-    assert told.wait(10)
+    assert told.wait(60)
 
 
 def test_a_reader_that_is_slow_holds_the_source_back():
