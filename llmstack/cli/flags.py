@@ -11,6 +11,8 @@ from difflib import get_close_matches
 
 from invoke.parser.argument import Argument
 
+OUTPUT_VARIABLE = "LLMSTACK_OUTPUT"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
@@ -41,7 +43,8 @@ class Flag:
         names = (self.name, self.short) if self.short else (self.name,)
         dashed = self.key if "-" in self.name else None
         default = None if self.takes_value else self.default
-        return Argument(names=names, kind=self.kind, default=default, help=self.help, attr_name=dashed)
+        told = f"{self.help} Default: ${self.env}." if self.env else self.help
+        return Argument(names=names, kind=self.kind, default=default, help=told, attr_name=dashed)
 
 
 def one_of(*words: str) -> Callable[[str], str]:
@@ -152,7 +155,7 @@ def output(*formats: str) -> Flag:
         field="output",
         default="text",
         read=one_of("text", *formats),
-        env="LLMSTACK_OUTPUT",
+        env=OUTPUT_VARIABLE,
         help=f"Format of the answer: {', '.join(('text', *formats))}.",
     )
 

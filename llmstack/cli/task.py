@@ -10,7 +10,7 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
-from llmstack.cli.flags import Flag
+from llmstack.cli.flags import OUTPUT_VARIABLE, Flag
 from llmstack.cli.guard import Door, guarded
 from llmstack.cli.options import Options, command_line, read_options
 from llmstack.cli.session import Session
@@ -48,7 +48,7 @@ class Verb(Task[Callable[..., None]]):
 
     def perform(self, door: str, values: Mapping[str, object]) -> None:
         """Run once. Raises Exit, which ends the chain, when the exit code is not 0."""
-        asked = values.get("output") or os.environ.get("LLMSTACK_OUTPUT")
+        asked = values.get("output") or os.environ.get(OUTPUT_VARIABLE)
         color = values.get("color")
 
         def run() -> int:

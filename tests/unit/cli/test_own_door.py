@@ -10,7 +10,8 @@ import pytest
 
 import llmstack
 from llmstack.cli.argv import rewrite, wants_json
-from llmstack.cli.collection import VERBS
+from llmstack.cli.collection import VERBS, namespace
+from llmstack.cli.program import LlmstackProgram
 from llmstack.domain.selection import Selection
 from llmstack.errors import UsageError, exit_codes
 from tests.unit.cli.fake_app import CALLS
@@ -177,3 +178,8 @@ def test_it_runs_as_a_module_too(calls, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("llmstack", run_name="__main__")
     assert (ended.value.code, capsys.readouterr().out) == (0, f"llmstack {llmstack.__version__}\n")
+
+
+def test_a_host_program_may_go_on_after_a_line(calls, capsys):
+    LlmstackProgram(version="1.2.3", namespace=namespace(), name="llmstack").run(["llmstack", "--version"], exit=False)
+    assert capsys.readouterr().out == "llmstack 1.2.3\n"

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.text import Text
 
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Need, State
+from llmstack.domain.instance import Need
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
-from llmstack.domain.position import Position, Problem
-from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
 from llmstack.domain.service import ModelSpec, Placement, ServiceSpec
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import InventoryError, NoMatchError, PreflightError, UnhealthyError, UnreachableError
+from llmstack.errors import PreflightError, UnhealthyError, UnreachableError
 from llmstack.ui.blocks import Block, draw_fetch, draw_start, report_lines
-from llmstack.ui.console import open_streams
-from llmstack.ui.formats import error_document, write_json, write_names
 from llmstack.ui.plan import plan_lines
-from llmstack.ui.problems import error_lines, problem_lines, trouble_lines, warning_line
 from llmstack.ui.recap import next_step, recap_lines
 from llmstack.ui.rungs import figure_lines, flags, rung_lines
-from llmstack.ui.status import status_lines, status_notes
-from llmstack.ui.sync import sync_lines
-from llmstack.ui.table import table_lines
 from tests.unit.ui.conftest import plain
 
 DEMO = Target("demo", "localhost")
@@ -257,162 +246,6 @@ def test_an_empty_plan(streams):
     assert plain(plan_lines(Plan(), streams, diff=True, checked=True)) == "0 looked at. Nothing was changed.\n"
 
 
-ROWS = (
-    StatusRow(
-        model="llama3",
-        service="ollama",
-        host="gpu01.lab",
-        state=State.READY,
-        engine="docker",
-        device="gpu",
-        version="llama3:8b 365c0",
-        cpu_percent=3.1,
-        memory_bytes=int(1.2 * 2**30),
-        memory_limit_bytes=12 * 2**30,
-        gpu_memory_bytes=int(5.1 * 2**30),
-        url="http://127.0.0.1:11434",
-    ),
-    StatusRow(
-        model="embed",
-        service="embed",
-        host="localhost",
-        state=State.CRASHED,
-        engine="docker",
-        detail="exit 137, out of memory, 4 restarts",
-    ),
-    StatusRow(
-        model=None,
-        service="evil\x1b[2J",
-        host="localhost",
-        state=State.READY,
-        engine="docker",
-        wanted=False,
-        ours=False,
-    ),
-)
-
-
-def test_status_as_a_table():
-    streams = open_streams(out=io.StringIO(), err=io.StringIO(), environ={"COLUMNS": "140"})
-    report = StatusReport(rows=ROWS, inventory="inventory.yaml")
-    assert plain(status_lines(report, streams)) == (
-        "MODEL   SERVICE  HOST       STATE    DEVICE  VERSION          CPU  MEMORY      GPU MEM  URL\n"
-        "llama3  ollama   gpu01.lab  ready    gpu     llama3:8b 365c0  3 %  1.2/12 GiB  5.1 GiB  http://127.0.0.1:11434\n"
-        "embed   embed    localhost  crashed  -       -                -    -           -        "
-        "exit 137, out of memory, 4 restarts\n"
-        "-       evil     localhost  ready    -       -                -    -           -        not ours\n"
-    )
-    assert plain(status_notes(report, streams)) == ""
-
-
-def test_a_narrow_status_drops_columns_and_tells_beside_it_what_matters(streams):
-    report = StatusReport(rows=ROWS, inventory="inventory.yaml")
-    lines = plain(status_lines(report, streams)).splitlines()
-    assert lines[0] == "MODEL   SERVICE  HOST       STATE    DEVICE  VERSION          CPU  MEMORY"
-    assert max(map(len, lines)) <= 80
-    assert plain(status_notes(report, streams)) == "embed@localhost: exit 137, out of memory, 4 restarts\n"
-
-
-def test_status_of_nothing(streams):
-    wanted = StatusReport(inventory="inventory.yaml")
-    assert plain(status_lines(wanted, streams)) == ""
-    assert plain(status_notes(wanted, streams)) == "nothing is wanted and nothing runs\n"
-    assert plain(status_notes(StatusReport(), streams)) == "nothing serves models here\n"
-    found = StatusReport(rows=ROWS[:1])
-    assert plain(status_notes(found, streams)).startswith("no inventory found: this is what serves models")
-
-
-def test_one_column_is_cut_where_nothing_else_fits():
-    rows = [[Text("a-very-long-name"), Text("x")]]
-    assert plain(table_lines(("NAME", "Y"), rows, 8)) == "NAME\na-very-…\n"
-
-
-def test_wide_characters_keep_their_columns():
-    rows = [[Text("日本"), Text("x")], [Text("abcd"), Text("y")]]
-    assert plain(table_lines(("N", "Y"), rows, 80)) == "N     Y\n日本  x\nabcd  y\n"
-
-
-def test_sync_shows_both_sides(streams):
-    report = SyncReport(
-        differences=(
-            Difference(target=Target("llama3", "gpu01.lab"), store="active", engine="exited 137", action="recorded"),
-            Difference(
-                target=Target("old", "gpu01.lab"),
-                store="",
-                engine="no longer in the inventory",
-                action="orphan: llmstack down --orphans removes it",
-            ),
-        )
-    )
-    assert plain(sync_lines(report, streams)) == (
-        "2 differences between what was known and what runs:\n"
-        "  llama3@gpu01.lab   store: active   engine: exited 137   → recorded\n"
-        "  old@gpu01.lab      no longer in the inventory           → orphan: invoke down --orphans removes it\n"
-    )
-    assert plain(sync_lines(SyncReport(), streams)) == "what was known is what runs\n"
-
-
-def test_an_error_with_its_next_step(streams):
-    error = NoMatchError("no model 'lama3'. Did you mean 'llama3'?", "models: demo llama3\nor `llmstack status`")
-    assert plain(error_lines(error, streams)) == (
-        "error: no model 'lama3'. Did you mean 'llama3'?\n       models: demo llama3\n       or `invoke status`\n"
-    )
-    assert plain(trouble_lines([NoMatchError("a"), NoMatchError("b")], streams)) == "error: a\nerror: b\n"
-    assert plain([warning_line("see `llmstack status`", streams)]) == "! see `invoke status`\n"
-
-
-def test_mistakes_in_an_inventory(streams):
-    problems = [
-        Problem(
-            "E012",
-            "unknown key 'imge' in models.llama3",
-            Position("inventory.yaml", 32, 5, 9),
-            "image",
-            "    imge: vllm/vllm-openai:v0.11.0",
-        ),
-        Problem(
-            "E021",
-            "pattern 'gpuu' names no host or group",
-            Position("inventory.yaml", 34, 12, 16),
-            "did you mean 'gpu'? (groups: all, gpu)",
-            "    hosts: gpuu",
-        ),
-    ]
-    assert plain(error_lines(InventoryError(problems, "nothing ran"), streams)) == (
-        "inventory.yaml:32:5: error E012: unknown key 'imge' in models.llama3\n"
-        "   32 |     imge: vllm/vllm-openai:v0.11.0\n"
-        "      |     ^^^^ did you mean 'image'?\n"
-        "inventory.yaml:34:12: error E021: pattern 'gpuu' names no host or group\n"
-        "   34 |     hosts: gpuu\n"
-        "      |            ^^^^ did you mean 'gpu'? (groups: all, gpu)\n"
-        "2 errors; nothing was changed\n"
-        "       nothing ran\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("problem", "text"),
-    [
-        (Problem("E1", "no file"), "error E1: no file\n"),
-        (Problem("E1", "no file", None, "write one"), "error E1: no file\n      write one\n"),
-        (
-            Problem("E2", "bad", Position("i.yaml", 1, 3), None, "a: b"),
-            "i.yaml:1:3: error E2: bad\n    1 | a: b\n      |   ^\n",
-        ),
-        (
-            Problem("E2", "bad", Position("i.yaml", 1, 3, 99), None, "日本: b"),
-            "i.yaml:1:3: error E2: bad\n    1 | 日本: b\n      |     ^^^\n",
-        ),
-        (
-            Problem("E2", "bad", Position("i.yaml", 1, 9), None, "a:"),
-            "i.yaml:1:9: error E2: bad\n    1 | a:\n      |   ^\n",
-        ),
-    ],
-)
-def test_a_caret_stands_below_the_word(problem, text):
-    assert plain(problem_lines(problem)) == text
-
-
 def test_a_pull_that_needed_nothing_or_failed(streams):
     there = outcome(Target("mistral:7b", "gpu01.lab"), Status.OK, reason="already there")
     assert plain(draw_fetch(block(there), streams)) == "mistral:7b on gpu01.lab   ✓ already there\n"
@@ -420,14 +253,6 @@ def test_a_pull_that_needed_nothing_or_failed(streams):
     assert plain(draw_fetch(block(gone), streams)) == (
         "qwen on gpu02.lab   ✗ no model 'nomicc' in that registry\n\n  do    check the name\n"
     )
-
-
-def test_answers_for_programs(streams):
-    write_names(streams.out, [DEMO, QWEN, DEMO, Target("a\nb", "c")])
-    write_json(streams.out, error_document("run", "", NoMatchError("x")))
-    text = streams.out.file.getvalue()
-    assert text.startswith("demo@localhost\nqwen@gpu02.lab\na b@c\n{\n")
-    assert '"rc": 5' in text
 
 
 def test_a_report_stands_below_its_hosts(streams):
