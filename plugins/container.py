@@ -27,6 +27,11 @@ class Container(ModelType):
         """The image with its arguments, as they are."""
         if not request.service.image:
             raise ConfigError(f"service '{request.service.name}' has no image", "write image: NAME:TAG")
+        if request.service.port == "auto" and request.options.container_port is None:
+            raise ConfigError(
+                f"service '{request.service.name}' has port: auto, but not the port inside its container",
+                "write options.container_port: NUMBER",
+            )
         return Launch(image=request.service.image, command=request.service.args)
 
     def client(self, base_url: str, api_key: str | None, options: Any) -> Web:

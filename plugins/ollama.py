@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from llmstack.modeltype import (
+    ConfigError,
     Family,
     Launch,
     LaunchRequest,
@@ -41,6 +42,11 @@ class OllamaType(ModelType):
 
     def launch(self, request: LaunchRequest) -> Launch:
         """`ollama serve`, with its models in a volume of the stack that outlives the container."""
+        for model in request.models:
+            if split_source(model.source or "")[0] not in (None, "ollama", "hf"):
+                raise ConfigError(
+                    f"Ollama cannot pull '{model.source}'", "write source: NAME:TAG of its registry, or hf:ORG/REPO"
+                )
         options = request.options
         wanted = {
             "OLLAMA_HOST": "{listen}:{port}",

@@ -15,7 +15,7 @@ from llmstack.errors import PreflightError
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
-_MAX_STRING_BYTES, _MAX_ITEMS, _MAX_TENSORS = 64 << 20, 1 << 28, 1 << 20
+_MAX_STRING_BYTES, _MAX_ITEMS, _MAX_TENSORS, _MAX_DIMENSIONS = 64 << 20, 1 << 24, 1 << 20, 8
 _BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 30: (1, 2)}
 """Tensor type -> (elements, bytes) of one block; types that are not listed only lower the bound on the file's size."""
 
@@ -101,8 +101,10 @@ def _header(reader: _Reader) -> GgufHeader:
 
 def _tensor_end(reader: _Reader) -> int:
     reader.string()
-    elements = 1
-    for _ in range(int(reader.scalar("<I"))):
+    elements, dimensions = 1, int(reader.scalar("<I"))
+    if dimensions > _MAX_DIMENSIONS:
+        raise ValueError(f"a tensor of {dimensions} dimensions")
+    for _ in range(dimensions):
         elements *= int(reader.scalar("<Q"))
     per_block, block_bytes = _BLOCKS.get(int(reader.scalar("<I")), (1, 0))
     return int(reader.scalar("<Q")) + elements // per_block * block_bytes

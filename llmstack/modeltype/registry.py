@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 
 import llmstack
-from llmstack.errors import LlmstackError, PluginError
+from llmstack.errors import PluginError
 from llmstack.modeltype.base import ModelType
+from llmstack.modeltype.families import Family
 
 _PACKAGE = Path(llmstack.__file__).parent
 
@@ -44,16 +46,25 @@ class Registry:
 def _load(path: Path, name: str) -> ModelType:
     hint = f"repair or remove {path}"
     try:
-        module = _run(path)
-    except LlmstackError:
-        raise
-    except Exception as error:
-        raise PluginError(f"plugin {path.name} cannot be loaded: {type(error).__name__}: {error}", hint) from error
-    found: list[type[ModelType]] = [
-        value for value in vars(module).values() if _is_type(value, module.__name__) and value.name == name
-    ]
+        return _type_of(_run(path), name)
+    except (Exception, SystemExit) as error:
+        said = str(error) if isinstance(error, _UnfitError) else f"{type(error).__name__}: {error}"
+        raise PluginError(f"plugin {path.name} cannot be loaded: {said}", hint) from error
+
+
+class _UnfitError(Exception):
+    """What a plugin lacks."""
+
+
+def _type_of(module: ModuleType, name: str) -> ModelType:
+    types: list[type[ModelType]] = [value for value in vars(module).values() if _is_type(value, module.__name__)]
+    found = [value for value in dict.fromkeys(types) if getattr(value, "name", None) == name]
     if len(found) != 1:
-        raise PluginError(f"plugin {path.name} should define one ModelType named '{name}'", hint)
+        raise _UnfitError(f"it should define one ModelType named '{name}', it defines {len(found)}")
+    if not isinstance(getattr(found[0], "family", None), Family):
+        raise _UnfitError(f"{found[0].__name__}.family should be a Family")
+    if not is_dataclass(found[0].Options):
+        raise _UnfitError(f"{found[0].__name__}.Options should be a dataclass")
     return found[0]()
 
 
@@ -61,11 +72,15 @@ def _run(path: Path) -> ModuleType:
     """Load by path under a private name, so that a plugin can shadow nothing."""
     name = f"llmstack_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"plugin {path.name} cannot be loaded", f"repair or remove {path}")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
