@@ -12,12 +12,12 @@ UNKNOWN = "unknown"
 
 def by_server(model: ServedModel | None) -> str:
     """From the server's own figures: `gpu`, `partial 60 %`, `cpu` or `unknown`."""
-    if model is None or model.vram_bytes is None or not model.size_bytes:
+    if model is None or model.vram_bytes is None or not model.memory_bytes:
         return UNKNOWN
     if model.vram_bytes == 0:
         return "cpu"
-    share = model.vram_bytes / model.size_bytes
-    return "gpu" if share >= 1 else f"partial {share:.0%}".replace("%", " %")
+    share = model.vram_bytes / model.memory_bytes
+    return "gpu" if share >= 1 else f"partial {min(share, 0.99):.0%}".replace("%", " %")
 
 
 def by_processes(gpus: Sequence[Gpu] | None, pids: Sequence[int] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from llmstack.core.apply import failure
 from llmstack.core.context import Context
@@ -52,12 +53,15 @@ def _checks(item: Picked) -> Iterator[Check]:
 def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) -> Outcome:
     wanted, target, model = check
     action = Action(kind=ActionKind.KEEP, target=target, reason="", placement=wanted.placement, model=model)
+    began = context.clock.monotonic()
     try:
         there = _there(wanted, observed, context)
-        ladder = prove(Climb(context=context, wanted=wanted, target=target, model=model, deep=deep), there)
+        climb = Climb(context=context, wanted=wanted, target=target, model=model, deep=deep, wait_s=PATIENCE_S)
+        ladder = prove(climb, there)
         outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
     except LlmstackError as error:
         outcome = failure(action, error)
+    outcome = replace(outcome, ms=(context.clock.monotonic() - began) * 1000)
     context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
     return outcome
 
@@ -73,7 +77,7 @@ def _there(wanted: Wanted, observed: Observed, context: Context) -> Instance | N
 
 def prove(climb: Climb, there: Instance | None) -> Ladder:
     """From the facts of the engine upwards; never waits for what is not running."""
-    climb.there, climb.wait_s = there, PATIENCE_S
+    climb.there = there
     if climb.wanted.external:
         return climb.climb()
     if there is None:

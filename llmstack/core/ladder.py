@@ -13,6 +13,8 @@ from typing import TypeVar, cast
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import by_processes, by_server, verdict
+from llmstack.core.logview import LogView, last_line
+from llmstack.core.patience import Patience
 from llmstack.core.plan import describe
 from llmstack.core.why import explain
 from llmstack.domain.event import EventType
@@ -21,16 +23,18 @@ from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
-from llmstack.errors import LlmstackError, ServerError
+from llmstack.errors import ServerError
 from llmstack.modeltype import Family
 from llmstack.protocols import Client, LazyClient
 
 T = TypeVar("T")
 
 POLL_S = 0.025
-LOG_LINES = 400
-PROGRESS_EVERY_S = 1.0
-CAP_FACTOR = 10
+NOTICE_S = 1.0
+"""An engine tells of a death a moment after its connections broke."""
+SETTLE_S = 1.0
+"""What has no port to be asked at has to live that long at least."""
+LOST = ("refused", "reset", "cut")
 ANSWER_TOKENS = 16
 
 
@@ -56,6 +60,7 @@ class Climb:
     wait_s: float | None = None
     rungs: list[RungResult] = field(default_factory=list)
     began: float = 0.0
+    log: LogView = field(default_factory=LogView)
 
     def __post_init__(self) -> None:
         self.began = self.began or self.context.clock.monotonic()
@@ -75,7 +80,10 @@ class Climb:
         self.context.emit(EventType.RUNG, self.target, rung=result)
 
     def climb(self, up_to: Rung = Rung.DEVICE) -> Ladder:
-        """Climb from `running` to `up_to`. Raises InterruptedRunError and DeadlineError; everything else is a `why`."""
+        """Climb from `running` to `up_to`; what the server does wrong is a `why`.
+
+        Raises InterruptedRunError, DeadlineError, and what the engine raises.
+        """
         try:
             self._climb(up_to)
         except _FellError as fall:
@@ -88,7 +96,7 @@ class Climb:
         assert kind is not None
         client = self.context.client(self.wanted, self.there)
         if client is None:
-            self._look(Rung.RUNNING)
+            self._watch_for(SETTLE_S if self.wait_s is None else 0.0, Rung.RUNNING)
             return
         self._await(client, up_to)
         rungs = kind.family.rungs
@@ -104,7 +112,7 @@ class Climb:
 
     def _await(self, client: Client, up_to: Rung) -> None:
         """Until the server says that it is ready; a server that loads is waited for as long as it makes progress."""
-        watch = _Watch(self)
+        patience = Patience(self.context.clock, self._wait_s())
         lazy = self.wanted.type is not None and self.wanted.type.family is Family.LAZY
         seen: Liveness | None = None
         while seen is None or seen.life is not Life.READY:
@@ -113,12 +121,25 @@ class Climb:
             seen = client.liveness()
             self._note_life(seen)
             if seen.life is not Life.READY:
-                watch.tick(seen, self._next())
+                self._wait(patience, seen)
         if not lazy and Rung.LOADED in self._rungs() and up_to is not Rung.API:
             weights = self.wanted.spec.weights if self.wanted.spec else None
             if weights:
                 self.note(Rung.WEIGHTS, f"{weights.size_bytes / 1e6:.0f} MB")
             self.note(Rung.LOADED)
+
+    def _wait(self, patience: Patience, seen: Liveness) -> None:
+        """A little; another state of the server, or another last line of its log, is progress."""
+        waited_s = patience.spent_s(lambda: (seen.life, self.last_line()))
+        if waited_s is not None:
+            otherwise = f"not ready after {waited_s:.0f} s: {seen.detail or 'nothing answers'}"
+            raise _FellError(self._next(), self.why(self.there, otherwise))
+        self.context.clock.sleep(POLL_S)
+
+    def _wait_s(self) -> float:
+        assert self.wanted.type is not None
+        own = self.wanted.placement.service.ready_timeout_s or self.wanted.type.ready_timeout_s
+        return own if self.wait_s is None else self.wait_s
 
     def _note_life(self, seen: Liveness) -> None:
         if (seen.port or seen.life is not Life.SILENT) and not self._has(Rung.PORT):
@@ -138,6 +159,16 @@ class Climb:
         if now.state is State.CRASHED or again or not now.running:
             raise _FellError(rung, self.why(now, describe(now)))
         self.there = now
+
+    def _watch_for(self, seconds: float, rung: Rung) -> None:
+        """Look at the container until `seconds` have passed, once at least."""
+        clock = self.context.clock
+        until = clock.monotonic() + seconds
+        self._look(rung)
+        while self.there and not self.wanted.external and clock.monotonic() < until:
+            self.context.check()
+            clock.sleep(POLL_S)
+            self._look(rung)
 
     def _next(self) -> Rung:
         """The lowest rung that is not reached yet."""
@@ -187,7 +218,8 @@ class Climb:
         device = by_server(served)
         if device == "unknown" and not self.wanted.external and self.there:
             pids = self.context.engine(self.wanted).pids(self.there.container_name)
-            device = by_processes(self.context.gpus.gpus(), pids)
+            gpus = self.context.gpus.gpus() if self.wanted.placement.host.local else None
+            device = by_processes(gpus, pids)
         spec = self.wanted.spec
         ok, words = verdict(device, gpu_wanted=bool(spec and spec.resources.gpus))
         self.note(Rung.DEVICE, words, ok=ok)
@@ -202,10 +234,11 @@ class Climb:
         return now is not None and now.running
 
     def _asking(self, rung: Rung, request: Callable[[], T]) -> T:
+        self.context.check()
         try:
             return request()
         except ServerError as error:
-            self._look(rung)
+            self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
             raise _FellError(rung, self.why(self.there, error.message)) from error
 
     # -- why ----------------------------------------------------------------------------------------------------
@@ -213,58 +246,39 @@ class Climb:
     def why(self, there: Instance | None, otherwise: str) -> Why:
         """Why this instance failed, from its engine's facts and its log."""
         assert self.wanted.type is not None
-        return explain(there, self._log(), self.wanted.type.failures, otherwise)
+        first, lines = 1, list[str]()
+        if self.there and not self.wanted.external:
+            first, lines = self.log.tail(self.context.engine(self.wanted), self.there.container_name)
+        return explain(there, lines, self.wanted.type.failures, otherwise, first=first)
 
-    def _log(self, lines: int = LOG_LINES) -> list[str]:
+    def skip_log(self) -> None:
+        """Ask the log only for what is written from now on."""
+        if self.there:
+            self.log.skip(self.context.engine(self.wanted), self.there.container_name)
+
+    def last_line(self) -> str:
+        """The last line of its log; a new one is progress."""
         if self.wanted.external or self.there is None:
-            return []
-        try:
-            return list(self.context.engine(self.wanted).logs(self.there.container_name, tail=lines))
-        except LlmstackError:
-            return []
+            return ""
+        return last_line(self.context.engine(self.wanted), self.there.container_name)
 
     def _ms(self) -> float:
         return (self.context.clock.monotonic() - self.began) * 1000
 
 
-class _Watch:
-    """Deadlines that follow progress: another state of the server, or another last line of its log."""
-
-    def __init__(self, climb: Climb) -> None:
-        self.climb, self.clock = climb, climb.context.clock
-        kind = climb.wanted.type
-        assert kind is not None
-        own = climb.wanted.placement.service.ready_timeout_s or kind.ready_timeout_s
-        self.wait_s = own if climb.wait_s is None else climb.wait_s
-        self.began = self.moved = self.looked = self.clock.monotonic()
-        self.mark: object = None
-
-    def tick(self, seen: Liveness, rung: Rung) -> None:
-        """Sleep a little. Raises _FellError after `wait_s` without progress, or ten times that in all."""
-        now = self.clock.monotonic()
-        if now - self.looked >= PROGRESS_EVERY_S or self.mark is None:
-            self._progress((seen.life, tuple(self.climb._log(1))), now)
-        if now - self.moved > self.wait_s or now - self.began > self.wait_s * CAP_FACTOR:
-            waited = f"{now - self.began:.0f} s"
-            otherwise = f"not ready after {waited}: {seen.detail or 'nothing answers'}"
-            raise _FellError(rung, self.climb.why(self.climb.there, otherwise))
-        self.clock.sleep(POLL_S)
-
-    def _progress(self, mark: object, now: float) -> None:
-        self.looked = now
-        if mark != self.mark:
-            self.mark, self.moved = mark, now
-
-
 def ask(client: Client, model: str, monotonic: Callable[[], float]) -> Answer:
-    """One short real request, measured. Raises ServerError."""
+    """One short real request, measured; what a model thinks before it answers is a sign of life too.
+
+    Raises ServerError.
+    """
     began = monotonic()
     first_ms: float | None = None
     text = ""
     for chunk in client.chat(model, f"What is {randrange(100)} + {randrange(100)}?", max_tokens=ANSWER_TOKENS):  # noqa: S311 - no secret
-        if chunk.text and first_ms is None:
+        said = chunk.text or chunk.thinking
+        if said and first_ms is None:
             first_ms = (monotonic() - began) * 1000
-        text += chunk.text
+        text += said
         if chunk.done:
             return Answer(
                 text=text,

@@ -24,8 +24,11 @@ _OUT_OF_MEMORY = (
 )
 
 
-def explain(there: Instance | None, lines: Sequence[str], rules: Iterable[FailureRule], otherwise: str) -> Why:
+def explain(
+    there: Instance | None, lines: Sequence[str], rules: Iterable[FailureRule], otherwise: str, *, first: int = 1
+) -> Why:
     """The first error line, what it means and one concrete change; `otherwise` is said when the log tells nothing.
+    `first` is the number of the first of `lines` in the whole log.
 
     A server that was killed wrote nothing about it, so then its log is not asked.
     """
@@ -37,7 +40,7 @@ def explain(there: Instance | None, lines: Sequence[str], rules: Iterable[Failur
         summary=(line or otherwise).strip(),
         meaning=meaning,
         do=do,
-        log_line=number,
+        log_line=number + first - 1 if number else None,
         exit_code=there.exit_code if there and not there.running else None,
         out_of_memory=there.out_of_memory if there else None,
         restarts=there.restarts if there else None,

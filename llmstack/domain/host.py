@@ -15,3 +15,9 @@ class Host:
     groups: tuple[str, ...] = ()
     engine: str = "docker"
     docker_host: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether its processes and GPUs are this machine's."""
+        named = self.name in ("localhost", "127.0.0.1") or self.vars.get("ansible_connection") == "local"
+        return named and (self.docker_host is None or self.docker_host.startswith("unix:"))
