@@ -5,37 +5,37 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from llmstack.core import talk
-from llmstack.core.apply import apply, by_target, check_only
+from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
-from llmstack.core.locks import held
-from llmstack.core.observe import Observed, Place, observe, places_of
+from llmstack.core.locks import held, place_of, refuse_held
+from llmstack.core.observe import Observed, Place, elsewhere, observe, places_of, sort_out
 from llmstack.core.plan import plan_down, plan_pull, plan_up
 from llmstack.core.remember import remember
-from llmstack.core.report import status_report, strangers_report, sync_report
+from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
 from llmstack.core.select import Picked, pick
+from llmstack.core.status import LastLadder
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import Outcome, RunResult
-from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.service import Inventory
 from llmstack.domain.target import Target
-from llmstack.engines.book import EngineBook
+from llmstack.engines.book import KINDS, EngineBook
 from llmstack.errors import LlmstackError, NoInventoryError, StoreError
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.modeltype.registry import Registry
@@ -104,22 +104,30 @@ class App:
         def planner(picked: Sequence[Picked], observed: Observed) -> Plan:
             return plan_down(picked, observed, self._orphans(observed) if orphans else ())
 
-        return self._run("down", picked, planner, check=check)
+        return self._run("down", picked, planner, check=check, everywhere=orphans)
 
     def _run(
-        self, task: str, picked: Sequence[Picked], planner: Planner, *, check: bool = False, wait: bool = True
+        self,
+        task: str,
+        picked: Sequence[Picked],
+        planner: Planner,
+        *,
+        check: bool = False,
+        wait: bool = True,
+        everywhere: bool = False,
     ) -> RunResult:
         began = self.clock.monotonic()
         context = self.context(task, wait=wait)
-        plan = planner(picked, self._observe(picked, context))
+
+        def look() -> Plan:
+            return planner(picked, self._observe(picked, context, everywhere=everywhere))
+
+        plan = look()
         context.emit(EventType.PLAN, plan=plan)
         if check:
             return RunResult(task=task, outcomes=check_only(plan), ms=self._since_ms(began))
         run_id = self.store.begin_run(task, self.settings.command)
-        with self._locked(plan, context) as refused:
-            if plan.changes:
-                plan = _refuse(planner(picked, self._observe(picked, context)), refused)
-            outcomes, interrupted = apply(plan, context, down=task == "down")
+        outcomes, interrupted = self._apply(plan, look, context)
         result = RunResult(
             task=task,
             outcomes=by_target(outcomes),
@@ -130,9 +138,24 @@ class App:
         self._remember(run_id, result, outcomes, context)
         return result
 
+    def _apply(self, plan: Plan, look: Callable[[], Plan], context: Context) -> tuple[tuple[Outcome, ...], bool]:
+        """What `plan` wants, by what is there once the locks are held. A name that was taken in between means one more
+        look: somebody without our lock is at work."""
+        down = context.task == "down"
+        with self._locked(plan, context) as refused:
+            if plan.changes:
+                plan = refuse_held(look(), refused)
+            outcomes, interrupted = apply(plan, context, down=down)
+            again = clashed(outcomes)
+            if again and not interrupted:
+                actions = (action for action in refuse_held(look(), refused).actions if action.target in again)
+                more, interrupted = apply(Plan(tuple(actions)), context, down=down)
+                outcomes = (*(outcome for outcome in outcomes if outcome.target not in again), *more)
+        return outcomes, interrupted
+
     @contextmanager
     def _locked(self, plan: Plan, context: Context) -> Iterator[dict[Place, LlmstackError]]:
-        places = {place: self._host(place[0]) for action in plan.changes if (place := _place_of(action))}
+        places = {place: self._host(place[0]) for action in plan.changes if (place := place_of(action))}
         owner = f"{getpass.getuser()}@{socket.gethostname()} {context.task} (pid {os.getpid()})"
         with held(places, context, self.inventory.stack, owner, self.settings.lock_wait_s) as refused:
             yield refused
@@ -143,7 +166,7 @@ class App:
             remember(outcomes, context, self.store)
             self.store.end_run(run_id, result)
         except StoreError as error:
-            context.emit(EventType.WARNING, message=f"not noted in the store: {error.message}")
+            _not_noted(error, context)
 
     # -- verbs that only look --------------------------------------------------------------------------------------
 
@@ -154,7 +177,11 @@ class App:
         context = self.context("health")
         outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
         result = RunResult(task="health", outcomes=outcomes, ms=self._since_ms(began))
-        run_id = self.store.begin_run("health", self.settings.command)
+        try:
+            run_id = self.store.begin_run("health", self.settings.command)
+        except StoreError as error:
+            _not_noted(error, context)
+            return result
         self._remember(run_id, result, outcomes, context)
         return replace(result, run_id=run_id)
 
@@ -169,8 +196,17 @@ class App:
             return strangers_report(self.engines, context)
         observed = self._observe(picked, context, facts=False)
         orphans = self._orphans(observed) if selection.everything else ()
-        report = status_report(picked, observed, orphans, context, self.store)
+        report = status_report(picked, observed, orphans, context, self._last_ladder(context))
         return replace(report, inventory=self.inventory.path)
+
+    def _last_ladder(self, context: Context) -> LastLadder:
+        """The last climb of a target, as far as the store can be read: status goes without it."""
+        try:
+            store = self.store
+        except StoreError as error:
+            context.emit(EventType.WARNING, message=f"the store cannot be read: {error.message}")
+            return lambda _: None
+        return partial(last_ladder, store)
 
     def sync(self, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""
@@ -208,6 +244,7 @@ class App:
             gpus=NvmlReader(),
             wanted={item.target: item for item in wanted},
             hosts=self.inventory.hosts if wanted else {},
+            stack=self.inventory.stack if wanted else None,
             forks=self.settings.forks,
             wait=wait,
             deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
@@ -219,38 +256,39 @@ class App:
         except NoInventoryError:
             return ()
 
-    def _observe(self, picked: Sequence[Picked], context: Context, *, facts: bool = True) -> Observed:
-        places = places_of(item.wanted for item in picked)
-        instances, errors = observe(places, self.engines.get, self.inventory.stack, context.forks)
-        found = {(row.target, row.engine): row for row in instances}
-        observed = Observed(instances=found, errors=errors)
-        return with_facts(picked, observed, context) if facts else observed
+    def _observe(
+        self, picked: Sequence[Picked], context: Context, *, facts: bool = True, everywhere: bool = False
+    ) -> Observed:
+        """What is there of what is picked; `everywhere` asks hosts too on which nothing is wanted any more."""
+        wanted = [item.wanted for item in picked]
+        places = places_of(wanted)
+        if everywhere:
+            places |= {(host.name, host.engine): host for host in self.inventory.hosts.values()}
+        rows, errors = self._ask(places, context)
+        for host, kind in errors.keys() - places_of(wanted):
+            context.emit(EventType.WARNING, message=f"{host} was not asked: {errors[host, kind].message}")
+        observed = sort_out(rows, errors)
+        if facts:
+            more, _ = self._ask(elsewhere(wanted, observed, KINDS), context)
+            observed = with_facts(picked, sort_out((*rows, *more), errors), context)
+        return observed
+
+    def _ask(
+        self, places: Mapping[Place, Host], context: Context
+    ) -> tuple[tuple[Instance, ...], Mapping[Place, LlmstackError]]:
+        return observe(places, self.engines.get, self.inventory.stack, context.forks)
 
     def _orphans(self, observed: Observed) -> tuple[Instance, ...]:
         """Instances of the stack whose service the inventory does not have on that host."""
         known = {item.target for item in self.wanted}
-        return tuple(there for (target, _), there in observed.instances.items() if target not in known)
+        return tuple(there for there in observed.rows() if there.target not in known)
 
     def _host(self, name: str) -> Host:
         return self.inventory.hosts.get(name) or Host(name=name)
 
     def _since_ms(self, began: float) -> float:
-        return (time.monotonic() - began) * 1000 if isinstance(self.clock, SystemClock) else 0.0
+        return (self.clock.monotonic() - began) * 1000
 
 
-def _place_of(action: Action) -> Place | None:
-    """Where an action changes something that a lock guards."""
-    if action.observed:
-        return (action.target.host, action.observed.engine)
-    return (action.target.host, action.spec.engine) if action.spec else None
-
-
-def _refuse(plan: Plan, refused: dict[Place, LlmstackError]) -> Plan:
-    """Actions on a place that somebody else holds are refused; the others go on."""
-    return Plan(tuple(_refused(action, refused.get(_place_of(action) or ("", ""))) for action in plan.actions))
-
-
-def _refused(action: Action, error: LlmstackError | None) -> Action:
-    if error is None or not action.kind.changes:
-        return action
-    return replace(action, kind=ActionKind.REFUSED, reason=error.message, error=error)
+def _not_noted(error: StoreError, context: Context) -> None:
+    context.emit(EventType.WARNING, message=f"not noted in the store: {error.message}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -33,18 +33,24 @@ def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
 
 def _before(index: int, actions: Sequence[Action], down: bool) -> list[int]:
     action = actions[index]
+    services = {other.placement.target for other in actions if other.placement}
     return [
-        n for n, other in enumerate(actions[:index]) if other.target == action.target or _needs(action, other, down)
+        n
+        for n, other in enumerate(actions[:index])
+        if other.target == action.target or _needs(*((other, action) if down else (action, other)), services)
     ]
 
 
-def _needs(action: Action, other: Action, down: bool) -> bool:
-    first, second = (other, action) if down else (action, other)
-    if first.placement is None or second.placement is None:
+def _needs(action: Action, other: Action, services: Collection[Target]) -> bool:
+    """A service needs the one of its own host where there is one, else all of that name."""
+    if action.placement is None or other.placement is None:
         return False
-    if first.placement.target == second.placement.target:
-        return first.model is not None and second.model is None
-    return second.model is None and second.placement.service.name in first.placement.service.depends_on
+    mine, theirs = action.placement.target, other.placement.target
+    if mine == theirs:
+        return action.model is not None and other.model is None
+    if other.model is not None or theirs.name not in action.placement.service.depends_on:
+        return False
+    return theirs.host == mine.host or Target(theirs.name, mine.host) not in services
 
 
 def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Outcome, ...], bool]:
@@ -55,31 +61,28 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
     """
     steps = steps_of(plan, down=down)
     futures: list[Future[Outcome]] = []
-    with ThreadPoolExecutor(max_workers=max(1, context.forks), thread_name_prefix="apply") as pool:
-        for step in steps:
+
+    def finish() -> None:
+        for step in steps[len(futures) :]:
             futures.append(pool.submit(_step, step, tuple(futures[n] for n in step.after), context))
-        interrupted = _wait(futures, context)
-        return tuple(future.result() for future in futures), interrupted
-
-
-def _wait(futures: Sequence[Future[Outcome]], context: Context) -> bool:
-    """Wait for all. The first Ctrl-C asks the workers to end and waits on; a second one is not caught."""
-    try:
         for future in futures:
             future.result()
-    except KeyboardInterrupt:
-        context.interrupted.set()
-        for future in futures:
-            future.result()
-        return True
-    return False
+
+    with ThreadPoolExecutor(max_workers=max(1, context.forks), thread_name_prefix="apply") as pool:
+        try:
+            finish()
+        except KeyboardInterrupt:  # the workers are asked to end; a second one is not caught
+            context.interrupted.set()
+            finish()
+    return tuple(future.result() for future in futures), context.interrupted.is_set()
 
 
 def _step(step: Step, before: Sequence[Future[Outcome]], context: Context) -> Outcome:
     """Waits for earlier steps only, so the oldest step of the pool can always run."""
     failed = [outcome for outcome in (future.result() for future in before) if outcome.status in BAD]
-    if failed and step.action.kind.changes:
-        reason = f"{failed[0].target} {failed[0].status.value}"
+    reason = f"{failed[0].target} {failed[0].status.value}" if failed else ""
+    reason = "interrupted" if context.interrupted.is_set() else reason
+    if reason and step.action.kind.changes:
         outcome = Outcome(target=step.action.target, status=Status.SKIPPED, reason=reason, action=step.action)
     else:
         outcome = run(step.action, context)
@@ -113,6 +116,13 @@ def _would(action: Action) -> Outcome:
         return failure(action, action.error)
     status = Status.WOULD_CHANGE if action.kind.changes else Status.OK
     return Outcome(target=action.target, status=status, reason=action.reason, action=action)
+
+
+def clashed(outcomes: Sequence[Outcome]) -> frozenset[Target]:
+    """PURE: targets whose name somebody else took between look and act, and what was skipped because of them."""
+    taken = {outcome.target for outcome in outcomes if outcome.error and outcome.error.data.get("conflict")}
+    skipped = {outcome.target for outcome in outcomes if taken and outcome.status is Status.SKIPPED}
+    return frozenset(taken | skipped)
 
 
 def by_target(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from llmstack.core.desired import Wanted
+from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.observe import EngineOf
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
@@ -30,6 +30,7 @@ class Context:
     gpus: GpuReader
     wanted: Mapping[Target, Wanted] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
+    stack: str | None = None
     forks: int = 8
     wait: bool = True
     deadline: float | None = None
@@ -79,10 +80,23 @@ class Context:
         return endpoint.controller if endpoint else None
 
 
+class _Deaf:
+    """Hears nothing."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+
+
+def quiet(context: Context) -> Context:
+    """The same run, but nobody listens: for steps that are not part of what was asked."""
+    return replace(context, sink=_Deaf())
+
+
 def client_of(wanted: Wanted, url: str) -> Client:
     """The type's own client. Raises UnhealthyError for a placement whose plugin is broken."""
     if wanted.type is None:
         raise wanted.error or UnhealthyError(f"{wanted.target} has no type")
     secret = wanted.placement.service.env.get(wanted.type.api_key_env or "")
     key = secret.reveal() if isinstance(secret, Secret) else secret
-    return wanted.type.client(url, key, wanted.options)
+    with plugin_guard(wanted.type.name):
+        return wanted.type.client(url, key, wanted.options)

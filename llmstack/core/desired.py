@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,17 @@ def _problems(
         able = " or ".join(sorted(kind.engines))
         message = f"type '{kind.name}' runs on {able}, not on {engine}"
         yield problem_at(inventory, (*path, "engine"), "E031", message, sorted(kind.engines)[0])
-    if kind.api_key_env and service.bind != "loopback" and not service.insecure and kind.api_key_env not in service.env:
+    keyless = kind.api_key_env and kind.api_key_env not in service.env
+    if keyless and not service.insecure and not _is_loopback(service.bind):
         message = f"'{service.name}' would be open to the network without a key"
         fix = f"set env.{kind.api_key_env}, or insecure: true"
         yield problem_at(inventory, (*path, "bind"), "E032", message, fix)
     yield from _option_problems(inventory, (*path, "options"), kind.Options, service.options)
     yield from _model_problems(inventory, placement, kind)
+
+
+def _is_loopback(bind: str) -> bool:
+    return bind == "loopback" or bind.startswith("127.") or bind == "::1"
 
 
 def _model_problems(inventory: Inventory, placement: Placement, kind: ModelType) -> Iterator[Problem]:
@@ -141,12 +147,22 @@ def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry:
     if engine == EXTERNAL:
         return base
     try:
-        return replace(base, spec=_launch(inventory, base, registry))
+        with plugin_guard(kind.name):
+            return replace(base, spec=_launch(inventory, base, registry))
     except LlmstackError as error:
         return replace(base, error=error)
-    except Exception as error:  # noqa: BLE001 - a stranger's plugin may raise anything
-        broken = PluginError(f"plugin '{kind.name}' raised {type(error).__name__}: {error}", "report it to its author")
-        return replace(base, error=broken)
+
+
+@contextmanager
+def plugin_guard(name: str) -> Iterator[None]:
+    """What a plugin raises beside our own errors becomes a PluginError naming it."""
+    try:
+        yield
+    except LlmstackError:
+        raise
+    except Exception as error:
+        broken = f"plugin '{name}' raised {type(error).__name__}: {error}"
+        raise PluginError(broken, "report it to its author") from error
 
 
 def _launch(inventory: Inventory, wanted: Wanted, registry: Registry) -> InstanceSpec:

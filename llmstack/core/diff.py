@@ -29,7 +29,9 @@ def outdated(wanted: InstanceSpec, there: InstanceSpec) -> bool:
 
 def _same_in_force(wanted: InstanceSpec, there: InstanceSpec) -> bool:
     same_port = wanted.port in ("auto", there.host_port)
-    return same_port and all(_plain(getattr(wanted, name)) == _plain(getattr(there, name)) for name in _IN_FORCE)
+    same_weights = _fingerprint(wanted) == _fingerprint(there)
+    same = all(_plain(getattr(wanted, name)) == _plain(getattr(there, name)) for name in _IN_FORCE)
+    return same and same_port and same_weights
 
 
 def _plain(value: object) -> object:
@@ -43,9 +45,13 @@ def _wish(wanted: Mapping[str, object], there: Mapping[str, object]) -> Iterator
 
 
 def _weights(wanted: InstanceSpec, there: InstanceSpec) -> Iterator[FieldChange]:
-    before, after = (spec.weights.fingerprint if spec.weights else "" for spec in (there, wanted))
+    before, after = _fingerprint(there), _fingerprint(wanted)
     if before != after and wanted.weights and there.weights and wanted.weights.source == there.weights.source:
         yield FieldChange("weights", before, after)
+
+
+def _fingerprint(spec: InstanceSpec) -> str:
+    return spec.weights.fingerprint if spec.weights else ""
 
 
 def _secrets(wanted: Mapping[str, Secret | Sealed], there: Mapping[str, Secret | Sealed]) -> Iterator[FieldChange]:

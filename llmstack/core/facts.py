@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llmstack.core.context import Context, client_of
-from llmstack.core.desired import Wanted
+from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import changes
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
@@ -27,7 +27,10 @@ class Facts:
 
 
 def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
-    """`observed` with the facts of every picked placement, asked in parallel; changes nothing."""
+    """`observed` with the facts of every picked placement, asked in parallel; changes nothing.
+
+    What goes wrong with one placement is a fact about it (`broken`), so that the others go on.
+    """
     items = [item.wanted for item in picked if (item.wanted.target.host, item.wanted.engine) not in observed.errors]
     found = in_parallel(lambda wanted: _facts(wanted, observed.find(wanted), context), items, context.forks)
     by_target = {wanted.target: facts for wanted, facts in zip(items, found, strict=True)}
@@ -41,13 +44,22 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
 
 
 def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
-    if wanted.external:
-        return _external(wanted)
-    if wanted.spec is None:
+    if wanted.error or not wanted.placement.service.enabled:
         return Facts()
+    try:
+        return _external(wanted, context) if wanted.external else _ours(wanted, there, context)
+    except LlmstackError as error:
+        return Facts(broken=error)
+
+
+def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
+    assert wanted.spec is not None
     running = there is not None and there.running
     served = _served(wanted, there, context) if running else None
-    if running and there and there.spec and there.state is not State.CRASHED and not changes(wanted.spec, there.spec):
+    if context.task == "down":
+        return Facts(served=served)
+    as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(wanted.spec, there.spec)
+    if running and as_wanted:
         return Facts(served=served)
     return replace(_before_start(wanted, context), served=served)
 
@@ -56,24 +68,24 @@ def _before_start(wanted: Wanted, context: Context) -> Facts:
     assert wanted.spec is not None
     assert wanted.type is not None
     try:
-        wanted.type.preflight(wanted.spec)
+        with plugin_guard(wanted.type.name):
+            wanted.type.preflight(wanted.spec)
         return Facts(needs=context.engine(wanted).missing(wanted.spec))
     except LlmstackError as error:
         return Facts(broken=error)
 
 
-def _external(wanted: Wanted) -> Facts:
-    client = client_of(wanted, wanted.placement.service.url or "")
-    life = client.liveness()
-    return Facts(life=life, served=_served(wanted, None, None) if life.life is Life.READY else None)
+def _external(wanted: Wanted, context: Context) -> Facts:
+    life = client_of(wanted, wanted.placement.service.url or "").liveness()
+    return Facts(life=life, served=_served(wanted, None, context) if life.life is Life.READY else None)
 
 
-def _served(wanted: Wanted, there: Instance | None, context: Context | None) -> tuple[ServedModel, ...] | None:
+def _served(wanted: Wanted, there: Instance | None, context: Context) -> tuple[ServedModel, ...] | None:
     """The models of a lazy server; None when it does not answer."""
     if wanted.type is None or wanted.type.family is not Family.LAZY:
         return None
-    url = context.url(wanted, there) if context else wanted.placement.service.url
+    client = context.client(wanted, there)
     try:
-        return client_of(wanted, url).models() if url else None
+        return client.models() if client else None
     except ServerError:
         return None

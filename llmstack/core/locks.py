@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from llmstack.core.context import Context
 from llmstack.core.observe import Place
 from llmstack.domain.host import Host
+from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.errors import LlmstackError, LockedError
 
 LEASE_S = 3600.0
@@ -42,3 +44,21 @@ def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tup
             context.clock.sleep(RETRY_S)
         else:
             return
+
+
+def place_of(action: Action) -> Place | None:
+    """PURE: where an action changes something that a lock guards."""
+    if action.observed:
+        return (action.target.host, action.observed.engine)
+    return (action.target.host, action.spec.engine) if action.spec else None
+
+
+def refuse_held(plan: Plan, refused: dict[Place, LlmstackError]) -> Plan:
+    """PURE: actions on a place that somebody else holds are refused; the others go on."""
+    return Plan(tuple(_refused(action, refused.get(place_of(action) or ("", ""))) for action in plan.actions))
+
+
+def _refused(action: Action, error: LlmstackError | None) -> Action:
+    if error is None or not action.kind.changes:
+        return action
+    return replace(action, kind=ActionKind.REFUSED, reason=error.message, error=error)

@@ -38,10 +38,11 @@ class ModelLook:
 
 def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
     """Engine first, network second. Server errors become a state; engine errors are raised."""
+    wrong = wanted.error.message if wanted.error else ""
     if not wanted.external and (there is None or not there.running):
-        return Look(state=there.state if there else State.ABSENT, detail=describe(there) if there else "")
+        return Look(state=there.state if there else State.ABSENT, detail=describe(there) if there else wrong)
     if wanted.type is None:
-        return Look(state=State.DEGRADED, detail=wanted.error.message if wanted.error else "")
+        return Look(state=State.DEGRADED, detail=wrong)
     url = context.url(wanted, there)
     client = context.client(wanted, there)
     if client is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -23,16 +23,22 @@ EngineOf = Callable[[Host, str], Engine]
 T = TypeVar("T")
 R = TypeVar("R")
 
+PREVIOUS = ".prev"
+"""Ends the name of an instance while it is being replaced; no service's name holds a dot."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What is there. `instances` is keyed by service@host and engine; `errors` by place that could not be asked.
+    `previous` holds what an interrupted replace left under its `.prev` name; it stands in `instances` too where there
+    is nothing else.
 
     Facts beside it: `served` the models of a running server (None where it does not answer), `needs` what must be
     fetched before a start, `broken` why a start cannot succeed, `lives` how external services look.
     """
 
     instances: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
+    previous: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
     errors: Mapping[Place, LlmstackError] = field(default_factory=dict)
     served: Mapping[Target, tuple[ServedModel, ...] | None] = field(default_factory=dict)
     needs: Mapping[Target, tuple[Need, ...]] = field(default_factory=dict)
@@ -43,10 +49,38 @@ class Observed:
         """The instance of a placement, on the engine where it is wanted."""
         return self.instances.get((wanted.target, wanted.engine))
 
+    def rows(self) -> tuple[Instance, ...]:
+        """Every instance, each once."""
+        return tuple({(row.host, row.engine, row.container_name): row for row in self._all()}.values())
+
+    def _all(self) -> Iterator[Instance]:
+        yield from self.instances.values()
+        yield from self.previous.values()
+
+
+def sort_out(rows: Iterable[Instance], errors: Mapping[Place, LlmstackError]) -> Observed:
+    """PURE: what is there, by what it is for."""
+    by_age: tuple[dict[tuple[Target, str], Instance], ...] = ({}, {})
+    for row in rows:
+        by_age[row.container_name.endswith(PREVIOUS)][row.target, row.engine] = row
+    now, before = by_age
+    return Observed(instances=before | now, previous=before, errors=errors)
+
 
 def places_of(wanted: Iterable[Wanted]) -> dict[Place, Host]:
     """Every (host, engine) that something is wanted on."""
     return {(item.target.host, item.engine): item.placement.host for item in wanted if not item.external}
+
+
+def elsewhere(wanted: Iterable[Wanted], found: Observed, kinds: Iterable[str]) -> dict[Place, Host]:
+    """PURE: where else to look for what is not where it is wanted: it may have moved from one engine to another."""
+    lost = [item for item in wanted if not item.external and found.find(item) is None]
+    return {
+        (item.target.host, kind): item.placement.host
+        for item in lost
+        for kind in kinds
+        if kind != item.engine and (item.target.host, item.engine) not in found.errors
+    }
 
 
 def observe(

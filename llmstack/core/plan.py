@@ -49,9 +49,9 @@ def _up(item: Picked, observed: Observed) -> Iterator[Action]:
         yield from _external(item, observed)
     else:
         yield from _moved(wanted, observed)
-        action = _instance(wanted, observed)
-        yield action
-        yield from _models(item, observed, running=action.kind is ActionKind.KEEP)
+        actions = tuple(_one_of_two(wanted, observed, _instance(wanted, observed)))
+        yield from actions
+        yield from _models(item, observed, running=any(action.kind is ActionKind.KEEP for action in actions))
 
 
 def _blocked(wanted: Wanted, observed: Observed) -> Action | None:
@@ -62,14 +62,20 @@ def _blocked(wanted: Wanted, observed: Observed) -> Action | None:
     if wanted.error and wanted.placement.service.enabled:
         return _unable(wanted, ActionKind.REFUSED, wanted.error)
     there = observed.find(wanted)
-    if there and there.schema is not None and there.schema > SPEC_SCHEMA:
-        message = f"{there.container_name} was written by a newer llmstack (spec {there.schema}, known {SPEC_SCHEMA})"
-        return _unable(wanted, ActionKind.REFUSED, PluginError(message, "upgrade llmstack on this machine"))
+    if there and (error := _newer(there)):
+        return _unable(wanted, ActionKind.REFUSED, error)
     if there and there.spec is None:
         message = f"{there.container_name} is there, but carries no label of llmstack's"
-        error = UsageError(message, "remove or rename it, or give the service another name")
-        return _unable(wanted, ActionKind.REFUSED, error)
+        unknown = UsageError(message, "remove or rename it, or give the service another name")
+        return _unable(wanted, ActionKind.REFUSED, unknown)
     return None
+
+
+def _newer(there: Instance) -> LlmstackError | None:
+    if there.schema is None or there.schema <= SPEC_SCHEMA:
+        return None
+    message = f"{there.container_name} was written by a newer llmstack (spec {there.schema}, known {SPEC_SCHEMA})"
+    return PluginError(message, "upgrade llmstack on this machine")
 
 
 def _unable(wanted: Wanted, kind: ActionKind, error: LlmstackError) -> Action:
@@ -77,34 +83,70 @@ def _unable(wanted: Wanted, kind: ActionKind, error: LlmstackError) -> Action:
 
 
 def _off(wanted: Wanted, observed: Observed) -> Iterator[Action]:
-    there = observed.find(wanted)
-    if there:
-        yield _act(ActionKind.REMOVE, wanted, "enabled: false", observed=there)
+    there = [row for row in observed.rows() if row.target == wanted.target]
+    for row in there:
+        yield _act(ActionKind.REMOVE, wanted, "enabled: false", observed=row)
+    if not there:
+        yield _act(ActionKind.KEEP, wanted, "enabled: false")
 
 
 def _external(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
-    life = observed.lives.get(wanted.target)
-    if life is None or life.life is Life.SILENT:
-        url = wanted.placement.service.url
-        detail = f": {life.detail}" if life and life.detail else ""
-        message = f"nothing answers at {url}{detail}"
-        yield _unable(wanted, ActionKind.UNREACHABLE, UnreachableError(message, "llmstack does not run it: start it"))
+    stop = _broken(wanted, observed) or _silent(wanted, observed)
+    if stop:
+        yield stop
         return
     yield _act(ActionKind.KEEP, wanted, "external")
     yield from _models(item, observed, running=True)
 
 
+def _broken(wanted: Wanted, observed: Observed) -> Action | None:
+    error = observed.broken.get(wanted.target)
+    return _unable(wanted, ActionKind.REFUSED, error) if error else None
+
+
+def _silent(wanted: Wanted, observed: Observed) -> Action | None:
+    """An external service that does not answer."""
+    life = observed.lives.get(wanted.target)
+    if not wanted.external or (life and life.life is not Life.SILENT):
+        return None
+    detail = f": {life.detail}" if life and life.detail else ""
+    message = f"nothing answers at {wanted.placement.service.url}{detail}"
+    return _unable(wanted, ActionKind.UNREACHABLE, UnreachableError(message, "llmstack does not run it: start it"))
+
+
 def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
     """The same service on another engine of the host: it holds the port, so it goes first."""
-    for (target, engine), there in observed.instances.items():
-        if target == wanted.target and engine != wanted.engine:
-            yield _act(ActionKind.REMOVE, wanted, f"now runs on {wanted.engine}, not on {engine}", observed=there)
+    for there in observed.rows():
+        if there.target == wanted.target and there.engine != wanted.engine:
+            reason = f"now runs on {wanted.engine}, not on {there.engine}"
+            yield _act(ActionKind.REMOVE, wanted, reason, observed=there)
+
+
+def _one_of_two(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Action]:
+    """A replace that was killed may have left two. The new one stays if it runs; else the old one, which ran before,
+    is replaced once more, so that it can come back."""
+    previous = observed.previous.get((wanted.target, wanted.engine))
+    there = observed.find(wanted)
+    if previous is None or there is None or action.kind is ActionKind.REFUSED:
+        yield action
+    elif there.running and there is not previous:
+        rest = _act(ActionKind.REMOVE, wanted, "left by an interrupted replace", observed=previous)
+        yield from (action, rest) if action.kind is ActionKind.KEEP else (rest, action)
+    else:
+        if there is not previous:
+            yield _act(ActionKind.REMOVE, wanted, "left half done by an interrupted replace", observed=there)
+        assert wanted.spec is not None
+        spec = _sticky(wanted.spec, previous.spec) if previous.spec else wanted.spec
+        reason = "finish an interrupted replace"
+        yield _begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=previous)
 
 
 def _instance(wanted: Wanted, observed: Observed) -> Action:
     spec, there = wanted.spec, observed.find(wanted)
     assert spec is not None
+    if wanted.target in observed.broken:
+        return _unable(wanted, ActionKind.REFUSED, observed.broken[wanted.target])
     if there is None or there.spec is None:
         return _begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
     differences = changes(spec, there.spec)
@@ -129,9 +171,6 @@ def _begin(
     there: Instance | None = None,
     differences: Sequence[FieldChange] = (),
 ) -> Action:
-    broken = observed.broken.get(wanted.target)
-    if broken:
-        return _unable(wanted, ActionKind.REFUSED, broken)
     needs = observed.needs.get(wanted.target, ())
     return _act(kind, wanted, reason, observed=there, spec=spec, changes=tuple(differences), needs=needs)
 
@@ -167,20 +206,19 @@ def _model(wanted: Wanted, model: ModelSpec, target: Target, served: tuple[Serve
 
 def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
-    blocked = _blocked(wanted, observed)
-    if blocked:
-        yield blocked
-        return
+    stop = _blocked(wanted, observed) or _broken(wanted, observed) or _silent(wanted, observed)
     there = observed.find(wanted)
-    if wanted.type and wanted.type.family is Family.LAZY:
+    if not wanted.placement.service.enabled:
+        yield _act(ActionKind.KEEP, wanted, "enabled: false")
+    elif stop:
+        yield stop
+    elif wanted.type and wanted.type.family is Family.LAZY:
         running = wanted.external or (there is not None and there.running)
         if running:
             yield from _models(item, observed, running=True)
         else:
             error = UnhealthyError(f"{wanted.target} does not run, and only it can pull", "llmstack up, then pull")
             yield _unable(wanted, ActionKind.REFUSED, error)
-    elif wanted.target in observed.broken:
-        yield _unable(wanted, ActionKind.REFUSED, observed.broken[wanted.target])
     elif wanted.spec and (needs := observed.needs.get(wanted.target, ())):
         yield _act(ActionKind.FETCH, wanted, "not there", spec=wanted.spec, needs=needs)
     else:
@@ -196,9 +234,11 @@ def _down(item: Picked, observed: Observed) -> Iterator[Action]:
         yield from _unload(item, observed)
     elif wanted.external:
         yield _act(ActionKind.KEEP, wanted, "external: not llmstack's to stop")
-    elif there := [row for (target, _), row in observed.instances.items() if target == wanted.target]:
+    elif there := [row for row in observed.rows() if row.target == wanted.target]:
         for row in there:
-            yield _act(ActionKind.REMOVE, wanted, describe(row), observed=row)
+            error = _newer(row)
+            gone = _act(ActionKind.REMOVE, wanted, describe(row), observed=row)
+            yield _unable(wanted, ActionKind.REFUSED, error) if error else gone
     else:
         yield _act(ActionKind.KEEP, wanted, "not there")
 
@@ -211,7 +251,9 @@ def _only_models(item: Picked) -> bool:
 
 def _unload(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
-    assert wanted.type is not None
+    if wanted.type is None:
+        yield _unable(wanted, ActionKind.REFUSED, wanted.error or PluginError(f"{wanted.target} has no type"))
+        return
     served = observed.served.get(wanted.target) or ()
     for model in item.models:
         target = Target(model.name, wanted.target.host, TargetKind.MODEL)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.look import Look, look_at_model, try_look
-from llmstack.core.observe import in_parallel
+from llmstack.core.observe import PREVIOUS, in_parallel
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import ActionKind
@@ -23,31 +23,39 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     for outcome in outcomes:
         action = outcome.action
         if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
-            forget(action.observed, context, ledger)
+            if not action.observed.container_name.endswith(PREVIOUS):
+                forget(action.observed, context, ledger)
         elif action and action.placement and action.placement.target in context.wanted:
             touched[action.placement.target] = context.wanted[action.placement.target]
-    found = in_parallel(lambda wanted: (wanted, *_now(wanted, context)), list(touched.values()), context.forks)
-    for wanted, there, seen in found:
-        if there:
-            keep_row(wanted, there, seen, ledger)
+    places = list(touched.values())
+    found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
+    for wanted, now in zip(places, found, strict=True):
+        if now and now[0]:
+            keep_row(wanted, now[0], now[1], ledger)
+        elif now and wanted.spec:
+            ledger.gone(wanted.target, wanted.spec.name)
     _keep_ladders(outcomes, context, ledger)
 
 
-def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look]:
-    there = _instance(wanted, context)
+def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look] | None:
+    """What is there (None: nothing) and how it looks; None when nobody can tell."""
+    if not wanted.external and not wanted.spec:
+        return None
+    try:
+        there = full_instance(wanted, context)
+    except LlmstackError:
+        return None
     return there, try_look(context, wanted, there)
 
 
-def _instance(wanted: Wanted, context: Context) -> Instance | None:
+def full_instance(wanted: Wanted, context: Context) -> Instance | None:
+    """The instance with what only an inspect tells: restarts, times, how it ended. Raises what the engine raises."""
     if wanted.external:
-        return external_instance(wanted)
-    try:
-        return context.engine(wanted).inspect(wanted.spec.name) if wanted.spec else None
-    except LlmstackError:
-        return None
+        return external_instance(wanted, context.stack)
+    return context.engine(wanted).inspect(wanted.spec.name) if wanted.spec else None
 
 
-def external_instance(wanted: Wanted) -> Instance:
+def external_instance(wanted: Wanted, stack: str | None = None) -> Instance:
     """An external service as a row of the store knows it: its address is its name."""
     service = wanted.placement.service
     return Instance(
@@ -57,6 +65,7 @@ def external_instance(wanted: Wanted) -> Instance:
         host=wanted.target.host,
         engine=wanted.engine,
         state=State.READY,
+        stack=stack,
         running=True,
     )
 

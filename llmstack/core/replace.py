@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmstack.core.context import Context
 from llmstack.core.ladder import Climb
+from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.ladder import Ladder, Rung
@@ -12,29 +13,37 @@ from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
 
 STOP_GRACE_S = 10.0
-PREVIOUS = ".prev"
 
 
 def replace_instance(action: Action, spec: InstanceSpec, engine: Engine, climb: Climb, context: Context) -> Ladder:
     """Rename the old one, create the new one beside it, hand over, prove, remove the old one.
 
-    A ladder with a `why` means that the new one was removed and the old one runs again (if it ran before). Raises what
-    create and start raise, after the same roll-back.
+    A ladder that is not ok means that the new one was removed and the old one runs again (if it ran before). Raises
+    what create and start raise, after the same roll-back; the error's data then say `rolled_back`. An old one that
+    already has its `.prev` name (a replace was killed) is taken as it is.
     """
     old = action.observed
     assert old is not None
-    previous = old.container_name + PREVIOUS
-    engine.rename(old.container_name, previous)
+    previous = spec.name + PREVIOUS
+    if spec.host_port != old.port:
+        engine.check_port(spec)
+    if old.container_name != previous:
+        engine.rename(old.container_name, previous)
     try:
         climb.there = engine.create(spec)
         climb.note(Rung.CREATED)
         engine.stop(previous, STOP_GRACE_S)
         engine.check_port(spec)
         ladder = start_and_climb(engine, climb, context)
+    except LlmstackError as error:
+        if not error.data.get("conflict"):  # else somebody else's instance has the name: not ours to remove
+            roll_back(engine, spec.name, previous, was_running=old.running)
+            error.data["rolled_back"] = True
+        raise
     except BaseException:
         roll_back(engine, spec.name, previous, was_running=old.running)
         raise
-    if ladder.why:
+    if not ladder.ok:
         roll_back(engine, spec.name, previous, was_running=old.running)
     else:
         engine.remove(previous)

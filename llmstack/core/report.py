@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from llmstack.core.context import Context
-from llmstack.core.desired import Wanted
+from llmstack.core.desired import EXTERNAL, Wanted
 from llmstack.core.look import Look, look_at_model, try_look
-from llmstack.core.observe import Observed, in_parallel, observe
-from llmstack.core.remember import external_instance, keep_row, row_names
+from llmstack.core.observe import Observed, in_parallel, observe, places_of
+from llmstack.core.remember import full_instance, keep_row
 from llmstack.core.select import Picked
-from llmstack.core.status import orphan_row, rows_of, stranger_row
+from llmstack.core.status import LastLadder, orphan_row, rows_of, stranger_row
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Instance, State
+from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.stored import StoredLadder, StoredModel
@@ -48,20 +48,21 @@ def status_report(
     observed: Observed,
     orphans: Sequence[Instance],
     context: Context,
-    memory: Memory,
+    last: LastLadder,
 ) -> StatusReport:
-    """One row per model and companion, orphans last."""
-
-    def last(target: Target) -> Ladder | None:
-        try:
-            found = memory.last_ladder(target)
-        except StoreError:
-            return None
-        return found.ladder if found else None
-
+    """One row per model and companion, orphans last; `last` remembers the last climb of a target."""
     looks = _looks([item.wanted for item in picked], observed, context)
     rows = [*rows_of(picked, observed, looks, last), *map(orphan_row, orphans)]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
+
+
+def last_ladder(memory: Memory, target: Target) -> Ladder | None:
+    """The last climb of a target; a store that fails remembers none."""
+    try:
+        found = memory.last_ladder(target)
+    except StoreError:
+        return None
+    return found.ladder if found else None
 
 
 def _looks(wanted: Sequence[Wanted], observed: Observed, context: Context) -> dict[Target, Look]:
@@ -104,49 +105,50 @@ def sync_report(
 ) -> SyncReport:
     """All differences; without `check` the store is made to say what runs."""
     looks = _looks(wanted, observed, context)
-    seen = [one for item in wanted for one in _seen(item, observed, looks, context)]
-    seen += [Seen(instance=there, names=row_names(there), state=there.state, wanted=False) for there in orphans]
-    asked = {item.target.host for item in wanted} - {host for host, _ in observed.errors}
-    stored = [row for row in memory.models() if row.host in asked]
-    found = differences(stored, seen)
+    found = [one for item in wanted if (one := _found(item, observed, looks, context))]
+    seen = [one for each in found for one in _seen(*each)]
+    seen += [Seen(instance=there, names=(), state=there.state, wanted=False) for there in orphans]
+    stored = [row for row in memory.models() if _judged(row, wanted, observed, context)]
+    wrong = differences(stored, seen)
     if not check:
-        _repair(wanted, observed, looks, context, memory)
+        for item, there, look in found:
+            keep_row(item, there, look, memory)
         _forget_gone(stored, seen, memory)
-    changed = sum(difference.action.startswith("recorded") for difference in found)
-    return SyncReport(differences=found, changed=0 if check else changed, errors=tuple(observed.errors.values()))
+    changed = sum(difference.action.startswith("recorded") for difference in wrong)
+    return SyncReport(differences=wrong, changed=0 if check else changed, errors=tuple(observed.errors.values()))
 
 
-def _seen(item: Wanted, observed: Observed, looks: dict[Target, Look], context: Context) -> Iterator[Seen]:
+def _judged(row: StoredModel, wanted: Sequence[Wanted], observed: Observed, context: Context) -> bool:
+    """Whether a row is this stack's, and of a place that was asked."""
+    if row.stack not in (None, context.stack):
+        return False
+    asked = places_of(wanted).keys() - observed.errors.keys()
+    hosts = {item.target.host for item in wanted}
+    return (row.host, row.engine) in asked or (row.engine == EXTERNAL and row.host in hosts)
+
+
+def _found(
+    item: Wanted, observed: Observed, looks: Mapping[Target, Look], context: Context
+) -> tuple[Wanted, Instance, Look] | None:
+    seen, there = looks.get(item.target), observed.find(item)
+    if seen is None or not (there or item.external):
+        return None
+    try:
+        there = full_instance(item, context) if item.spec or item.external else there
+    except LlmstackError:
+        return (item, there, seen) if there else None
+    return (item, there, seen) if there else None
+
+
+def _seen(item: Wanted, there: Instance, found: Look) -> Iterator[Seen]:
     """One per row of the store: each model of a lazy server has its own state."""
-    there, found = _full(item, observed, context), looks.get(item.target)
-    if there is None or found is None:
-        return
     models = item.enabled_models()
     if found.served is None or not models:
         names = tuple(model.name for model in models) or (item.placement.service.name,)
         yield Seen(instance=there, names=names, state=found.state, version=found.version, url=found.url)
         return
     for model in models:
-        state = look_at_model(item, model, found).state
-        if state is not State.ABSENT:
-            yield Seen(instance=there, names=(model.name,), state=state, url=found.url)
-
-
-def _full(item: Wanted, observed: Observed, context: Context) -> Instance | None:
-    """The instance with what only an inspect tells: restarts, times, how it ended."""
-    if item.external:
-        return external_instance(item)
-    there = observed.find(item)
-    return context.engine(item).inspect(there.container_name) if there else None
-
-
-def _repair(
-    wanted: Sequence[Wanted], observed: Observed, looks: dict[Target, Look], context: Context, memory: Memory
-) -> None:
-    for item in wanted:
-        there, found = _full(item, observed, context), looks.get(item.target)
-        if there and found:
-            keep_row(item, there, found, memory)
+        yield Seen(instance=there, names=(model.name,), state=look_at_model(item, model, found).state, url=found.url)
 
 
 def _forget_gone(stored: Sequence[StoredModel], seen: Sequence[Seen], memory: Memory) -> None:

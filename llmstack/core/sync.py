@@ -41,6 +41,8 @@ def _of_row(one: Seen, name: str, rows: dict[tuple[str, str, str], StoredModel])
     row = rows.get((instance.host, instance.container_name, name))
     word = "active" if one.state.active else "inactive"
     target = Target(name, instance.host)
+    if row is None and one.state is State.ABSENT:
+        return
     if row is None or row.status != word:
         store = row.status if row else "unknown"
         yield Difference(target=target, store=store, engine=_engine_says(one), action=f"recorded {word}")
@@ -52,6 +54,8 @@ def _of_row(one: Seen, name: str, rows: dict[tuple[str, str, str], StoredModel])
 
 def _engine_says(one: Seen) -> str:
     """A running instance by what its server looks like, any other by how it ended and when."""
+    if one.state is State.ABSENT:
+        return "not in the server"
     if one.instance.running:
         since = _since(one.instance.started_at)
         return f"{one.state.value if not one.state.active else 'running'} {since}".strip()

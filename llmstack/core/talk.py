@@ -10,6 +10,7 @@ from llmstack.core.context import Context
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
 from llmstack.domain.server import ChatChunk
+from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, UnhealthyError, UsageError
 
@@ -71,13 +72,23 @@ def ask(
     server does not run, ServerError."""
     models = [(item, model) for item in picked for model in item.models if model.enabled]
     if len(models) != 1:
-        names = " ".join(dict.fromkeys(model.name for _, model in models)) or "none"
-        raise UsageError("ask needs one model", f"--model NAME; models: {names}")
+        raise UsageError("ask needs one model", _which(models))
     item, model = models[0]
     wanted, there = item.wanted, observed.find(item.wanted)
-    if wanted.type is None or (not wanted.external and (there is None or not there.running)):
+    error = observed.errors.get((wanted.target.host, wanted.engine))
+    if error:
+        raise error
+    if not wanted.external and (there is None or not there.running):
         raise UnhealthyError(f"{model.name} does not run on {wanted.target.host}", f"llmstack up --model {model.name}")
     client = context.client(wanted, there)
     if client is None:
         raise UnhealthyError(f"{wanted.target} publishes no port", "give it a `port:`")
+    assert wanted.type is not None
     yield from client.chat(wanted.type.served_name(model), prompt, max_tokens=max_tokens)
+
+
+def _which(models: Sequence[tuple[Picked, ModelSpec]]) -> str:
+    names = dict.fromkeys(model.name for _, model in models)
+    if len(names) == 1:
+        return f"--host NAME; it is on: {' '.join(item.wanted.target.host for item, _ in models)}"
+    return f"--model NAME; models: {' '.join(names) or 'none'}"

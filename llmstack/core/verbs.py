@@ -6,11 +6,12 @@ create that cannot start, or is interrupted, is removed again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
-from llmstack.core.context import Context
+from llmstack.core.context import Context, quiet
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
 from llmstack.core.replace import replace_instance
@@ -46,8 +47,8 @@ def create(action: Action, context: Context) -> Outcome:
     engine = context.engine(wanted)
     spec = decided(action, engine)
     announce(action, context, spec)
-    fetch_needs(action, context, engine, spec)
     engine.check_port(spec)
+    fetch_needs(action, context, engine, spec)
     climb = _climb(action, context, wanted)
     climb.there = engine.create(spec)
     climb.note(Rung.CREATED)
@@ -59,15 +60,19 @@ def create(action: Action, context: Context) -> Outcome:
 def start(action: Action, context: Context) -> Outcome:
     """Start what is there; a crash loop is stopped first."""
     wanted = context.wanted_of(action)
-    engine, there = context.engine(wanted), action.observed
-    assert there is not None
+    engine = context.engine(wanted)
     assert action.spec is not None
+    there = engine.inspect(action.spec.name)
+    if there is None:
+        raise LlmstackError(f"{action.spec.name} was removed by somebody else", "run it again", conflict=True)
     announce(action, context, action.spec)
     if there.running or (there.restarts or 0) > 0:
         engine.stop(there.container_name, STOP_GRACE_S)
-    engine.check_port(there.spec or action.spec)
+    engine.check_port(action.spec)
+    fetch_needs(action, context, engine, action.spec)
     climb = _climb(action, context, wanted)
     climb.there = engine.inspect(there.container_name)
+    climb.skip_log()
     climb.note(Rung.CREATED, "already there")
     with stopped_if_broken(engine, there.container_name):
         ladder = start_and_climb(engine, climb, context)
@@ -83,7 +88,24 @@ def replace(action: Action, context: Context) -> Outcome:
     fetch_needs(action, context, engine, spec)
     climb = _climb(action, context, wanted)
     ladder = replace_instance(action, spec, engine, climb, context)
-    return judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there))
+    outcome = judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there))
+    return outcome if ladder.ok else _rolled_back(outcome, action, context, engine)
+
+
+def _rolled_back(outcome: Outcome, action: Action, context: Context, engine: Engine) -> Outcome:
+    """Say that the old one is back, and whether it is ready again."""
+    wanted, old = context.wanted_of(action), action.observed
+    assert old is not None
+    assert action.spec is not None
+    back = ""
+    if old.running:
+        there = engine.inspect(action.spec.name)
+        climb = Climb(context=quiet(context), wanted=wanted, target=action.target, there=there)
+        why = climb.climb(Rung.LOADED).why
+        back = f", but not ready: {why.summary}" if why else " and ready"
+    hint = outcome.error.hint if outcome.error else None
+    error = UnhealthyError(f"{outcome.reason}; the old one is back{back}", hint, rolled_back=True)
+    return dataclasses.replace(outcome, reason=error.message, error=error, urls=())
 
 
 def fetch(action: Action, context: Context) -> Outcome:
@@ -99,19 +121,22 @@ def fetch(action: Action, context: Context) -> Outcome:
 def _fetch_model(action: Action, context: Context) -> Outcome:
     wanted = context.wanted_of(action)
     there = _running(action, context, wanted)
-    client = cast("LazyClient", context.client(wanted, there))
+    client = _lazy_client(context, wanted, there)
     kind, model = wanted.type, action.model
     assert kind is not None
     assert model is not None
     name = kind.served_name(model)
     announce(action, context, None)
+    climb = Climb(context=context, wanted=wanted, target=action.target, there=there, model=model)
+    ready = climb.climb(Rung.API)
+    if not ready.ok:
+        return judge(action, ready, Status.OK, ())
     pulled = not any(kind.same_model(name, served.name) for served in client.models())
     if pulled:
         client.pull(name, lambda progress: context.report(action.target, progress))
     if context.task != "up" or not context.wait:
         status = Status.CHANGED if pulled else Status.OK
         return Outcome(target=action.target, status=status, reason="pulled" if pulled else "there", action=action)
-    climb = Climb(context=context, wanted=wanted, target=action.target, there=there, model=model)
     return judge(action, climb.climb(), Status.CHANGED if pulled else Status.OK, urls(context, wanted, there))
 
 
@@ -126,10 +151,17 @@ def _running(action: Action, context: Context, wanted: Wanted) -> Instance | Non
     return there
 
 
+def _lazy_client(context: Context, wanted: Wanted, there: Instance | None) -> LazyClient:
+    client = context.client(wanted, there)
+    if client is None:
+        raise UnhealthyError(f"{wanted.target} publishes no port", "give it a `port:`")
+    return cast("LazyClient", client)
+
+
 def unload(action: Action, context: Context) -> Outcome:
     """Free a model's memory; the server and its file stay."""
     wanted = context.wanted_of(action)
-    client = cast("LazyClient", context.client(wanted, action.observed))
+    client = _lazy_client(context, wanted, action.observed)
     assert wanted.type is not None
     assert action.model is not None
     client.unload(wanted.type.served_name(action.model))
@@ -160,7 +192,7 @@ def _climb(action: Action, context: Context, wanted: Wanted) -> Climb:
 
 def _settle(context: Context, climb: Climb, outcome: Outcome) -> Outcome:
     """Stop what did not become ready."""
-    if outcome.ladder and outcome.ladder.why and climb.there:
+    if outcome.ladder and not outcome.ladder.ok and climb.there:
         context.engine(climb.wanted).stop(climb.there.container_name, STOP_GRACE_S)
     return outcome
 
