@@ -23,6 +23,7 @@ from tests.rig.host import RigHost
 
 PROGRAM = (Path(__file__).parent / "program.py").read_text(encoding="utf-8")
 LOG = ("first line", "zweite Zeile: größer", "last line")
+NAME = "llmstack-contract-web"
 DEADLINE_S = 30.0
 T = TypeVar("T")
 
@@ -159,6 +160,18 @@ class DockerBench(Bench):
             port=free_port(),
         )
         super().__init__(DockerEngine("localhost", host.address), spec)
+
+
+def started(bench: Bench, spec: InstanceSpec) -> Instance:
+    bench.engine.create(spec)
+    bench.engine.start(spec.name)
+    return seen(bench, spec.name)
+
+
+def seen(bench: Bench, name: str = NAME) -> Instance:
+    instance = bench.engine.inspect(name)
+    assert instance is not None
+    return instance
 
 
 def free_port() -> int:

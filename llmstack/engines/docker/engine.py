@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llmstack.domain.endpoint import Endpoint
-from llmstack.domain.instance import Instance, InstanceSpec, Need, State
+from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.engines.docker import logs, network, placeholder, ports, pull, rows, weights
 from llmstack.engines.docker.address import LOOPBACK, resolve
 from llmstack.engines.docker.body import container_body, image_of, inner_port
@@ -21,6 +21,7 @@ from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Report
 
+PROC = Path("/proc")
 GONE_S, LOOK_AGAIN_S = 10.0, 0.05
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -194,7 +195,7 @@ class DockerEngine:
     def _stays(self, was: Instance) -> str | None:
         """What of a stopped instance is still there, in words."""
         now = self.inspect(was.container_name)
-        if now and (now.running or (now.state is State.CRASHED and now.finished_at is None)):
+        if now and now.running:
             return "it still runs"
         spec = was.spec
         if not (was.running and was.port and spec and self._wire.address.local):
@@ -215,10 +216,10 @@ class DockerEngine:
         return address.host, address.host
 
 
-def belongs(pid: int, container_id: str, proc: Path = Path("/proc")) -> bool:
+def belongs(pid: int, container_id: str) -> bool:
     """Whether this machine's process `pid` runs in that container; not so when a VM lies between."""
     try:
-        return container_id in (proc / str(pid) / "cgroup").read_text()
+        return container_id in (PROC / str(pid) / "cgroup").read_text()
     except OSError:
         return False
 
