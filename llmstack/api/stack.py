@@ -36,28 +36,28 @@ class Stack(Closing):
 
     def plan(self, *names: str) -> Plan:
         """What `up` would do; changes nothing."""
-        outcomes = self._app.up(self._select(names), check=True).outcomes
+        outcomes = self._app.up(Selection(models=names), check=True).outcomes
         return Plan(tuple(outcome.action for outcome in outcomes if outcome.action))
 
     def up(self, *names: str, wait: bool = True) -> RunResult:
         """Make them true, and prove that they answer unless `wait` is False."""
-        return self._app.up(self._select(names), wait=wait)
+        return self._app.up(Selection(models=names), wait=wait)
 
     def down(self, *names: str, orphans: bool = False) -> RunResult:
         """Stop and remove them."""
-        return self._app.down(self._select(names), orphans=orphans)
+        return self._app.down(Selection(models=names), orphans=orphans)
 
     def pull(self, *names: str) -> RunResult:
         """Fetch their models."""
-        return self._app.pull(self._select(names))
+        return self._app.pull(Selection(models=names))
 
     def health(self, *names: str, deep: bool = False) -> RunResult:
         """Prove that they answer; each outcome has its ladder."""
-        return self._app.health(self._select(names), deep=deep)
+        return self._app.health(Selection(models=names), deep=deep)
 
     def status(self, *names: str) -> StatusReport:
         """What runs."""
-        return self._app.status(self._select(names))
+        return self._app.status(Selection(models=names))
 
     def sync(self, *, check: bool = False) -> SyncReport:
         """Make the store say what runs."""
@@ -66,15 +66,3 @@ class Stack(Closing):
     def events(self) -> tuple[Event, ...]:
         """Everything that the verbs of this object told so far, oldest first."""
         return tuple(self._listener.heard)
-
-    def _select(self, names: tuple[str, ...]) -> Selection:
-        models = {
-            name
-            for item in self._app.wanted
-            for model in item.placement.models
-            for name in (model.name, *model.aliases)
-        }
-        return Selection(
-            models=tuple(name for name in names if name in models),
-            services=tuple(name for name in names if name not in models),
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmstack.core.desired import Wanted
@@ -61,11 +61,10 @@ def _pick_one(item: Wanted, selection: Selection) -> Picked | None:
     if selection.hosts and not ({placement.host.name, *placement.host.groups} & set(selection.hosts)):
         return None
     models = tuple(model for model in placement.models if {model.name, *model.aliases} & set(selection.models))
-    if models or (placement.own_model and placement.service.name in selection.models):
+    if models:
         return Picked(item, models, by_model=True)
-    if placement.service.name in selection.services or not (selection.models or selection.services):
-        return Picked(item, placement.models)
-    return None
+    named = placement.service.name in (*selection.models, *selection.services)
+    return Picked(item, placement.models) if named or not (selection.models or selection.services) else None
 
 
 def _closure(start: Iterable[Wanted], wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -84,13 +83,13 @@ def _check(wanted: Sequence[Wanted], selection: Selection) -> None:
     models = [name for item in wanted for model in item.placement.models for name in (model.name, *model.aliases)]
     services = [item.placement.service.name for item in wanted]
     hosts = [name for item in wanted for name in (item.placement.host.name, *item.placement.host.groups)]
-    listing = {"models": models, "services": services, "hosts": hosts}
-    _known("model", selection.models, models, {"models": models, "services": services})
-    _known("service", selection.services, services, {"services": services, "models": models})
-    _known("host", selection.hosts, hosts, {"hosts": listing["hosts"]})
+    listing = {"models": models, "services": services}
+    _known("model or service", selection.models, [*models, *services], listing)
+    _known("service", selection.services, services, listing)
+    _known("host or group", selection.hosts, hosts, {"hosts": hosts})
 
 
-def _known(kind: str, names: Iterable[str], known: Sequence[str], listing: dict[str, list[str]]) -> None:
+def _known(kind: str, names: Iterable[str], known: Sequence[str], listing: Mapping[str, Sequence[str]]) -> None:
     for name in names:
         if name not in known:
             near = nearest(name, known)

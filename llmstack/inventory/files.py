@@ -44,7 +44,8 @@ def find(path: str | None, environ: Mapping[str, str], cwd: str) -> tuple[Path, 
     for folder in (start, *start.parents):
         if found := [folder / name for name in NAMES if (folder / name).exists()]:
             return _the_one(found), os.path.relpath(found[0], start)
-    raise NoInventoryError(f"no inventory in {start} or above it", "run `invoke init`, or name one: --inventory FILE")
+    hint = "write an inventory.yaml (six lines do), or name one: --inventory FILE"
+    raise NoInventoryError(f"no inventory in {start} or above it", hint)
 
 
 def _the_one(found: list[Path]) -> Path:
