@@ -192,7 +192,8 @@ class Climb:
         if not there.loaded and not self.deep:
             self.note(Rung.LOADED, "on demand", ok=None)
             return
-        self._asking(Rung.LOADED, lambda: client.load(name, self._alive))
+        if not there.loaded:
+            self._asking(Rung.LOADED, lambda: client.load(name, self._alive))
         self.note(Rung.LOADED)
         self._answer(client, name)
         self._device(self._find(client, name, Rung.DEVICE))

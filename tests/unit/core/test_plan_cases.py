@@ -1,0 +1,140 @@
+"""Desired and observed in, actions out: one situation per file in `tests/cases/plan`; its name is the sentence.
+
+| key | meaning |
+| --- | --- |
+| verb | `up` (the default), `down` or `pull` |
+| inventory | the inventory, as it would be written |
+| files | file name -> content, beside the inventory |
+| there | instances, see below |
+| served, errors, broken, needs, silent | what else was found out, by target; errors by `host/engine` |
+| select | `models`, `services`, `hosts` that were picked |
+| actions | the plan, in order: `do`, `target`, and what else matters |
+
+An instance is what an earlier run made of `service` on `host`, now running. `made_by` holds the changes that make the
+inventory of that run (null takes a key away), `files` its files, `port` what was decided for auto, `changed` what else
+differs in its label's spec, `state` and `fields` what differs in the instance.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llmstack.core.desired import Wanted, desire
+from llmstack.core.observe import Observed, sort_out
+from llmstack.core.plan import plan_down, plan_pull, plan_up
+from llmstack.core.select import pick
+from llmstack.domain.instance import Instance, InstanceSpec, Need, State
+from llmstack.domain.plan import Action
+from llmstack.domain.selection import Selection
+from llmstack.domain.server import Life, Liveness, ServedModel
+from llmstack.domain.target import Target
+from llmstack.errors import PreflightError, UnreachableError
+from llmstack.inventory import load
+from llmstack.modeltype.registry import Registry
+from llmstack.testing import FakeEngine
+
+CASES = sorted((Path(__file__).parents[2] / "cases" / "plan").glob("*.yaml"))
+PLANNERS = {"up": plan_up, "down": plan_down, "pull": plan_pull}
+ENVIRON = {"LLAMA_API_KEY": "first", "OTHER_KEY": "second"}
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_plan(path: Path, tmp_path: Path) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    write(case.get("files", {}), tmp_path)
+    wanted = resolve(case["inventory"], tmp_path)
+    observed = look(case, tmp_path)
+    selection = Selection(**{key: tuple(names) for key, names in case.get("select", {}).items()})
+    verb = case.get("verb", "up")
+    plan = PLANNERS[verb](pick(wanted, selection, dependencies=verb == "up"), observed)
+    said = [told(action, asked) for action, asked in zip(plan.actions, case["actions"], strict=False)]
+    assert said == case["actions"]
+    assert len(plan.actions) == len(case["actions"])
+
+
+def resolve(inventory: dict[str, Any], folder: Path) -> tuple[Wanted, ...]:
+    (folder / "inventory.yaml").write_text(json.dumps(inventory), encoding="utf-8")
+    return desire(load(str(folder / "inventory.yaml"), environ=ENVIRON), Registry())
+
+
+def write(files: dict[str, str], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8")
+
+
+def merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    for key, value in changes.items():
+        if value is None:
+            old.pop(key, None)
+        elif isinstance(value, dict):
+            old[key] = merged(dict(old.get(key, {})), value)
+        else:
+            old[key] = value
+    return old
+
+
+def look(case: dict[str, Any], folder: Path) -> Observed:
+    rows = [instance(row, case["inventory"], folder) for row in case.get("there", [])]
+    errors = {tuple(place.split("/")): UnreachableError(text) for place, text in case.get("errors", {}).items()}
+    served = {
+        target(name): None if found is None else tuple(ServedModel(**model) for model in found)
+        for name, found in case.get("served", {}).items()
+    }
+    return replace(
+        sort_out(rows, errors),  # type: ignore[arg-type]
+        served=served,
+        broken={target(name): PreflightError(text) for name, text in case.get("broken", {}).items()},
+        needs={target(name): tuple(Need(**need) for need in found) for name, found in case.get("needs", {}).items()},
+        lives={
+            target(name): Liveness(Life.SILENT if silent else Life.READY, "connection refused" if silent else "")
+            for name, silent in case.get("silent", {}).items()
+        },
+    )
+
+
+def instance(row: dict[str, Any], inventory: dict[str, Any], folder: Path) -> Instance:
+    """As an earlier run made it, by the inventory of its time."""
+    made_by = merged(copy.deepcopy(inventory), row.get("made_by", {}))
+    now = {name: (folder / name).read_text(encoding="utf-8") for name in row.get("files", {})}
+    write(row.get("files", {}), folder)
+    by_target = {str(one.target): one for one in resolve(made_by, folder)}
+    wanted = by_target[f"{row['service']}@{row.get('host', 'localhost')}"]
+    write(now, folder)
+    assert wanted.spec is not None
+    spec: InstanceSpec = replace(wanted.spec, **row.get("changed", {}))
+    if spec.port == "auto":
+        spec = spec.with_decided(port=row.get("port", "8080"))
+    engine = FakeEngine(wanted.target.host, kind=wanted.engine)
+    engine.create(spec)
+    engine.start(spec.name)
+    made = engine.instances[spec.name]
+    state = State(row.get("state", "starting"))
+    fields = {"state": state, "running": state is State.STARTING, **row.get("fields", {})}
+    return replace(made, **fields)
+
+
+def target(text: str) -> Target:
+    name, _, host = text.partition("@")
+    return Target(name, host)
+
+
+def told(action: Action, asked: dict[str, Any]) -> dict[str, Any]:
+    """As much of an action as the case asks for."""
+    facts: dict[str, Any] = {
+        "do": action.kind.value,
+        "target": str(action.target),
+        "reason": action.reason,
+        "fields": [f"{change.field}: {change.before} -> {change.after}" for change in action.changes],
+        "exit": action.error.exit_code if action.error else 0,
+        "port": action.spec.host_port if action.spec else None,
+        "needs": [need.name for need in action.needs],
+        "name": action.observed.container_name if action.observed else None,
+    }
+    return {key: facts[key] for key in asked}
