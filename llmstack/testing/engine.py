@@ -9,6 +9,7 @@ from llmstack.domain import codec
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.progress import Progress
+from llmstack.domain.usage import Usage
 from llmstack.errors import LlmstackError, LockedError
 from llmstack.protocols import Ability, Report
 from llmstack.testing.script import Script, ScriptedEngine
@@ -166,6 +167,11 @@ class FakeEngine(ScriptedEngine):
         self._call("pids", name)
         was = self._there(name)
         return (was.pid,) if was.running and was.pid else ()
+
+    def usage(self, name: str) -> Usage | None:
+        """One core, 64 MiB."""
+        self._call("usage", name)
+        return Usage(cpu_percent=100.0, memory_bytes=64 << 20) if self._there(name).running else None
 
     def close(self) -> None:
         """Note that it was closed."""

@@ -186,3 +186,16 @@ def test_what_is_missing_is_named_before_anything_is_made(bench: Bench) -> None:
 def test_our_own_instances_are_no_strangers(bench: Bench) -> None:
     started(bench, bench.spec("ollama"))
     assert "llmstack-contract-ollama" not in {each.container_name for each in bench.engine.strangers()}
+
+
+def test_a_running_instance_uses_memory_and_a_stopped_one_nothing(bench: Bench) -> None:
+    instance = started(bench, bench.spec(restart="no"))
+    until(lambda: bench.get(instance))
+    usage = bench.engine.usage(NAME)
+    assert usage is not None
+    assert usage.cpu_percent is not None
+    assert usage.cpu_percent >= 0
+    assert usage.memory_bytes is not None
+    assert 0 < usage.memory_bytes < 1 << 30
+    bench.engine.stop(NAME, 5)
+    assert bench.engine.usage(NAME) is None

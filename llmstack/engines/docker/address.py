@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from llmstack.engines.addresses import LOOPBACK
 from llmstack.errors import ConfigError
 
 DEFAULT = "unix:///var/run/docker.sock"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,13 @@ from typing import Any
 
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
+from llmstack.domain.usage import Usage
+from llmstack.engines.addresses import ANYWHERE, LOOPBACK, url_of
 from llmstack.engines.docker import logs, network, placeholder, ports, pull, rows, weights
-from llmstack.engines.docker.address import LOOPBACK, resolve
+from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import container_body, image_of, inner_port
 from llmstack.engines.docker.strangers import strangers
+from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
@@ -23,7 +26,6 @@ from llmstack.protocols import Ability, Report
 
 PROC = Path("/proc")
 GONE_S, LOOK_AGAIN_S = 10.0, 0.05
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class DockerEngine:
@@ -178,6 +180,14 @@ class DockerEngine:
         found = tuple(int(row[0]) for row in table.get("Processes") or () if row and row[0].isdigit())
         return found if found and all(belongs(pid, was.id) for pid in found) else None
 
+    def usage(self, name: str) -> Usage | None:
+        """Two samples of the engine's own, a second or two apart."""
+        was = self._there(name)
+        if not was.running:
+            return None
+        with self._wire.doing(f"measure {name}") as api:
+            return usage_of(api.stats(name, stream=False))
+
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
         self._wire.close()
@@ -229,4 +239,4 @@ def _labels(stack: str | None) -> list[str]:
 
 
 def _url(name: str | None, port: int) -> str | None:
-    return f"http://[{name}]:{port}" if name and ":" in name else f"http://{name}:{port}" if name else None
+    return url_of(name, port) if name else None

@@ -20,6 +20,7 @@ from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.secret import Sealed
 from llmstack.domain.usage import Usage
 from llmstack.engines import labels
+from llmstack.engines.addresses import ANYWHERE, LOOPBACK, url_of
 from llmstack.engines.process import processes
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
@@ -34,8 +35,6 @@ from llmstack.protocols import Ability, Report
 ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
 STALE_S = 3600.0
 DEFAULT_PORT = 8000
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -194,10 +193,10 @@ class ProcessEngine:
         if instance.port is None:
             return None
         bind = instance.spec.bind if instance.spec else "127.0.0.1"
-        here = _url(ANYWHERE.get(bind, bind), instance.port)
+        here = url_of(ANYWHERE.get(bind, bind), instance.port)
         if bind in ANYWHERE:
             name = socket.gethostname() if self.host == "localhost" else self.host
-            return Endpoint(here, network=_url(name, instance.port))
+            return Endpoint(here, network=url_of(name, instance.port))
         return Endpoint(here, network=None if bind in LOOPBACK else here)
 
     def pids(self, name: str) -> tuple[int, ...]:
@@ -282,10 +281,6 @@ def _move(source: Path, target: Path) -> None:
 
 def _follow(folder: Path, tail: int | None) -> Iterator[str]:
     return follow(folder, tail, lambda: is_held(folder / LOCK))
-
-
-def _url(address: str, port: int) -> str:
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def _port_error(spec: InstanceSpec, port: int, error: OSError, holders: list[processes.Listener]) -> PreflightError:
