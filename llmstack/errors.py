@@ -14,7 +14,6 @@
     ├── PreflightError           9  preflight
     ├── FetchError              10  fetch
     ├── StoreError              11  store
-    ├── DeclinedError           12  declined
     ├── PluginError             13  plugin
     ├── DeadlineError          124  timeout
     └── InterruptedRunError    130  signal
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from llmstack.domain.position import Problem
 
-OK, FAILED, CHANGES, BUG, SIGPIPE, SIGINT, SIGTERM = 0, 1, 8, 70, 141, 130, 143
+OK, FAILED, BUG, SIGPIPE, SIGINT, SIGTERM = 0, 1, 70, 141, 130, 143
 
 
 class LlmstackError(Exception):
@@ -141,12 +140,6 @@ class StoreError(LlmstackError):
     exit_code, name = 11, "store"
 
 
-class DeclinedError(LlmstackError):
-    """A confirmation was refused or impossible."""
-
-    exit_code, name = 12, "declined"
-
-
 class PluginError(LlmstackError):
     """A plugin is incompatible, or raised."""
 
@@ -176,7 +169,7 @@ def exit_code_of(codes: Iterable[int]) -> int:
 def exit_codes() -> Mapping[int, str]:
     """Exit code -> class name, as documented."""
     table = {cls.exit_code: cls.name for cls in _tree(LlmstackError)}
-    return {OK: "ok", CHANGES: "changes", BUG: "bug", SIGPIPE: "signal", SIGINT: "signal", SIGTERM: "signal", **table}
+    return {OK: "ok", BUG: "bug", SIGPIPE: "signal", SIGINT: "signal", SIGTERM: "signal", **table}
 
 
 def _tree(cls: type[LlmstackError]) -> Iterable[type[LlmstackError]]:
