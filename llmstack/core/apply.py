@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -60,25 +61,33 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
     was under way was rolled back.
     """
     steps = steps_of(plan, down=down)
-    futures: list[Future[Outcome]] = []
+    futures = tuple(Future[Outcome]() for _ in steps)
+    todo = deque(zip(steps, futures, strict=True))
+    forks = max(1, min(context.forks, len(steps)))
 
-    def finish() -> None:
-        for step in steps[len(futures) :]:
-            futures.append(pool.submit(_step, step, tuple(futures[n] for n in step.after), context))
-        for future in futures:
-            future.result()
+    def work() -> None:
+        while todo:
+            step, mine = todo.popleft()
+            try:
+                mine.set_result(_step(step, [futures[n] for n in step.after], context))
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                mine.set_exception(error)
 
-    with ThreadPoolExecutor(max_workers=max(1, context.forks), thread_name_prefix="apply") as pool:
+    def finish() -> tuple[Outcome, ...]:
+        for _ in range(forks):
+            pool.submit(work)
+        return tuple(future.result() for future in futures)
+
+    with ThreadPoolExecutor(max_workers=forks, thread_name_prefix="apply") as pool:
         try:
-            finish()
-        except KeyboardInterrupt:  # the workers are asked to end; a second one is not caught
+            return finish(), context.interrupted.is_set()
+        except KeyboardInterrupt:  # wherever it hit: the workers are asked to end; a second one is not caught
             context.interrupted.set()
-            finish()
-    return tuple(future.result() for future in futures), context.interrupted.is_set()
+            return finish(), True
 
 
 def _step(step: Step, before: Sequence[Future[Outcome]], context: Context) -> Outcome:
-    """Waits for earlier steps only, so the oldest step of the pool can always run."""
+    """Waits for earlier steps only, and those were begun before it, so the oldest one can always run."""
     failed = [outcome for outcome in (future.result() for future in before) if outcome.status in BAD]
     reason = f"{failed[0].target} {failed[0].status.value}" if failed else ""
     reason = "interrupted" if context.interrupted.is_set() else reason

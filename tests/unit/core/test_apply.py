@@ -1,0 +1,394 @@
+"""Plans carried out over engines and servers in memory."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from llmstack.core.apply import apply, by_target, check_only, clashed, steps_of
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.observe import Observed, sort_out
+from llmstack.core.plan import plan_down, plan_up
+from llmstack.core.select import Picked, in_order
+from llmstack.domain.event import EventType
+from llmstack.domain.instance import Need
+from llmstack.domain.outcome import Outcome, RunResult, Status
+from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.server import ServedModel
+from llmstack.domain.target import Target
+from llmstack.errors import FetchError, LlmstackError, PreflightError
+from tests.unit.core.world import LOADING, World, refuse, statuses
+
+
+def picked(*wanted: Wanted) -> list[Picked]:
+    return [Picked(item, item.placement.models) for item in in_order(wanted)]
+
+
+def seen(world: World) -> Observed:
+    return sort_out([row for engine in world.engines.values() for row in engine.instances.values()], {})
+
+
+def up(world: World, *wanted: Wanted, context: Context | None = None) -> tuple[Outcome, ...]:
+    outcomes, _ = apply(plan_up(picked(*wanted), seen(world)), context or world.context())
+    return outcomes
+
+
+def down(world: World, *wanted: Wanted) -> tuple[Outcome, ...]:
+    return apply(plan_down(picked(*wanted), seen(world)), world.context("down"), down=True)[0]
+
+
+def verbs(world: World, host: str = "localhost") -> list[str]:
+    return [verb for verb, _ in world.engine(host).writes]
+
+
+def test_up_creates_starts_and_proves(world: World) -> None:
+    demo = world.want()
+    (outcome,) = up(world, demo)
+    assert outcome.status is Status.CHANGED
+    assert outcome.urls == ("http://127.0.0.1:8080/v1",)
+    assert outcome.ladder is not None
+    assert outcome.ladder.rungs[0].rung == "created"
+    assert verbs(world) == ["create", "start"]
+    (started,) = world.ears.of(EventType.START)
+    assert started.message == "loader · image:1 · 127.0.0.1:8080"
+
+
+def test_up_again_writes_nothing(world: World) -> None:
+    demo = world.want()
+    up(world, demo)
+    world.engine().calls.clear()
+    (outcome,) = up(world, demo)
+    assert (outcome.status, outcome.reason, verbs(world)) == (Status.OK, "as wanted", [])
+
+
+def test_up_waits_for_a_kept_service_that_still_loads(world: World) -> None:
+    demo = world.want()
+    up(world, demo)
+    world.server().lives = [LOADING, LOADING, *world.server().lives]
+    (outcome,) = up(world, demo)
+    assert outcome.ladder is not None
+    assert (outcome.status, outcome.ladder.ok) == (Status.OK, True)
+
+
+def test_without_waiting_a_start_is_enough(world: World) -> None:
+    world.server().lives = [LOADING]
+    (outcome,) = up(world, world.want(), context=world.context(wait=False))
+    assert outcome.status is Status.CHANGED
+    assert world.server().calls == []
+    (again,) = up(world, *world.all.values(), context=world.context(wait=False))
+    assert (again.status, world.server().calls) == (Status.OK, [])
+
+
+def test_the_port_is_checked_before_gigabytes_are_fetched(world: World) -> None:
+    demo = world.want()
+    world.engine().lack("demo", Need(kind="image", name="image:1", size_bytes=9))
+    world.engine().occupy(8080, "nginx")
+    (outcome,) = up(world, demo)
+    assert (outcome.status, outcome.exit_code) == (Status.FAILED, 9)
+    assert "nginx" in outcome.reason
+    assert verbs(world) == []
+    world.engine().occupied.clear()
+    (outcome,) = up(world, demo)
+    assert verbs(world) == ["fetch", "create", "start"]
+    assert len(world.ears.of(EventType.PROGRESS)) == 2
+
+
+def test_a_fetch_that_fails_leaves_nothing(world: World) -> None:
+    demo = world.want()
+    world.engine().lack("demo", Need(kind="image", name="image:1"))
+    world.engine().refuse("fetch", FetchError("no such image"))
+    (outcome,) = up(world, demo)
+    assert (outcome.exit_code, world.engine().instances) == (10, {})
+
+
+def test_a_start_that_the_engine_refuses_leaves_nothing(world: World) -> None:
+    world.engine().refuse("start", PreflightError("no such runtime"))
+    (outcome,) = up(world, world.want())
+    assert (outcome.exit_code, world.engine().instances) == (9, {})
+
+
+def test_a_start_that_fails_its_ladder_is_stopped_and_kept(world: World) -> None:
+    world.engine().script("demo", "E error loading model: invalid magic characters", exit_code=1)
+    (outcome,) = up(world, world.want(restart="no"))
+    assert (outcome.status, outcome.exit_code) == (Status.UNHEALTHY, 6)
+    assert outcome.reason == "port: E error loading model: invalid magic characters"
+    assert outcome.error is not None
+    assert outcome.error.hint == "fetch the model file again, or correct `source:`"
+    there = world.engine().instances["llmstack-lab-demo"]
+    assert not there.running
+    assert verbs(world) == ["create", "start", "stop"]
+
+
+def test_a_fall_back_to_the_cpu_is_stopped_too(world: World) -> None:
+    (outcome,) = up(world, world.want(gpus=("all",)))
+    assert (outcome.status, outcome.reason) == (Status.UNHEALTHY, "device: cpu!")
+    assert outcome.error is not None
+    assert outcome.error.hint == "llmstack logs --service demo"
+    assert not world.engine().instances["llmstack-lab-demo"].running
+
+
+def test_a_stopped_one_is_started_and_fetches_what_went_missing(world: World) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().stop("llmstack-lab-demo", 1)
+    world.engine().calls.clear()
+    world.engine().lack("demo", Need(kind="weights", name="m.gguf"))
+    (outcome,) = up(world, demo)
+    assert (outcome.status, verbs(world)) == (Status.CHANGED, ["fetch", "start"])
+
+
+def test_a_crash_loop_is_stopped_before_it_is_started(world: World) -> None:
+    demo = world.want(restart="on-failure:2")
+    world.engine().script("demo", exit_code=1)
+    world.run(demo)
+    assert world.engine().instances["llmstack-lab-demo"].restarts == 2
+    world.engine().script("demo")
+    (outcome,) = up(world, demo)
+    assert (outcome.status, verbs(world)) == (Status.CHANGED, ["stop", "start"])
+
+
+def test_a_start_that_is_refused_leaves_it_stopped(world: World) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().stop("llmstack-lab-demo", 1)
+    world.engine().refuse("start", LlmstackError("device or resource busy"))
+    (outcome,) = up(world, demo)
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "device or resource busy")
+    assert not world.engine().instances["llmstack-lab-demo"].running
+
+
+def test_one_that_was_removed_before_its_start_means_another_look(world: World) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().stop("llmstack-lab-demo", 1)
+    plan = plan_up(picked(demo), seen(world))
+    world.engine().instances.clear()
+    outcomes, _ = apply(plan, world.context())
+    assert clashed(outcomes) == {demo.target}
+
+
+def test_models_are_pulled_once_their_server_runs_and_loaded_once(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3", "mistral"))
+    outcomes = up(world, ollama)
+    assert statuses(outcomes) == dict.fromkeys(("ollama@localhost", "llama3@localhost", "mistral@localhost"), "changed")
+    calls = [call for call in world.server().calls if " " in call]
+    assert sorted(calls) == sorted(
+        f"{verb} {name}" for verb in ("pull", "load", "chat") for name in ("llama3", "mistral")
+    )
+
+
+def test_a_model_that_turned_up_meanwhile_is_not_pulled_again(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    world.server().models["llama3"] = ServedModel(name="llama3", loaded=True)
+    outcomes = up(world, ollama)
+    assert statuses(outcomes) == {"ollama@localhost": "changed", "llama3@localhost": "ok"}
+    assert "pull llama3" not in world.server().calls
+
+
+def test_pulling_alone_loads_nothing(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    world.run(ollama)
+    plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
+    (outcome,), _ = apply(plan, world.context("pull"))
+    assert (outcome.status, outcome.reason) == (Status.CHANGED, "pulled")
+    (outcome,), _ = apply(plan, world.context("pull"))
+    assert (outcome.status, outcome.reason) == (Status.OK, "there")
+    assert not any(call.startswith("load") for call in world.server().calls)
+
+
+def test_a_model_cannot_be_pulled_into_a_server_that_is_gone(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    world.run(ollama)
+    plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
+    world.engine().stop("llmstack-lab-ollama", 1)
+    (outcome,), _ = apply(plan, world.context())
+    assert (outcome.exit_code, outcome.reason) == (
+        6,
+        "ollama@localhost does not run, so llama3@localhost cannot be fetched",
+    )
+
+
+def test_a_model_whose_server_does_not_get_ready_is_unhealthy(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    world.run(ollama)
+    plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
+    world.server().lives = [LOADING]
+    (outcome,), _ = apply(plan, world.context())
+    assert outcome.reason == "weights: not ready after 60 s: 503 loading model"
+
+
+def test_a_lazy_server_without_a_port_is_refused_in_words(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",), port=None)
+    world.run(ollama)
+    fetch = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
+    (outcome,), _ = apply(fetch, world.context())
+    assert (outcome.exit_code, outcome.reason) == (6, "ollama@localhost publishes no port")
+
+
+def test_models_of_an_external_server_are_pulled_by_its_address(world: World) -> None:
+    far = world.want("far", "lazy", models=("llama3",), url="http://127.0.0.1:9")
+    observed = Observed(lives={far.target: world.server(9).lives[0]}, served={far.target: ()})
+    outcomes, _ = apply(plan_up(picked(far), observed), world.context())
+    assert statuses(outcomes) == {"far@localhost": "ok", "llama3@localhost": "changed"}
+    assert "pull llama3" in world.server(9).calls
+
+
+def test_down_of_a_model_unloads_it(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    world.run(ollama)
+    world.server().models["llama3"] = ServedModel(name="llama3", loaded=True)
+    observed = Observed(instances=seen(world).instances, served={ollama.target: tuple(world.server().models.values())})
+    plan = plan_down([Picked(ollama, ollama.placement.models, by_model=True)], observed)
+    (outcome,), _ = apply(plan, world.context("down"), down=True)
+    assert (outcome.status, outcome.reason) == (Status.CHANGED, "unloaded")
+    assert world.server().models["llama3"].loaded is False
+    assert world.engine().instances["llmstack-lab-ollama"].running
+
+
+def chain(world: World) -> Sequence[Wanted]:
+    db = world.want("db", "page", port=None)
+    gate = world.want("gate", "page", port=9000, depends_on=("db",))
+    page = world.want("page", "page", port=3000, depends_on=("gate",))
+    return db, gate, page
+
+
+def test_what_others_depend_on_is_ready_first_and_stops_last(world: World) -> None:
+    wanted = chain(world)
+    assert set(statuses(up(world, *wanted)).values()) == {"changed"}
+    starts = [name for verb, name in world.engine().calls if verb == "start"]
+    assert starts == ["llmstack-lab-db", "llmstack-lab-gate", "llmstack-lab-page"]
+    down(world, *wanted)
+    stops = [name for verb, name in world.engine().calls if verb == "stop"]
+    assert stops == list(reversed(starts))
+    assert world.engine().instances == {}
+
+
+def test_a_failure_skips_its_dependants_and_only_them(world: World) -> None:
+    wanted = (*chain(world), world.want("other", "page", port=4000))
+    world.server(9000).lives = [LOADING]
+    outcomes = up(world, *wanted)
+    assert statuses(outcomes) == {
+        "db@localhost": "changed",
+        "gate@localhost": "unhealthy",
+        "page@localhost": "skipped",
+        "other@localhost": "changed",
+    }
+    skipped = next(outcome for outcome in outcomes if outcome.status is Status.SKIPPED)
+    assert skipped.reason == "gate@localhost unhealthy"
+    assert RunResult(task="up", outcomes=outcomes).exit_code == 6
+
+
+def test_two_failures_of_different_kinds_have_no_code_in_common(world: World) -> None:
+    first, second = world.want("first", port=1), world.want("second", port=2)
+    world.engine().occupy(1, "nginx")
+    world.server(2).lives = [LOADING]
+    outcomes = up(world, first, second)
+    assert RunResult(task="up", outcomes=outcomes).exit_code == 1
+
+
+def test_a_service_waits_for_the_one_of_its_own_host(world: World) -> None:
+    near, far = world.want("db", "page", port=5), world.want("db", "page", port=6, host="far")
+    page = world.want("page", "page", port=7, depends_on=("db",))
+    world.server(6).lives = [LOADING]
+    assert statuses(up(world, near, far, page)) == {
+        "db@localhost": "changed",
+        "db@far": "unhealthy",
+        "page@localhost": "changed",
+    }
+
+
+def test_a_service_waits_for_another_host_where_its_own_has_none(world: World) -> None:
+    far, page = world.want("db", "page", port=6, host="far"), world.want("page", "page", depends_on=("db",))
+    world.server(6).lives = [LOADING]
+    assert statuses(up(world, far, page))["page@localhost"] == "skipped"
+
+
+def test_steps_of_one_target_keep_their_order() -> None:
+    target = Target("demo", "localhost")
+    actions = [
+        Action(kind=ActionKind.REMOVE, target=target, reason="x"),
+        Action(kind=ActionKind.CREATE, target=target, reason="y"),
+    ]
+    assert [step.after for step in steps_of(Plan(tuple(actions)), down=False)] == [(), (0,)]
+
+
+@pytest.mark.parametrize("forks", [1, 8])
+def test_ctrl_c_rolls_back_what_is_under_way_and_starts_nothing_new(world: World, forks: int) -> None:
+    wanted = chain(world)
+    context = world.context(forks=forks)
+    server = world.server(9000)
+    server.lives = [LOADING]
+    server.before = lambda _: context.interrupted.set()
+    plan = plan_up(picked(*wanted), seen(world))
+    outcomes, interrupted = apply(plan, context)
+    assert interrupted
+    assert statuses(outcomes) == {"db@localhost": "changed", "gate@localhost": "failed", "page@localhost": "skipped"}
+    assert set(world.engine().instances) == {"llmstack-lab-db"}
+    assert outcomes[1].exit_code == 130
+    assert outcomes[2].reason == "interrupted"
+
+
+def test_ctrl_c_in_the_main_thread_asks_the_workers_to_end(world: World) -> None:
+    demo = world.want()
+    server = world.server()
+    server.lives = [LOADING]
+
+    def press_once(_: str) -> None:
+        if len(server.calls) == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    server.before = press_once
+    world.clock.sleep = lambda seconds: time.sleep(0.001)  # type: ignore[method-assign]
+    outcomes, interrupted = apply(plan_up(picked(demo), seen(world)), world.context())
+    assert interrupted
+    assert outcomes[0].exit_code == 130, outcomes
+    assert world.engine().instances == {}
+
+
+def test_the_deadline_of_the_run_is_an_outcome_of_its_own(world: World) -> None:
+    context = world.context(deadline=-1.0)
+    (outcome,) = up(world, world.want(), context=context)
+    assert (outcome.exit_code, world.engine().instances) == (124, {})
+
+
+def test_a_name_that_somebody_took_in_between_is_found_with_what_it_held_up(world: World) -> None:
+    wanted = chain(world)
+    world.engine().refuse("create", LlmstackError("the name is taken", conflict=True))
+    outcomes = up(world, *wanted)
+    assert clashed(outcomes) == {item.target for item in wanted}
+    assert clashed(outcomes[2:]) == set()
+
+
+def test_a_check_changes_nothing_and_says_what_would(world: World) -> None:
+    wanted = chain(world)
+    world.run(wanted[0])
+    plan = plan_up(picked(*wanted), seen(world))
+    outcomes = check_only(plan)
+    assert [outcome.status for outcome in outcomes] == [Status.OK, Status.WOULD_CHANGE, Status.WOULD_CHANGE]
+    refused = Action(kind=ActionKind.REFUSED, target=wanted[0].target, reason="no", error=refuse())
+    assert check_only(Plan((refused,)))[0].status is Status.UNHEALTHY
+
+
+def test_each_target_counts_once_in_the_recap() -> None:
+    target, other = Target("demo", "localhost"), Target("x", "far")
+    outcomes = [
+        Outcome(target=target, status=Status.CHANGED, reason="removed"),
+        Outcome(target=target, status=Status.OK, reason="kept"),
+        Outcome(target=other, status=Status.FAILED, reason="first"),
+        Outcome(target=other, status=Status.SKIPPED, reason="second"),
+    ]
+    found = by_target(outcomes)
+    assert [outcome.reason for outcome in found] == ["kept", "first"]
+    recap = RunResult(task="up", outcomes=found).recap()
+    assert recap == {"localhost": {Status.OK: 1}, "far": {Status.FAILED: 1}}
+
+
+def test_an_outcome_takes_the_time_of_its_action(world: World) -> None:
+    world.server().lives = [LOADING] * 40 + world.server().lives
+    (outcome,) = up(world, world.want())
+    assert 900 < outcome.ms < 1200
