@@ -22,6 +22,7 @@ lint: ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/mypy plugins/*.py benchmarks
 
 format: ## let ruff put the code in order
 	@scripts/setup.sh dev

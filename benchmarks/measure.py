@@ -89,7 +89,5 @@ def private_env(room: Path) -> dict[str, str]:
 def machine() -> str:
     """Cores, memory, system and Python; no names."""
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), {gib:.0f} GiB, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}"
-    )
+    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])} ({platform.machine()})"
+    return f"{os.cpu_count()} cores, {gib:.0f} GiB, {system}, Python {platform.python_version()}"

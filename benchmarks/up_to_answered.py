@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +35,10 @@ def measure() -> Benchmark:
     with tempfile.TemporaryDirectory(prefix="llmstack-bench-") as folder:
         room = Path(folder)
         (room / "inventory.yaml").write_text(INVENTORY, encoding="utf-8")
-        subjects = {"bare server": _bare, "llmstack up": partial(_up, llmstack, room, private_env(room))}
+        subjects: dict[str, Callable[[], float]] = {
+            "bare server": _bare,
+            "llmstack up": partial(_up, llmstack, room, private_env(room)),
+        }
         runs = in_turn(subjects, REPETITIONS)
     return Benchmark(title="From up to answered", note=NOTE, seconds=runs)
 
