@@ -137,7 +137,8 @@ def _option_problems(inventory: Inventory, path: KeyPath, options: type, raw: An
 
 
 def _better(mistake: OptionMistake) -> str | None:
-    return nearest(mistake.name, mistake.choices) if mistake.unknown else ", ".join(mistake.choices) or None
+    near = nearest(mistake.name, mistake.choices) if mistake.unknown else None
+    return near or ", ".join(mistake.choices) or None
 
 
 def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry: Registry) -> Wanted:
