@@ -159,6 +159,17 @@ def test_a_restart_between_two_looks_is_a_crash(world: World) -> None:
     assert ladder.why.restarts == 1
 
 
+def test_an_answer_of_somebody_else_on_the_same_port_is_none(world: World) -> None:
+    wanted = world.want()
+    there = world.run(wanted)
+    world.engine().occupy(8080, "python (pid 7)")
+    ladder = Climb(context=world.context(), wanted=wanted, target=wanted.target, there=there).climb()
+    assert marks(ladder.rungs) == {"port": False}
+    assert ladder.why is not None
+    assert "python (pid 7)" in ladder.why.summary
+    assert ladder.why.do
+
+
 def test_an_instance_that_somebody_removed_is_told(world: World) -> None:
     server = world.server()
     server.lives = [LOADING]

@@ -1,0 +1,169 @@
+"""What is asked before a plan: instances everywhere, their models, what must be fetched."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from llmstack.core.context import client_of
+from llmstack.core.desired import Wanted
+from llmstack.core.facts import with_facts
+from llmstack.core.observe import Observed, elsewhere, in_parallel, observe, places_of, sort_out
+from llmstack.core.select import Picked
+from llmstack.domain.instance import Need
+from llmstack.domain.secret import Secret
+from llmstack.domain.server import ServedModel
+from llmstack.errors import (
+    PluginError,
+    PreflightError,
+    SecretError,
+    UnhealthyError,
+    UnreachableError,
+)
+from tests.unit.core.world import REFUSED, World, refuse
+
+
+def picked(*wanted: Wanted) -> list[Picked]:
+    return [Picked(item, item.placement.models) for item in wanted]
+
+
+def seen(world: World) -> Observed:
+    return sort_out([row for engine in world.engines.values() for row in engine.instances.values()], {})
+
+
+def test_hosts_are_asked_in_parallel_and_errors_are_results(world: World) -> None:
+    wanted = [world.want("a", host=f"h{number}") for number in range(6)]
+    for item in wanted:
+        world.run(item)
+    world.engine("h3").refuse("observe", UnreachableError("no route"))
+    rows, errors = observe(places_of(wanted), world.context().engine_of, "lab", 4)
+    assert {row.host for row in rows} == {"h0", "h1", "h2", "h4", "h5"}
+    assert list(errors) == [("h3", "docker")]
+
+
+def test_parallel_work_really_overlaps_and_keeps_its_order() -> None:
+    gate = threading.Barrier(3, timeout=10)
+    assert in_parallel(lambda n: (gate.wait(), n)[1], [1, 2, 3], 3) == [1, 2, 3]
+
+
+def test_what_is_not_where_it_is_wanted_is_looked_for_elsewhere(world: World) -> None:
+    lost, there = world.want("lost", engine="process"), world.want("there", port=1)
+    away, external = world.want("away", host="far"), world.want("ext", "lazy", url="http://x:1")
+    world.run(there)
+    found = replace(seen(world), errors={("far", "docker"): UnreachableError("no")})
+    places = elsewhere((lost, there, away, external), found, ("docker", "process"))
+    assert list(places) == [("localhost", "docker")]
+
+
+def facts(world: World, *wanted: Wanted, task: str = "up") -> Observed:
+    return with_facts(picked(*wanted), seen(world), world.context(task))
+
+
+def test_what_runs_as_wanted_is_asked_nothing_but_its_models(world: World) -> None:
+    demo, ollama = world.want(), world.want("ollama", "lazy", port=2, models=("llama3",))
+    world.run(demo)
+    world.run(ollama)
+    world.server(2).models["llama3"] = ServedModel(name="llama3")
+    found = facts(world, demo, ollama)
+    assert world.engine().calls == []
+    assert world.server(8080).calls == []
+    assert found.served[ollama.target] == (ServedModel(name="llama3"),)
+    assert found.served[demo.target] is None
+
+
+def test_a_lazy_server_that_does_not_answer_or_has_no_port_tells_no_models(world: World) -> None:
+    ollama, portless = world.want("ollama", "lazy", port=2), world.want("q", "lazy", port=None)
+    world.run(ollama)
+    world.run(portless)
+    world.server(2).errors["models"] = refuse()
+    found = facts(world, ollama, portless)
+    assert (found.served[ollama.target], found.served[portless.target]) == (None, None)
+
+
+def test_what_must_be_fetched_or_cannot_start_is_found_before(world: World) -> None:
+    one, two = world.want("one"), world.want("two", port=2)
+    world.engine().lack("one", Need(kind="image", name="i:1"))
+    found = facts(world, one, two)
+    assert [need.name for need in found.needs[one.target]] == ["i:1"]
+    world.engine().refuse("missing", PreflightError("no program"), times=None)
+    found = facts(world, one)
+    assert found.broken[one.target].message == "no program"
+
+
+def test_a_plugin_that_raises_while_it_looks_is_named(world: World) -> None:
+    one, two = world.want("one"), world.want("two", "page", port=2)
+
+    def preflight(spec: object) -> None:
+        raise KeyError("x")
+
+    world.types["loader"].preflight = preflight  # type: ignore[method-assign, assignment]
+    found = facts(world, one, two)
+    assert isinstance(found.broken[one.target], PluginError)
+    assert two.target not in found.broken
+
+
+def test_a_secret_that_cannot_be_read_breaks_its_own_service_alone(world: World) -> None:
+    def read() -> str:
+        raise SecretError("the secret env:KEY is not set")
+
+    one, two = world.want("one"), world.want("two", port=2)
+    assert one.spec is not None
+    world.run(replace(one, spec=replace(one.spec, secrets={"KEY": Secret("env:KEY", lambda: "x")})))
+    wanted = replace(one, spec=replace(one.spec, secrets={"KEY": Secret("env:KEY", read)}))
+    found = facts(world, wanted, two)
+    assert isinstance(found.broken[one.target], SecretError)
+    assert two.target not in found.broken
+
+
+def test_external_services_are_looked_at_once(world: World) -> None:
+    far, quiet = (
+        world.want("far", "lazy", url="http://127.0.0.1:1"),
+        world.want("quiet", "lazy", url="http://127.0.0.1:2"),
+    )
+    world.server(2).lives = [REFUSED]
+    found = facts(world, far, quiet)
+    assert (found.lives[far.target].life, found.lives[quiet.target].life) == ("ready", "silent")
+    assert (found.served[far.target], found.served[quiet.target]) == ((), None)
+
+
+def test_what_is_off_or_wrong_is_asked_nothing(world: World) -> None:
+    off = world.want("off", enabled=False)
+    wrong = replace(world.want("wrong", "lazy", url="http://127.0.0.1:1"), error=PluginError("broken"), type=None)
+    found = facts(world, off, wrong)
+    assert (found.broken, found.lives, world.engine().calls) == ({}, {}, [])
+
+
+def test_going_down_needs_no_preflight(world: World) -> None:
+    demo = world.want()
+    facts(world, demo, task="down")
+    assert world.engine().calls == []
+
+
+def test_places_that_could_not_be_asked_have_no_facts(world: World) -> None:
+    demo = world.want()
+    observed = Observed(errors={("localhost", "docker"): UnreachableError("no")})
+    assert with_facts(picked(demo), observed, world.context()).needs == {}
+
+
+@pytest.mark.parametrize("value", ["plain", Secret("env:KEY", lambda: "plain")])
+def test_a_client_gets_the_key_of_its_service(world: World, value: str | Secret) -> None:
+    kind, keys = world.types["loader"], []
+    kind.api_key_env = "KEY"  # type: ignore[misc]
+    kind.client = lambda url, key, options: keys.append(key)  # type: ignore[method-assign, assignment, func-returns-value]
+    client_of(world.want(env={"KEY": value}), "http://x")
+    assert keys == ["plain"]
+
+
+def test_a_client_that_a_plugin_cannot_make_is_the_plugins_fault(world: World) -> None:
+    def client(url: str, key: str | None, options: object) -> None:
+        raise TypeError("no")
+
+    world.types["loader"].client = client  # type: ignore[method-assign, assignment]
+    with pytest.raises(PluginError, match="plugin 'loader' raised TypeError: no"):
+        client_of(world.want(), "http://x")
+    with pytest.raises(UnhealthyError, match="has no type"):
+        client_of(replace(world.want(), type=None), "http://x")
+    with pytest.raises(PluginError, match="broken"):
+        client_of(replace(world.want(), type=None, error=PluginError("broken")), "http://x")

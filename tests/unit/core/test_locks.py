@@ -1,0 +1,65 @@
+"""Places that a plan changes are held."""
+
+from __future__ import annotations
+
+from llmstack.core.context import Context
+from llmstack.core.locks import held, place_of, refuse_held
+from llmstack.core.observe import places_of
+from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.target import Target
+from llmstack.errors import (
+    InterruptedRunError,
+    LlmstackError,
+    LockedError,
+)
+from tests.unit.core.world import World
+
+
+def take(world: World, context: Context, wait_s: float = 0.0) -> dict[tuple[str, str], LlmstackError]:
+    places = places_of(world.all.values())
+    with held(places, context, "lab", "me", wait_s) as refused:
+        return dict(refused)
+
+
+def test_a_place_that_somebody_holds_is_refused_and_the_others_are_held(world: World) -> None:
+    world.want("a", host="h1")
+    world.want("a", host="h2")
+    with world.engine("h1").lock("lab", "somebody", 60):
+        refused = take(world, world.context())
+    assert list(refused) == [("h1", "docker")]
+    assert isinstance(refused["h1", "docker"], LockedError)
+    with world.engine("h2").lock("lab", "me", 60):
+        pass
+
+
+def test_a_lock_is_waited_for_as_long_as_told(world: World) -> None:
+    world.want()
+    with world.engine().lock("lab", "somebody", 5):
+        assert take(world, world.context(), wait_s=10) == {}
+        assert 5 <= world.clock.monotonic() < 6
+
+
+def test_waiting_for_a_lock_can_be_interrupted(world: World) -> None:
+    world.want()
+    context = world.context()
+    context.interrupted.set()
+    with world.engine().lock("lab", "somebody", 60):
+        (error,) = take(world, context, wait_s=10).values()
+    assert isinstance(error, InterruptedRunError)
+
+
+def test_actions_of_a_refused_place_are_refused_and_what_changes_nothing_goes_on(world: World) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    target = demo.target
+    error = LockedError("locked by somebody")
+    actions = (
+        Action(kind=ActionKind.REMOVE, target=target, reason="r", observed=there),
+        Action(kind=ActionKind.CREATE, target=target, reason="c", spec=demo.spec),
+        Action(kind=ActionKind.KEEP, target=target, reason="k", observed=there),
+        Action(kind=ActionKind.FETCH, target=Target("llama3", "localhost"), reason="f"),
+    )
+    found = refuse_held(Plan(actions), {("localhost", "docker"): error}).actions
+    assert [action.kind.value for action in found] == ["refused", "refused", "keep", "fetch"]
+    assert found[0].error is error
+    assert place_of(actions[3]) is None
