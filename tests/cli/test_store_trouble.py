@@ -1,0 +1,92 @@
+"""A store that cannot be used: said with code 11, the store untouched, the engine too where nothing was begun."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk
+
+MS_NOEXEC = 8
+
+
+@pytest.fixture
+def newer(desk: Desk) -> Path:
+    """A store that a later version has migrated."""
+    desk.good("sync")
+    path = Path(desk.env["LLMSTACK_STORE"])
+    with closing(sqlite3.connect(path)) as store, store:
+        store.execute("pragma user_version = 99")
+    return path
+
+
+def content(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as store:
+        return list(store.iterdump())
+
+
+def test_a_store_of_a_newer_version_is_refused_and_stays_as_it_is(newer: Path, desk: Desk, door: str) -> None:
+    before = content(newer)
+    for task in ("up", "down", "sync"):
+        ran = desk.run(task, "-o", "json", door=door)
+        assert (ran.code, ran.json["rc"]) == (11, 11)
+        assert "newer" in ran.err
+    assert content(newer) == before
+    assert desk.engine.observe(None) == ()
+
+
+def test_who_only_looks_goes_without_it(newer: Path, desk: Desk, door: str) -> None:
+    ran = desk.good("status", "-o", "names", door=door)
+    assert ran.out == "llama3@localhost\nmistral@localhost\n"
+    assert "the store cannot be read" in ran.err
+    assert "not noted in the store" in desk.run("health", "-m", "llama3", door=door).err
+
+
+def test_a_file_that_is_no_store_is_refused(desk: Desk) -> None:
+    path = Path(desk.env["LLMSTACK_STORE"])
+    path.write_text("my diary", encoding="utf-8")
+    ran = desk.run("up")
+    assert ran.code == 11
+    assert path.read_text(encoding="utf-8") == "my diary"
+    assert desk.engine.observe(None) == ()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of two megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: mounts a small disk")
+    place = tmp_path / "small"
+    place.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", str(place).encode(), b"tmpfs", MS_NOEXEC, b"size=2m") != 0:
+        pytest.skip(f"cannot mount a small disk: {os.strerror(ctypes.get_errno())}")
+    yield place
+    libc.umount2(str(place).encode(), 2)
+
+
+def fill(place: Path) -> None:
+    with (place / "rest").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(65536)):
+            pass
+
+
+def test_a_full_disk_under_the_store_is_told_before_anything_is_started(
+    make_desk: Callable[..., Desk], small_disk: Path, door: str
+) -> None:
+    desk = make_desk(LLMSTACK_STORE=str(small_disk / "store.db"))
+    fill(small_disk)
+    ran = desk.run("up", door=door)
+    assert ran.code == 11
+    assert "full" in ran.err
+    assert str(small_disk) in ran.err
+    assert desk.engine.observe(None) == ()
+    (small_disk / "rest").unlink()
+    desk.good("up", "-m", "llama3", door=door)
