@@ -16,6 +16,8 @@ from types import FrameType
 from llmstack.cli.pipes import hang_up
 from llmstack.errors import BUG, SIGINT, SIGPIPE, SIGTERM, LlmstackError
 
+_TERMINATED = threading.Event()
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -29,9 +31,13 @@ class Door:
 
 def guarded(body: Callable[[], int], door: Door) -> int:
     """Run `body` and return its exit code, or that of its error once it is told. Never raises Exception."""
-    with _sigterm_raises() as terminated:
-        code = _guarded(body, door)
-    return SIGTERM if terminated and code == SIGINT else code
+    with _sigterm_raises():
+        return final(_guarded(body, door))
+
+
+def final(code: int) -> int:
+    """The exit code of a run: what SIGTERM stopped ends with its own."""
+    return SIGTERM if _TERMINATED.is_set() and code == SIGINT else code
 
 
 def _guarded(body: Callable[[], int], door: Door) -> int:
@@ -91,19 +97,19 @@ def _write_trace(error: Exception) -> str:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[list[int]]:
-    """While it lasts, SIGTERM is Ctrl-C by another name; the list tells whether it came."""
-    came: list[int] = []
+def _sigterm_raises() -> Iterator[None]:
+    """While it lasts, SIGTERM is Ctrl-C by another name; `_TERMINATED` tells whether it came."""
 
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        _TERMINATED.set()
         raise KeyboardInterrupt
 
+    _TERMINATED.clear()
     if threading.current_thread() is not threading.main_thread():
-        yield came
+        yield
         return
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield came
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)

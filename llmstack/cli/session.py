@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from llmstack.cli.guard import final
 from llmstack.cli.options import Options, selection
 from llmstack.domain.selection import Selection, Settings
 from llmstack.errors import OK
@@ -89,16 +90,16 @@ class Session:
         from llmstack.ui.console import put
         from llmstack.ui.formats import write_json, write_names
 
-        out = self.streams.out
+        out, code = self.streams.out, final(report.exit_code)
         with nullcontext() if self.reads_only else _forgiving():
             if self.options.output == "json":
-                write_json(out, report.as_json())
+                write_json(out, {**report.as_json(), "rc": code})
             elif self.options.output == "names":
                 write_names(out, targets)
             else:
                 put(out, draw())
             out.file.flush()
-        return report.exit_code
+        return code
 
     def document(self, document: Mapping[str, object]) -> int:
         """Write the one JSON document of a task that went well; returns 0."""
