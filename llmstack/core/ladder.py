@@ -1,7 +1,5 @@
-"""Climb the readiness ladder: prove, rung by rung, that an instance or a model really answers.
-
-The container is looked at before the network, deadlines follow progress, and every failure says why.
-"""
+"""Climb the readiness ladder: the container is looked at before the network, deadlines follow progress, and every
+failure says why."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
-from llmstack.errors import ServerError
+from llmstack.errors import PreflightError, ServerError
 from llmstack.modeltype import Family
 from llmstack.protocols import Client, LazyClient
 
@@ -143,9 +141,19 @@ class Climb:
 
     def _note_life(self, seen: Liveness) -> None:
         if (seen.port or seen.life is not Life.SILENT) and not self._has(Rung.PORT):
+            self._own_port()
             self.note(Rung.PORT)
         if seen.life in (Life.LOADING, Life.READY) and not self._has(Rung.API):
             self.note(Rung.API)
+
+    def _own_port(self) -> None:
+        """Who answers must be this instance, not somebody who took its port while it was starting."""
+        spec = self.there.spec if self.there and not self.wanted.external else None
+        try:
+            if spec:
+                self.context.engine(self.wanted).check_port(spec)
+        except PreflightError as error:
+            raise _FellError(Rung.PORT, Why(summary=error.message, do=error.hint)) from error
 
     def _look(self, rung: Rung) -> None:
         """Look at the container before the network: dead or restarted since the last look is a failure."""
@@ -213,7 +221,7 @@ class Climb:
         if not answer.text.strip():
             why = self.why(self.there, "the server answered with nothing")
             raise _FellError(Rung.ANSWERED, why)
-        self.note(Rung.ANSWERED, _figures(answer), answer=answer, ms=ms)
+        self.note(Rung.ANSWERED, answer.figures, answer=answer, ms=ms)
 
     def _device(self, served: ServedModel | None) -> None:
         device = by_server(served)
@@ -289,9 +297,3 @@ def ask(client: Client, model: str, monotonic: Callable[[], float]) -> Answer:
                 clock=chunk.clock,
             )
     raise ServerError("the answer ended early", kind="cut")
-
-
-def _figures(answer: Answer) -> str:
-    first = f"first token {answer.first_token_ms:.0f} ms" if answer.first_token_ms is not None else ""
-    rate = f"{answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s is not None else ""
-    return " · ".join(part for part in (first, rate) if part)

@@ -31,6 +31,13 @@ class Answer:
     tokens_per_s: float | None = None
     clock: str = "client"
 
+    @property
+    def figures(self) -> str:
+        """What is known of its speed, in words."""
+        first = f"first token {self.first_token_ms:.0f} ms" if self.first_token_ms is not None else ""
+        rate = f"{self.tokens_per_s:.0f} tokens/s" if self.tokens_per_s is not None else ""
+        return " · ".join(part for part in (first, rate) if part)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RungResult:

@@ -106,10 +106,10 @@ class ProcessEngine:
         error = port is not None and processes.bind_error(spec.bind, port)
         if not port or not error:
             return
-        holders = [listener for listener in processes.listeners() if listener.port == port]
+        holders = processes.holders(spec.bind, port)
         mine = self.inspect(spec.name)
         own = processes.tree(mine.pid, mine.id) if mine and mine.running else {}
-        if holders and all(holder.pid in own for holder in holders):
+        if own and all(holder.pid in own for holder in holders):
             return
         raise _port_error(spec, port, error, holders)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from llmstack.domain.usage import Usage
+from llmstack.engines.addresses import ANYWHERE
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
 
@@ -52,6 +53,12 @@ def _listener(port: int, address: str, pid: int | None) -> Listener:
             process = psutil.Process(pid)
             return Listener(port, address, pid, process.name(), process.create_time())
     return Listener(port, address, pid)
+
+
+def holders(address: str, port: int) -> list[Listener]:
+    """Who stands in the way of listening there: on that address, or on all of them."""
+    found = [listener for listener in listeners() if listener.port == port]
+    return found if address in ANYWHERE else [one for one in found if one.address in (address, *ANYWHERE)]
 
 
 def bind_error(address: str, port: int) -> OSError | None:

@@ -167,7 +167,6 @@ def test_an_answer_of_somebody_else_on_the_same_port_is_none(world: World) -> No
     assert marks(ladder.rungs) == {"port": False}
     assert ladder.why is not None
     assert "python (pid 7)" in ladder.why.summary
-    assert ladder.why.do
 
 
 def test_an_instance_that_somebody_removed_is_told(world: World) -> None:
