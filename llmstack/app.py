@@ -193,7 +193,7 @@ class App:
         except NoInventoryError:
             if self.settings.inventory:
                 raise
-            return strangers_report(self.engines, context)
+            return strangers_report(self.engines, context, self.registry)
         observed = self._observe(picked, context, facts=False)
         orphans = self._orphans(observed) if selection.everything else ()
         report = status_report(picked, observed, orphans, context, self._last_ladder(context))

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
 from llmstack.core.desired import EXTERNAL, Wanted
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
 from llmstack.core.remember import full_instance, keep_row
 from llmstack.core.select import Picked
-from llmstack.core.status import LastLadder, orphan_row, rows_of, stranger_row
+from llmstack.core.status import LastLadder, found_row, orphan_row, rows_of, stranger_row
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
-from llmstack.domain.report import StatusReport, SyncReport
+from llmstack.domain.report import StatusReport, StatusRow, SyncReport
 from llmstack.domain.stored import StoredLadder, StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError
+from llmstack.modeltype.registry import Registry
 from llmstack.protocols import Engine, Ledger
 
 
@@ -71,12 +73,12 @@ def _looks(wanted: Sequence[Wanted], observed: Observed, context: Context) -> di
     return {item.target: seen for item, seen in zip(items, found, strict=True)}
 
 
-def strangers_report(engines: Engines, context: Context) -> StatusReport:
-    """Without an inventory: whatever serves models on this machine, ours or not."""
+def strangers_report(engines: Engines, context: Context, registry: Registry) -> StatusReport:
+    """Without an inventory: whatever serves models on this machine; ours say by their labels how to look at them."""
     here = Host(name="localhost")
     places = {("localhost", kind): here for kind in ("process", "docker")}
     instances, errors = observe(places, engines.get, None, context.forks)
-    rows = [stranger_row(there, _url(engines, here, there)) for there in instances]
+    rows = in_parallel(lambda there: _ours(there, context, registry), list(instances), context.forks)
     for place in places:
         if place not in errors:
             rows += [
@@ -84,6 +86,11 @@ def strangers_report(engines: Engines, context: Context) -> StatusReport:
             ]
     real = [error for error in errors.values() if not isinstance(error, UnreachableError)]
     return StatusReport(rows=tuple(rows), errors=tuple(real), inventory=None)
+
+
+def _ours(there: Instance, context: Context, registry: Registry) -> StatusRow:
+    wanted = wanted_of(there, registry)
+    return found_row(there, try_look(context, wanted, there) if wanted else Look(state=there.state))
 
 
 def _url(engines: Engines, here: Host, there: Instance) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from llmstack.core.desired import Wanted
 from llmstack.core.look import Look, ModelLook, look_at_model
@@ -74,6 +75,13 @@ def orphan_row(there: Instance) -> StatusRow:
     """An instance of the stack that the inventory does not know."""
     detail = f"{describe(there)}; not in the inventory: llmstack down --orphans removes it"
     return _bare(there, detail, ours=True)
+
+
+def found_row(there: Instance, seen: Look) -> StatusRow:
+    """An instance of ours that was found without an inventory."""
+    models = tuple(there.spec.models) if there.spec else ()
+    row = _bare(there, seen.detail, ours=True, url=seen.url)
+    return replace(row, state=seen.state, version=seen.version, model=models[0] if len(models) == 1 else None)
 
 
 def stranger_row(there: Instance, url: str | None) -> StatusRow:
