@@ -81,6 +81,7 @@ def _await_signal(_server: object) -> NoReturn:
     signal.set_wakeup_fd(writer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    print("serving; ends on SIGTERM", file=sys.stderr, flush=True)  # noqa: T201 - a server's log
     os.read(reader, 1)
     os._exit(0)
 

@@ -60,7 +60,7 @@ def test_ci_runs_exactly_make_test() -> None:
 
 
 def test_make_help_names_every_target() -> None:
-    run = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in run.stdout.splitlines()}
     phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY: "))
     assert listed == set(phony.removeprefix(".PHONY: ").split())
