@@ -28,13 +28,13 @@ COMMON: tuple[FailureRule, ...] = (
         "use a newer `image:` or server",
     ),
     FailureRule(
-        r"invalid magic|not in GGUF format|invalid file magic|not a GGUF",
+        r"invalid magic|failed to read magic|not in GGUF format|invalid file magic|not a GGUF",
         "The model file is not a GGUF file.",
         "fetch the model file again, or correct `source:`",
     ),
     FailureRule(
         r"exceeds file size|not within (the )?file bounds|corrupted or incomplete|(file|model) (is |was )?truncated|"
-        r"unexpected end of file",
+        r"failed to read (key-value pairs|tensor info)|unexpected end of file",
         "The model file is cut off.",
         "fetch the model file again",
     ),
@@ -65,14 +65,15 @@ COMMON: tuple[FailureRule, ...] = (
     ),
     FailureRule(
         r"(invalid|unknown|unrecognized) (argument|option)|error while handling argument|unrecognized arguments",
-        "The server does not know one of its arguments.",
+        "The server does not accept one of its arguments.",
         "correct `args:` or `options:`",
     ),
     FailureRule(r"permission denied", "The server may not use a file or port.", "check the rights of what is mounted"),
 )
 
 _ERROR_LINE = re.compile(
-    r"\b(error|fatal|failed|exception|panic|cannot|could not|unable|denied|killed)\b", re.IGNORECASE
+    r"^(?!.*level=(WARN|DEBUG)\b).*\b(error|fatal|failed|exception|panic|cannot|could not|unable|denied|killed)\b",
+    re.IGNORECASE,
 )
 
 

