@@ -20,7 +20,7 @@ from llmstack.core.health import health
 from llmstack.core.locks import held, place_of, refuse_held
 from llmstack.core.observe import Observed, Place, elsewhere, observe, places_of, sort_out
 from llmstack.core.plan import plan_down, plan_pull, plan_up
-from llmstack.core.remember import remember
+from llmstack.core.remember import Recorder, remember
 from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
 from llmstack.core.select import Picked, pick
 from llmstack.core.status import LastLadder
@@ -127,6 +127,7 @@ class App:
         if check:
             return RunResult(task=task, outcomes=check_only(plan), ms=self._since_ms(began))
         run_id = self.store.begin_run(task, self.settings.command)
+        context.sink = Recorder(self.sink, self.store, run_id)
         outcomes, interrupted = self._apply(plan, look, context)
         result = RunResult(
             task=task,
@@ -281,7 +282,7 @@ class App:
     def _orphans(self, observed: Observed) -> tuple[Instance, ...]:
         """Instances of the stack whose service the inventory does not have on that host."""
         known = {item.target for item in self.wanted}
-        return tuple(there for there in observed.rows() if there.target not in known)
+        return tuple(sorted((row for row in observed.rows() if row.target not in known), key=lambda row: row.target))
 
     def _host(self, name: str) -> Host:
         return self.inventory.hosts.get(name) or Host(name=name)

@@ -9,12 +9,30 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import PREVIOUS, in_parallel
+from llmstack.domain.event import Event
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import ActionKind
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import LlmstackError
-from llmstack.protocols import Ledger
+from llmstack.errors import LlmstackError, StoreError
+from llmstack.protocols import Ledger, Sink
+
+
+class Recorder:
+    """A listener that also keeps the events of a run in the store, for as long as the store takes them."""
+
+    def __init__(self, sink: Sink, ledger: Ledger, run_id: str) -> None:
+        self._sink, self._run_id = sink, run_id
+        self._ledger: Ledger | None = ledger
+
+    def emit(self, event: Event) -> None:
+        """Keep it and pass it on."""
+        try:
+            if self._ledger:
+                self._ledger.record(self._run_id, event)
+        except StoreError:  # told once at the end of the run, where its result cannot be noted either
+            self._ledger = None
+        self._sink.emit(event)
 
 
 def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:

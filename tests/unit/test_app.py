@@ -1,0 +1,537 @@
+"""The verbs, end to end: a real inventory and store over engines and servers in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from llmstack.app import App
+from llmstack.domain.clock import SystemClock
+from llmstack.domain.event import Event, EventType
+from llmstack.domain.host import Host
+from llmstack.domain.instance import State
+from llmstack.domain.outcome import RunResult, Status
+from llmstack.domain.plan import ActionKind
+from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.server import ServedModel
+from llmstack.errors import (
+    ConfigError,
+    InventoryError,
+    LlmstackError,
+    LockedError,
+    NoInventoryError,
+    NoMatchError,
+    StoreError,
+    UnreachableError,
+)
+from llmstack.testing import FakeEngine
+from tests.unit.core.world import LOADING, World, statuses
+
+ALL = Selection()
+
+TEXT = """
+llmstack: 1
+stack: lab
+services:
+  ollama: {type: lazy, port: 11434}
+  page: {type: page, port: 3000, depends_on: [ollama]}
+models:
+  demo: {type: loader, port: auto}
+  llama3: {service: ollama}
+"""
+
+
+class Book:
+    """Engines of the world; a process elsewhere than here cannot be."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.closed = world, False
+
+    def get(self, host: Host, kind: str) -> FakeEngine:
+        if kind == "process" and host.name != "localhost":
+            raise ConfigError("the process engine runs on this machine only")
+        return self.world.engine(host.name, kind)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Types:
+    """A registry of the world's types."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.world.types)
+
+    def get(self, name: str) -> Any:
+        return self.world.types.get(name)
+
+
+class Bench:
+    """A folder with an inventory, and apps over it: one per run, as on the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world, self.folder, self.apps = World(), folder, list[App]()
+        self.inventory = str(folder / "inventory.yaml")
+        self.write(TEXT)
+
+    def write(self, text: str) -> None:
+        Path(self.inventory).write_text(dedent(text))
+
+    def app(self, **settings: Any) -> App:
+        given = {"inventory": self.inventory, "store": str(self.folder / "store.db"), **settings}
+        app = App(Settings(**given), self.world.ears, clock=self.world.clock)
+        app.engines, app.registry = Book(self.world), Types(self.world)  # type: ignore[assignment]
+        self.apps.append(app)
+        return app
+
+    def writes(self) -> list[tuple[str, str]]:
+        return [write for engine in self.world.engines.values() for write in engine.writes]
+
+    def forget(self) -> None:
+        for engine in self.world.engines.values():
+            engine.calls.clear()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    for app in bench.apps:
+        app.close()
+
+
+def recap(result: RunResult) -> dict[str, int]:
+    return {status.value: count for counts in result.recap().values() for status, count in counts.items()}
+
+
+def test_up_makes_all_of_it_true_and_up_again_changes_nothing(bench: Bench) -> None:
+    first = bench.app().up(ALL)
+    assert statuses(first.outcomes) == dict.fromkeys(
+        ("ollama@localhost", "llama3@localhost", "page@localhost", "demo@localhost"), "changed"
+    )
+    assert first.exit_code == 0
+    bench.forget()
+    second = bench.app().up(ALL)
+    assert recap(second) == {"ok": 4}
+    assert bench.writes() == []
+
+
+def test_the_store_is_not_needed_for_a_right_plan(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.forget()
+    result = bench.app(store=str(bench.folder / "another.db")).up(ALL, check=True)
+    assert {outcome.status for outcome in result.outcomes} == {Status.OK}
+    assert not (bench.folder / "another.db").exists()
+    assert bench.writes() == []
+
+
+def test_a_check_writes_nothing_and_needs_no_lock_and_no_store(bench: Bench) -> None:
+    with bench.world.engine().lock("lab", "somebody", 60):
+        bench.forget()
+        result = bench.app(store="/proc/no/store.db").up(ALL, check=True)
+    assert {outcome.status for outcome in result.outcomes} == {Status.WOULD_CHANGE}
+    assert bench.writes() == []
+    (event,) = bench.world.ears.of(EventType.PLAN)
+    assert len(event.data["plan"].actions) == 4  # type: ignore[attr-defined]
+
+
+def test_down_leaves_nothing_and_down_again_is_fine(bench: Bench) -> None:
+    bench.app().up(ALL)
+    result = bench.app().down(ALL)
+    assert recap(result) == {"changed": 3}
+    assert bench.world.engine().instances == {}
+    assert recap(bench.app().down(ALL)) == {"ok": 3}
+    assert {row.state for row in bench.app().store.models()} == {State.ABSENT}
+
+
+def test_down_of_everything_checks_first_what_it_would_do(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.forget()
+    assert recap(bench.app().down(ALL, check=True)) == {"would_change": 3}
+    assert bench.writes() == []
+
+
+def test_pull_starts_nothing(bench: Bench) -> None:
+    bench.app().up(Selection(services=("ollama",)))
+    bench.world.server(11434).models.clear()
+    bench.forget()
+    result = bench.app().pull(Selection(models=("llama3", "demo")))
+    assert statuses(result.outcomes) == {"llama3@localhost": "changed", "demo@localhost": "ok"}
+    assert [verb for verb, _ in bench.writes()] == []
+
+
+def test_a_picked_model_brings_what_it_depends_on(bench: Bench) -> None:
+    result = bench.app().up(Selection(services=("page",)))
+    assert list(statuses(result.outcomes)) == ["ollama@localhost", "page@localhost"]
+
+
+def test_an_unknown_name_changes_nothing(bench: Bench) -> None:
+    with pytest.raises(NoMatchError, match="Did you mean 'llama3'"):
+        bench.app().up(Selection(models=("lama3",)))
+    assert bench.world.engines == {}
+
+
+def test_a_run_is_remembered_with_its_outcomes(bench: Bench) -> None:
+    app = bench.app(command="llmstack up --model demo")
+    result = app.up(Selection(models=("demo",)))
+    (run,) = app.store.runs()
+    assert (run.id, run.task, run.command, run.exit_code) == (result.run_id, "up", "llmstack up --model demo", 0)
+    assert run.items[0]["target"] == "demo@localhost"
+    kept = [event.type.value for event in app.store.events(run.id)]
+    assert kept == ["start", *["rung"] * 7, "result"]
+    (row,) = app.store.models()
+    assert (row.name, row.status, row.port, row.stack) == ("demo", "active", 8080, "lab")
+
+
+def test_a_moved_service_leaves_no_twin_on_its_old_engine(bench: Bench) -> None:
+    only = "llmstack: 1\nstack: lab\nmodels: {{demo: {{type: loader, engine: {}}}}}\n"
+    bench.write(only.format("process"))
+    bench.app().up(ALL)
+    bench.write(only.format("docker"))
+    result = bench.app().up(ALL)
+    assert recap(result) == {"changed": 1}
+    assert bench.world.engine(kind="process").instances == {}
+    assert bench.world.engine().instances["llmstack-lab-demo"].running
+
+
+def test_an_engine_that_is_not_there_is_no_place_where_a_service_could_have_been(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nmodels: {demo: {type: loader, engine: process}}\n")
+    bench.world.engine().refuse("observe", UnreachableError("docker is not running"), times=None)
+    assert recap(bench.app().up(ALL)) == {"changed": 1}
+
+
+def test_orphans_are_removed_when_asked_for_on_every_host(bench: Bench) -> None:
+    bench.write(
+        "llmstack: 1\nstack: lab\nall: {hosts: {localhost: {}, far: {}}}\n"
+        "services: {a: {type: page, hosts: localhost}, b: {type: page, hosts: far}}\n"
+    )
+    bench.app().up(ALL)
+    bench.write(
+        "llmstack: 1\nstack: lab\nall: {hosts: {localhost: {}, far: {}}}\n"
+        "services: {a: {type: page, hosts: localhost}}\n"
+    )
+    assert recap(bench.app().down(Selection(services=("a",)), check=True)) == {"would_change": 1}
+    result = bench.app().down(Selection(services=("a",)), orphans=True)
+    assert statuses(result.outcomes) == {"a@localhost": "changed", "b@far": "changed"}
+    assert bench.world.engine("far").instances == {}
+
+
+def test_orphans_of_a_host_that_cannot_be_asked_are_a_warning(bench: Bench) -> None:
+    bench.write("llmstack: 1\nall: {hosts: {localhost: {}, far: {}}}\nservices: {a: {type: page, hosts: localhost}}\n")
+    bench.world.engine("far").refuse("observe", UnreachableError("no route"), times=None)
+    assert bench.app().down(ALL, orphans=True).exit_code == 0
+    assert [event.message for event in bench.world.ears.of(EventType.WARNING)] == ["far was not asked: no route"]
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_that_somebody_holds_refuses_with_7_and_changes_nothing(bench: Bench) -> None:
+    with bench.world.engine().lock("lab", "somebody", 60):
+        bench.forget()
+        result = bench.app().up(Selection(models=("demo",)))
+    assert result.exit_code == 7
+    assert isinstance(result.outcomes[0].error, LockedError)
+    assert [verb for verb, _ in bench.writes()] == ["lock"]
+
+
+def test_a_lock_on_one_host_leaves_the_others_going_on(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nall: {hosts: {a: {}, b: {}}}\nservices: {x: {type: page, hosts: all}}\n")
+    with bench.world.engine("a").lock("lab", "somebody", 60):
+        result = bench.app().up(ALL)
+    assert statuses(result.outcomes) == {"x@a": "failed", "x@b": "changed"}
+    assert result.exit_code == 7
+
+
+def test_what_runs_as_wanted_needs_no_lock(bench: Bench) -> None:
+    bench.app().up(ALL)
+    with bench.world.engine().lock("lab", "somebody", 60):
+        assert bench.app().up(ALL).exit_code == 0
+
+
+def test_a_host_that_is_down_is_an_outcome_and_the_others_go_on(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nall: {hosts: {a: {}, b: {}}}\nservices: {x: {type: page, hosts: all}}\n")
+    bench.world.engine("a").refuse("*", UnreachableError("no route"), times=None)
+    result = bench.app().up(ALL)
+    assert (statuses(result.outcomes), result.exit_code) == ({"x@a": "unreachable", "x@b": "changed"}, 4)
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "pull"])
+def test_a_store_that_cannot_be_used_stops_a_run_before_anything_changes(bench: Bench, verb: str) -> None:
+    bench.app().up(ALL)
+    (bench.folder / "store.db").write_bytes(b"this is no database, but it is long enough" * 50)
+    bench.world.server(11434).models.clear()
+    bench.forget()
+    with pytest.raises(StoreError):
+        getattr(bench.app(), verb)(ALL)
+    assert bench.writes() == []
+    assert bench.world.server(11434).models == {}
+
+
+def test_a_store_that_cannot_begin_a_run_stops_it_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = bench.app()
+    full = StoreError("the disk is full")
+
+    def begin_run(task: str, command: str) -> str:
+        raise full
+
+    monkeypatch.setattr(app.store, "begin_run", begin_run)
+    with pytest.raises(StoreError):
+        app.up(ALL)
+    assert bench.writes() == []
+
+
+def test_a_broken_store_takes_nothing_from_status_and_health(bench: Bench) -> None:
+    bench.app().up(ALL)
+    (bench.folder / "store.db").write_bytes(b"this is no database, but it is long enough" * 50)
+    report = bench.app().status(ALL)
+    assert {row.state for row in report.rows} == {State.READY}
+    result = bench.app().health(ALL)
+    assert (result.exit_code, result.run_id) == (0, None)
+    warnings = [event.message for event in bench.world.ears.of(EventType.WARNING)]
+    assert [text.split(":")[0] for text in warnings] == ["the store cannot be read", "not noted in the store"]
+
+
+def test_what_was_done_stands_when_it_cannot_be_noted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = bench.app()
+
+    def end_run(run_id: str, result: RunResult) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(app.store, "end_run", end_run)
+    assert app.up(ALL).exit_code == 0
+    (warning,) = bench.world.ears.of(EventType.WARNING)
+    assert warning.message == "not noted in the store: the disk is full"
+
+
+def test_events_that_the_store_does_not_take_are_still_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, tried = bench.app(), []
+
+    def record(run_id: str, event: Event) -> None:
+        tried.append(event)
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(app.store, "record", record)
+    assert app.up(Selection(models=("demo",))).exit_code == 0
+    assert len(tried) == 1
+    assert bench.world.ears.of(EventType.RESULT)
+
+
+def test_a_notice_of_the_store_is_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmstack.store.place.network_kind", lambda *_: "nfs4")
+    bench.app().up(Selection(services=("page",)))
+    assert "network file system" in bench.world.ears.of(EventType.WARNING)[0].message
+
+
+def test_a_name_that_was_taken_in_between_means_one_more_look(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nservices: {x: {type: page}, y: {type: page, depends_on: [x], port: 81}}\n")
+    engine = bench.world.engine()
+    real = engine.create
+
+    def taken(spec: Any) -> Any:
+        engine.create = real  # type: ignore[method-assign]
+        real(spec)
+        engine.start(spec.name)
+        return real(spec)
+
+    engine.create = taken  # type: ignore[method-assign]
+    result = bench.app().up(ALL)
+    assert statuses(result.outcomes) == {"x@localhost": "ok", "y@localhost": "changed"}
+    assert result.exit_code == 0
+
+
+def test_a_name_that_is_taken_again_and_again_is_a_failure(bench: Bench) -> None:
+    bench.write("llmstack: 1\nservices: {x: {type: page}}\n")
+    bench.world.engine().refuse("create", LlmstackError("the name is taken", conflict=True), times=None)
+    result = bench.app().up(ALL)
+    assert (result.exit_code, len(result.outcomes)) == (1, 1)
+    assert [verb for verb, _ in bench.writes()].count("create") == 2
+
+
+def test_a_killed_replace_is_finished_by_the_next_up(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nservices: {x: {type: page, image: 'x:1'}}\n")
+    bench.app().up(ALL)
+    bench.world.engine().rename("llmstack-lab-x", "llmstack-lab-x.prev")
+    bench.write("llmstack: 1\nstack: lab\nservices: {x: {type: page, image: 'x:2'}}\n")
+    assert bench.app().status(ALL).rows[0].state is State.READY
+    assert recap(bench.app().up(ALL)) == {"changed": 1}
+    (there,) = bench.world.engine().instances.values()
+    assert (there.container_name, there.image, there.running) == ("llmstack-lab-x", "x:2", True)
+    assert [row.container_name for row in bench.app().store.models()] == ["llmstack-lab-x"]
+
+
+def test_ctrl_c_takes_back_what_was_under_way(bench: Bench) -> None:
+    app = bench.app()
+    server = bench.world.server(8080)
+    server.lives = [LOADING]
+    contexts = []
+    real = app.context
+
+    def context(task: str, **more: Any) -> Any:
+        contexts.append(real(task, **more))
+        return contexts[-1]
+
+    app.context = context  # type: ignore[method-assign]
+    server.before = lambda _: contexts[-1].interrupted.set()
+    result = app.up(Selection(models=("demo",)))
+    assert (result.interrupted, result.exit_code) == (True, 130)
+    assert bench.world.engine().instances == {}
+    assert app.store.runs()[0].exit_code == 130
+
+
+def test_the_time_out_of_a_run_is_124(bench: Bench) -> None:
+    bench.world.server(8080).lives = [LOADING]
+    result = bench.app(timeout_s=30.0).up(Selection(models=("demo",)))
+    assert (result.exit_code, bench.world.engine().instances) == (124, {})
+    assert 30_000 <= result.ms < 32_000
+
+
+def test_one_service_with_a_missing_file_does_not_stop_the_others(bench: Bench) -> None:
+    from llmstack.modeltype.registry import Registry
+
+    bench.write(
+        "llmstack: 1\nservices: {box: {type: container, image: 'b:1'}}\nmodels: {demo: {type: llamacpp, source: gone.gguf}}\n"
+    )
+    app = bench.app()
+    app.registry = Registry()
+    up = app.up(ALL)
+    assert (statuses(up.outcomes), up.exit_code) == ({"box@localhost": "changed", "demo@localhost": "failed"}, 9)
+    rows = {row.service: row for row in app.status(ALL).rows}
+    assert "gone.gguf is not there" in rows["demo"].detail
+    assert rows["box"].state is State.READY
+    assert app.down(ALL).exit_code == 0
+    assert bench.world.engine().instances == {}
+
+
+# -- verbs that only look ----------------------------------------------------------------------------------------------
+
+
+def test_health_proves_and_changes_nothing(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.server(11434).models["llama3"] = ServedModel(name="llama3", size_bytes=1, loaded=False)
+    bench.forget()
+    app = bench.app()
+    result = app.health(ALL)
+    assert recap(result) == {"ok": 4}
+    assert bench.writes() == []
+    assert result.run_id is not None
+    assert app.store.run(result.run_id).task == "health"  # type: ignore[union-attr]
+    llama3 = next(outcome for outcome in result.outcomes if outcome.target.name == "llama3")
+    assert llama3.ladder is not None
+    assert llama3.ladder.rungs[-1].detail == "on demand"
+    assert app.health(Selection(models=("llama3",)), deep=True).exit_code == 0
+    assert "chat llama3" in bench.world.server(11434).calls
+
+
+def test_health_of_a_crash_is_6_sync_tells_it_and_up_repairs_it(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nmodels: {demo: {type: loader, restart: 'no'}}\n")
+    bench.app().up(ALL)
+    bench.world.engine().crash("llmstack-lab-demo", 137)
+    health = bench.app().health(ALL)
+    assert health.exit_code == 6
+    assert health.outcomes[0].reason == "running: crashed, exit 137"
+    assert bench.app().sync().differences == ()
+    assert bench.app().store.models()[0].state is State.CRASHED
+    assert recap(bench.app().up(ALL)) == {"changed": 1}
+    assert bench.app().health(ALL).exit_code == 0
+
+
+def test_sync_finds_out_by_itself_and_repairs_the_store_alone(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.engine().stop("llmstack-lab-demo", 1)
+    bench.forget()
+    report = bench.app().sync(check=True)
+    assert [str(one.target) for one in report.differences] == ["demo@localhost"]
+    assert bench.app().sync().changed == 1
+    assert bench.app().sync().differences == ()
+    assert bench.writes() == []
+
+
+def test_status_shows_orphans_unless_something_was_picked(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.write("llmstack: 1\nstack: lab\nservices: {ollama: {type: lazy, port: 11434}}\n")
+    rows = bench.app().status(ALL).rows
+    assert [(row.service, row.wanted) for row in rows] == [("ollama", True), ("demo", False), ("page", False)]
+    assert len(bench.app().status(Selection(services=("ollama",))).rows) == 1
+
+
+def test_status_names_its_inventory(bench: Bench) -> None:
+    assert bench.app().status(ALL).inventory == bench.inventory
+
+
+def test_logs_and_questions_reach_what_is_picked(bench: Bench) -> None:
+    bench.app().up(Selection(models=("demo",)))
+    bench.world.engine().say("llmstack-lab-demo", "hello")
+    lines = list(bench.app().logs(Selection(models=("demo",)), tail=5))
+    assert [line for _, line in lines] == ["hello"]
+    chunks = bench.app().ask(Selection(models=("demo",)), "why?")
+    assert "".join(chunk.text for chunk in chunks) == "42"
+
+
+def test_without_an_inventory_status_still_shows_what_serves_models_here(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.app().up(Selection(models=("demo",)))
+    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
+    report = bench.app(inventory=None).status(ALL)
+    assert ([row.service for row in report.rows], report.inventory) == (["demo"], None)
+    with pytest.raises(NoInventoryError):
+        bench.app(inventory=None).up(ALL)
+    with pytest.raises(ConfigError):
+        bench.app(inventory="gone.yaml").status(ALL)
+
+
+def test_a_wrong_inventory_stops_every_verb(bench: Bench) -> None:
+    bench.write("llmstack: 1\nservices: {x: {type: nosuch}}\n")
+    for verb in ("up", "down", "pull", "health", "status"):
+        with pytest.raises(InventoryError):
+            getattr(bench.app(), verb)(ALL)
+    assert bench.world.engines == {}
+
+
+def test_two_ups_at_the_same_moment_make_one_instance(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nservices: {x: {type: page}}\n")
+    gate = threading.Barrier(2, timeout=10)
+    results: list[RunResult] = []
+
+    def run() -> None:
+        app = bench.app()
+        app.clock = SystemClock()
+        real = app.context
+
+        def context(task: str, **more: Any) -> Any:
+            gate.wait()
+            return real(task, **more)
+
+        app.context = context  # type: ignore[method-assign]
+        results.append(app.up(ALL))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(bench.world.engine().instances) == 1
+    assert {result.exit_code for result in results} <= {0, 7}
+    assert 0 in {result.exit_code for result in results}
+
+
+def test_closing_lets_go_of_engines_and_store(bench: Bench) -> None:
+    app = bench.app()
+    app.up(ALL)
+    app.close()
+    assert app.engines.closed  # type: ignore[attr-defined]
+    App(Settings(), bench.world.ears).close()
+
+
+def test_an_action_of_a_host_that_left_the_inventory_finds_its_engine(bench: Bench) -> None:
+    assert bench.app()._host("gone") == Host(name="gone")
+    assert ActionKind.REMOVE.changes
