@@ -7,42 +7,43 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmstack.cli.flags import COMMON, MAX_TOKENS, PROMPT, SELECT, TIMEOUT, output
-from llmstack.cli.options import STDIN
+from llmstack.cli.flags import MAX_TOKENS, MODEL, OUTPUT, OUTPUT_JSON, PROMPT, SELECT, TIMEOUT
+from llmstack.cli.picked import STDIN
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
-from llmstack.errors import UsageError
+from llmstack.errors import OK, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.ladder import Answer
     from llmstack.domain.server import ChatChunk
 
 
-@verb(*SELECT, PROMPT, MAX_TOKENS, output("json"), TIMEOUT, *COMMON, kind="answer", reads_only=True)
+@verb(*SELECT, PROMPT, MAX_TOKENS, OUTPUT_JSON, TIMEOUT, kind="answer", reads_only=True)
 def ask(session: Session) -> int:
-    """Ask one model: the answer to stdout as it comes, its figures to stderr."""
+    """Ask one model; its answer is shown as it comes."""
+    from dataclasses import asdict
+
     from llmstack.ui.rungs import figure_lines
 
-    options, picked = session.options, session.selection
+    picked = session.selection
     if len(picked.models) > 1:
         raise UsageError(f"one question goes to one model, not to {', '.join(picked.models)}", "pick one with --model")
-    prompt = _prompt(options.prompt, names_piped=STDIN in options.models)
-    with session.app() as app:
-        answer = _stream(session, app.ask(picked, prompt, max_tokens=options.max_tokens))
-    if options.output == "json":
-        item = {name: getattr(answer, name) for name in answer.__slots__}
-        return session.document({"v": 1, "kind": "answer", "rc": 0, "items": [item], "errors": []})
-    session.talk(figure_lines(answer))
-    return 0
-
-
-def _prompt(given: str | None, *, names_piped: bool) -> str:
-    if given is None and (names_piped or sys.stdin is None or sys.stdin.isatty()):
-        raise UsageError("there is nothing to ask", 'give --prompt "...", or pipe the question in')
-    prompt = sys.stdin.read() if given is None else given
+    given = session[PROMPT]
+    prompt = _piped(session) if given is None else given
     if not prompt.strip():
         raise UsageError("the question is empty", 'give --prompt "...", or pipe the question in')
-    return prompt
+    with session.app() as app:
+        answer = _stream(session, app.ask(picked, prompt, max_tokens=session[MAX_TOKENS]))
+    if session[OUTPUT] == "json":
+        return session.answer(session.document([asdict(answer)]))
+    session.talk(figure_lines(answer))
+    return OK
+
+
+def _piped(session: Session) -> str:
+    if STDIN in session[MODEL] or sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("there is nothing to ask", 'give --prompt "...", or pipe the question in')
+    return sys.stdin.read()
 
 
 def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
@@ -51,9 +52,8 @@ def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
     from llmstack.domain.server import ChatChunk
     from llmstack.ui.clean import block
 
-    out = session.streams.out.file if session.options.output == "text" else None
-    start, first_ms, parts = time.monotonic(), None, []
-    last = ChatChunk()
+    out = session.streams.out.file if session[OUTPUT] == "text" else None
+    start, first_ms, parts, last = time.monotonic(), None, [], ChatChunk()
     try:
         for last in chunks:
             if last.text and first_ms is None:

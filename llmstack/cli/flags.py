@@ -4,29 +4,30 @@ value is a usage error through both doors."""
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from invoke.parser.argument import Argument
 
-OUTPUT_VARIABLE = "LLMSTACK_OUTPUT"
+from llmstack.errors import ConfigError, UsageError
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """`--name` (`-short`); `read` turns text into the value of the field of Options, and raises ValueError saying what
-    would be right. `env` names the variable that gives a default."""
+class Flag(NamedTuple, Generic[T]):
+    """`--name` (`-short`), whose value is a T. `kind` is bool for a switch, list for a flag that may be given again;
+    `read` turns text into a value, and raises ValueError saying what would be right; `env` names the variable that
+    gives a default."""
 
     name: str
-    field: str
     help: str
+    default: T
+    read: Callable[[str], Any] = str
     short: str | None = None
-    kind: type = str
-    default: object = None
-    read: Callable[[str], object] = str
     env: str | None = None
+    kind: type = str
 
     @property
     def key(self) -> str:
@@ -34,29 +35,57 @@ class Flag:
         return self.name.replace("-", "_")
 
     @property
-    def takes_value(self) -> bool:
-        """Whether a word follows it."""
-        return self.kind is not bool
+    def spellings(self) -> tuple[str, ...]:
+        """The words for it; a switch that is on by default can only be switched off."""
+        long = f"--no-{self.name}" if self.default is True else f"--{self.name}"
+        return (long, f"-{self.short}") if self.short else (long,)
 
     def argument(self) -> Argument:
         """As Invoke's parser wants it; never positional, no short flag but the one given."""
         names = (self.name, self.short) if self.short else (self.name,)
-        dashed = self.key if "-" in self.name else None
-        default = None if self.takes_value else self.default
         told = f"{self.help} Default: ${self.env}." if self.env else self.help
+        default = self.default if self.kind is bool else None
+        dashed = self.key if "-" in self.name else None
         return Argument(names=names, kind=self.kind, default=default, help=told, attr_name=dashed)
+
+    def value(self, given: Any) -> Any:
+        """The T that Invoke's value (None where the flag was not given) or the environment means.
+
+        Raises UsageError for what cannot be, ConfigError where it is the environment's fault.
+        """
+        if self.kind is bool:
+            return self.default if given is None else given
+        if self.kind is list:
+            return tuple(self._read(item, f"--{self.name}", UsageError) for item in given or ())
+        if given is not None:
+            return self._read(given, f"--{self.name}", UsageError)
+        from_environ = os.environ.get(self.env) if self.env else None
+        return self._read(from_environ, str(self.env), ConfigError) if from_environ else self.default
+
+    def _read(self, text: str, source: str, error: type[UsageError | ConfigError]) -> Any:
+        try:
+            return self.read(text)
+        except ValueError as trouble:
+            raise error(f"{source} cannot be '{text}'", str(trouble)) from trouble
 
 
 def one_of(*words: str) -> Callable[[str], str]:
     """Reads one of `words`."""
 
     def read(text: str) -> str:
-        if text in words:
-            return text
-        near = get_close_matches(text, words, n=1)
-        raise ValueError(f"did you mean '{near[0]}'?" if near else f"it is one of: {' '.join(words)}")
+        if text not in words:
+            raise ValueError(near(text, words) or f"it is one of: {' '.join(words)}")
+        return text
 
     return read
+
+
+def near(word: str, words: Iterable[str]) -> str | None:
+    """`did you mean 'up'?`, when something is near."""
+    from llmstack.domain.names import nearest
+
+    found = nearest(word, words)
+    return f"did you mean '{found}'?" if found else None
 
 
 def name(text: str) -> str:
@@ -94,71 +123,51 @@ def count(least: int) -> Callable[[str], int]:
     return read
 
 
-MODEL = Flag(name="model", short="m", field="models", kind=list, read=name, help="Model NAME; may be given again.")
-SERVICE = Flag(
-    name="service", short="s", field="services", kind=list, read=name, help="Service NAME; may be given again."
-)
-HOST = Flag(name="host", short="l", field="hosts", kind=list, read=name, help="Host or group NAME; may be given again.")
-INVENTORY = Flag(
-    name="inventory",
-    short="i",
-    field="inventory",
-    read=name,
-    env="LLMSTACK_INVENTORY",
-    help="Inventory FILE instead of inventory.yaml.",
-)
-STORE = Flag(
-    name="store", field="store", read=name, env="LLMSTACK_STORE", help="Store FILE; `:memory:` remembers nothing."
-)
-QUIET = Flag(name="quiet", short="q", field="quiet", kind=bool, default=False, help="Say nothing but errors.")
-COLOR = Flag(
-    name="color",
-    field="color",
-    default="auto",
-    read=one_of("auto", "always", "never"),
-    env="LLMSTACK_COLOR",
-    help="Colour: auto, always or never.",
-)
-CHECK = Flag(name="check", field="check", kind=bool, default=False, help="Show what would be done, and change nothing.")
-DIFF = Flag(name="diff", field="diff", kind=bool, default=False, help="Show each field that differs.")
-TIMEOUT = Flag(
-    name="timeout",
-    field="timeout_s",
-    read=positive_seconds,
-    env="LLMSTACK_TIMEOUT",
-    help="Time for the whole run: seconds, or 90s, 5m, 1h.",
-)
-LOCK_WAIT = Flag(
-    name="lock-wait",
-    field="lock_wait_s",
-    default="0",
-    read=seconds,
-    env="LLMSTACK_LOCK_WAIT",
-    help="Time to wait for another run to end: seconds, or 90s, 5m, 1h.",
-)
-WAIT = Flag(name="wait", field="wait", kind=bool, default=True, help="Wait until each model has really answered.")
-DEEP = Flag(name="deep", field="deep", kind=bool, default=False, help="Load and ask models that are not loaded, too.")
-ORPHANS = Flag(
-    name="orphans", field="orphans", kind=bool, default=False, help="Also what is no longer in the inventory."
-)
-TAIL = Flag(name="tail", field="tail", read=count(0), help="Only the last NUMBER of lines.")
-FOLLOW = Flag(name="follow", field="follow", kind=bool, default=False, help="Go on with new lines until Ctrl-C.")
-PROMPT = Flag(name="prompt", field="prompt", help="What to ask; read from standard input if left out.")
-MAX_TOKENS = Flag(name="max-tokens", field="max_tokens", read=count(1), help="End the answer after NUMBER tokens.")
+def names(flag: str, short: str, help_: str) -> Flag[tuple[str, ...]]:
+    """A flag that picks names."""
+    return Flag(flag, f"{help_} NAME; may be given again.", (), name, short, kind=list)
 
 
-def output(*formats: str) -> Flag:
-    """`--output`, with the formats that a task knows."""
-    return Flag(
-        name="output",
-        short="o",
-        field="output",
-        default="text",
-        read=one_of("text", *formats),
-        env=OUTPUT_VARIABLE,
-        help=f"Format of the answer: {', '.join(('text', *formats))}.",
-    )
+def switch(flag: str, help_: str, *, default: bool = False, short: str | None = None) -> Flag[bool]:
+    """A flag without a value."""
+    return Flag(flag, help_, default, short=short, kind=bool)
 
+
+def output(*formats: str) -> Flag[str]:
+    """`--output`, with the formats that a task knows besides text."""
+    told = f"Format of the answer: {', '.join(('text', *formats))}."
+    return Flag("output", told, "text", one_of("text", *formats), "o", env="LLMSTACK_OUTPUT")
+
+
+MODEL = names("model", "m", "Model")
+SERVICE = names("service", "s", "Service")
+HOST = names("host", "l", "Host or group")
+INVENTORY = Flag[str | None](
+    "inventory", "Inventory FILE instead of inventory.yaml.", None, name, "i", env="LLMSTACK_INVENTORY"
+)
+STORE = Flag[str | None]("store", "Store FILE; `:memory:` remembers nothing.", None, name, env="LLMSTACK_STORE")
+COLOR = Flag[str](
+    "color", "Colour: auto, always or never.", "auto", one_of("auto", "always", "never"), env="LLMSTACK_COLOR"
+)
+QUIET = switch("quiet", "Say nothing but errors.", short="q")
+OUTPUT = output("json", "names")
+OUTPUT_JSON = output("json")
+CHECK = switch("check", "Show what would be done, and change nothing.")
+DIFF = switch("diff", "Show each field that differs.")
+WAIT = switch("wait", "Wait until each model has really answered.", default=True)
+DEEP = switch("deep", "Load and ask models that are not loaded, too.")
+ORPHANS = switch("orphans", "Also what is no longer in the inventory.")
+FOLLOW = switch("follow", "Go on with new lines until Ctrl-C.")
+DURATION = "seconds, or 90s, 5m, 1h."
+TIMEOUT = Flag[float | None](
+    "timeout", f"Time for the whole run: {DURATION}", None, positive_seconds, env="LLMSTACK_TIMEOUT"
+)
+LOCK_WAIT = Flag[float](
+    "lock-wait", f"Time to wait for another run to end: {DURATION}", 0.0, seconds, env="LLMSTACK_LOCK_WAIT"
+)
+TAIL = Flag[int | None]("tail", "Only the last NUMBER of lines.", None, count(0))
+MAX_TOKENS = Flag[int | None]("max-tokens", "End the answer after NUMBER tokens.", None, count(1))
+PROMPT = Flag[str | None]("prompt", "What to ask; read from standard input if left out.", None)
 
 SELECT = (MODEL, SERVICE, HOST)
 COMMON = (INVENTORY, STORE, COLOR, QUIET)

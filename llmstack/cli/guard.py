@@ -1,4 +1,4 @@
-"""The one place where what went wrong becomes text and an exit code."""
+"""The one place where what went wrong becomes an exit code."""
 
 from __future__ import annotations
 
@@ -7,32 +7,19 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-from llmstack.cli.pipes import hang_up
 from llmstack.errors import BUG, SIGINT, SIGPIPE, SIGTERM, LlmstackError
 
 _TERMINATED = threading.Event()
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """How errors are told: `spelled` is the word for our program, `kind` of the JSON document (None without one)."""
-
-    spelled: str = "invoke"
-    color: str = "auto"
-    kind: str | None = None
-    task: str = ""
-
-
-def guarded(body: Callable[[], int], door: Door) -> int:
-    """Run `body` and return its exit code, or that of its error once it is told. Never raises Exception."""
+def guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -> int:
+    """Run `body` and return its exit code, or that of its error, which is handed to `tell`. Never raises Exception."""
     with _sigterm_raises():
-        return final(_guarded(body, door))
+        return final(_guarded(body, tell))
 
 
 def final(code: int) -> int:
@@ -40,37 +27,40 @@ def final(code: int) -> int:
     return SIGTERM if _TERMINATED.is_set() and code == SIGINT else code
 
 
-def _guarded(body: Callable[[], int], door: Door) -> int:
+@contextmanager
+def unread() -> Iterator[None]:
+    """Nobody may be reading what is written meanwhile."""
+    try:
+        yield
+    except BrokenPipeError:
+        _hang_up()
+
+
+def _guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -> int:
     try:
         return body()
     except LlmstackError as error:
-        return tell(error, door)
+        with unread():
+            tell(error)
+        return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return SIGINT
     except BrokenPipeError:
-        hang_up()
+        _hang_up()
         return SIGPIPE
     except Exception as error:  # noqa: BLE001 - the user gets one line and a file, never a traceback
         sys.stderr.write(f"{_bug_line(error)}\n")
         return BUG
 
 
-def tell(error: LlmstackError, door: Door) -> int:
-    """Show `error` on stderr, and as the task's document on stdout where one was asked for; returns its exit code."""
-    from llmstack.ui.console import open_streams, put
-    from llmstack.ui.formats import error_document, write_json
-    from llmstack.ui.problems import error_lines
-
-    streams = open_streams(door.color, door.spelled)
-    put(streams.err, error_lines(error, streams))
-    if door.kind:
-        try:
-            write_json(streams.out, error_document(door.kind, door.task, error))
-            streams.out.file.flush()
-        except BrokenPipeError:
-            hang_up()
-    return error.exit_code
+def _hang_up() -> None:
+    """Send what is left for stdout nowhere, so that nothing else fails on it, the interpreter's own last flush
+    included."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _bug_line(error: Exception) -> str:
@@ -85,6 +75,8 @@ def _bug_line(error: Exception) -> str:
 
 
 def _write_trace(error: Exception) -> str:
+    import traceback
+
     from platformdirs import user_state_path
 
     folder = user_state_path("llmstack")

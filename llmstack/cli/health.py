@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import COMMON, DEEP, SELECT, TIMEOUT, output
+from llmstack.cli.flags import DEEP, OUTPUT, SELECT, TIMEOUT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, output("json", "names"), DEEP, TIMEOUT, *COMMON, reads_only=True)
+@verb(*SELECT, OUTPUT, DEEP, TIMEOUT, reads_only=True)
 def health(session: Session) -> int:
-    """Prove that each model answers, and say why one does not; changes nothing.
+    """Prove that each model answers, or say why not; changes nothing.
 
     A model that is loaded on demand stays unloaded, unless --deep asks for it.
     """
@@ -18,8 +18,7 @@ def health(session: Session) -> int:
 
     screen = session.screen(keep="none")
     with session.app(screen) as app:
-        result = app.health(session.selection, deep=session.options.deep)
-    targets = [outcome.target for outcome in result.outcomes]
-    code = session.answer(result, targets, lambda: report_lines(result.outcomes, screen.abouts, session.streams))
+        result = app.health(session.selection, deep=session[DEEP])
+    code = session.answer(result.as_json(), report_lines(result.outcomes, screen.abouts, session.streams))
     session.talk(recap_lines(result))
     return code

@@ -2,112 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from llmstack.cli.guard import final
-from llmstack.cli.options import Options, selection
-from llmstack.domain.selection import Selection, Settings
-from llmstack.errors import OK
+from llmstack.cli.flags import (
+    CHECK,
+    COLOR,
+    DIFF,
+    HOST,
+    INVENTORY,
+    LOCK_WAIT,
+    MODEL,
+    OUTPUT,
+    QUIET,
+    SERVICE,
+    STORE,
+    TIMEOUT,
+    Flag,
+    T,
+)
+from llmstack.cli.guard import final, unread
+from llmstack.cli.picked import command_line, selection
+from llmstack.errors import LlmstackError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from llmstack.app import App
     from llmstack.domain.outcome import RunResult
-    from llmstack.domain.report import StatusReport, SyncReport
-    from llmstack.domain.target import Target
+    from llmstack.domain.selection import Selection
     from llmstack.ui.blocks import Draw
     from llmstack.ui.console import Streams
     from llmstack.ui.live import RunScreen
 
 
-@dataclass(frozen=True)
 class Session:
-    """`door` is how the user spells our commands, `command` this one as it could be typed again."""
+    """`door` is how the user spells our commands, `values` what was given for `flags`, `kind` the word for the task's
+    JSON document; a task that `reads_only` may be cut off."""
 
-    task: str
-    options: Options
-    door: str = "invoke"
-    command: str = ""
-    reads_only: bool = False
+    def __init__(
+        self,
+        door: str,
+        task: str | None = None,
+        flags: Iterable[Flag[Any]] = (),
+        values: Mapping[str, Any] | None = None,
+        *,
+        kind: str = "run",
+        reads_only: bool = False,
+    ) -> None:
+        self.door, self.task, self.flags, self.values = door, task, tuple(flags), values or {}
+        self.kind, self.reads_only = kind, reads_only
+
+    def __getitem__(self, flag: Flag[T]) -> T:
+        """The value of a flag, by the task's own formats. Raises UsageError or ConfigError."""
+        own = next((own for own in self.flags if own.name == flag.name), flag)
+        value: T = own.value(self.values.get(flag.key))
+        return value
+
+    def checked(self) -> Session:
+        """Itself, once every value is known to be good. Raises UsageError or ConfigError."""
+        for flag in self.flags:
+            self[flag]
+        return self
+
+    def _leniently(self, flag: Flag[T]) -> T:
+        try:
+            return self[flag]
+        except LlmstackError:
+            return flag.default
 
     @property
     def selection(self) -> Selection:
-        """What the user picked."""
-        return selection(self.options)
+        """What the user picked. Raises UsageError."""
+        models, services, hosts = self[MODEL], self[SERVICE], self[HOST]
+        return selection(models, services, hosts)
 
     @cached_property
     def streams(self) -> Streams:
         """Both output streams."""
         from llmstack.ui.console import open_streams
 
-        return open_streams(self.options.color, self.door)
+        return open_streams(self._leniently(COLOR), self.door)
 
     def screen(self, *, draw: Draw | None = None, keep: str = "all") -> RunScreen:
         """A listener that draws on stderr; with --quiet failures only."""
         from llmstack.ui.blocks import draw_start
         from llmstack.ui.live import RunScreen
 
-        options = self.options
-        kept = "none" if options.check else "failed" if options.quiet else keep
-        return RunScreen(
-            self.streams, draw=draw or draw_start, keep=kept, diff=options.diff and not (options.check or options.quiet)
-        )
+        kept = "none" if self[CHECK] else "failed" if self[QUIET] else keep
+        diff = self[DIFF] and not (self[CHECK] or self[QUIET])
+        return RunScreen(self.streams, draw=draw or draw_start, keep=kept, diff=diff)
 
     @contextmanager
     def app(self, screen: RunScreen | None = None) -> Iterator[App]:
         """The app that does it, listened to by `screen`; closed in the end."""
         from llmstack.app import App
+        from llmstack.domain.selection import Settings
 
-        options = self.options
         settings = Settings(
-            inventory=options.inventory,
-            store=options.store,
-            timeout_s=options.timeout_s,
-            lock_wait_s=options.lock_wait_s,
-            command=self.command,
+            inventory=self[INVENTORY],
+            store=self[STORE],
+            timeout_s=self[TIMEOUT],
+            lock_wait_s=self[LOCK_WAIT],
+            command=command_line(self.door, self.task or "", self.flags, self.values),
         )
-        listener = screen or self.screen(keep="none")
-        with listener:
+        with screen or self.screen(keep="none") as listener:
             app = App(settings, listener)
             try:
                 yield app
             finally:
                 app.close()
 
-    def answer(
-        self,
-        report: RunResult | StatusReport | SyncReport,
-        targets: Iterable[Target],
-        draw: Callable[[], Iterable[Text]],
-    ) -> int:
+    def answer(self, document: Mapping[str, Any], lines: Iterable[Text] = ()) -> int:
         """Write the answer to stdout in the format asked for and return the exit code. A reader that went away ends a
         task that only reads (BrokenPipeError), but takes nothing from one that has done its work."""
         from llmstack.ui.console import put
         from llmstack.ui.formats import write_json, write_names
 
-        out, code = self.streams.out, final(report.exit_code)
-        with nullcontext() if self.reads_only else _forgiving():
-            if self.options.output == "json":
-                write_json(out, {**report.as_json(), "rc": code})
-            elif self.options.output == "names":
-                write_names(out, targets)
+        out, code, wanted = self.streams.out, final(document["rc"]), self._leniently(OUTPUT)
+        with nullcontext() if self.reads_only else unread():
+            if wanted == "json":
+                write_json(out, {**document, "rc": code})
+            elif wanted == "names":
+                write_names(out, (item["target"] for item in document["items"]))
             else:
-                put(out, draw())
+                put(out, lines)
             out.file.flush()
         return code
 
-    def document(self, document: Mapping[str, object]) -> int:
-        """Write the one JSON document of a task that went well; returns 0."""
-        from llmstack.ui.formats import write_json
+    def document(self, items: Iterable[Mapping[str, Any]], *errors: LlmstackError) -> dict[str, Any]:
+        """The JSON document of a task without a report of its own."""
+        rc = errors[0].exit_code if errors else 0
+        told = [error.as_json() for error in errors]
+        return {"v": 1, "kind": self.kind, "task": self.task, "rc": rc, "items": list(items), "errors": told}
 
-        write_json(self.streams.out, document)
-        self.streams.out.file.flush()
-        return OK
+    def tell(self, error: LlmstackError) -> None:
+        """Show what ended the task on stderr, and as its document on stdout where one was asked for."""
+        from llmstack.ui.problems import error_lines
+
+        self.complain(error_lines(error, self.streams))
+        self.answer(self.document((), error))
 
     def complain(self, lines: Iterable[Text]) -> None:
         """Write to stderr, however quiet it is to be."""
@@ -117,33 +153,19 @@ class Session:
 
     def talk(self, lines: Iterable[Text]) -> None:
         """Write to stderr, unless the user wants quiet."""
-        if not self.options.quiet:
+        if not self[QUIET]:
             self.complain(lines)
 
-    def finish(self, result: RunResult, screen: RunScreen, *, checked: bool = False) -> int:
-        """Answer with a run: its plan if it was a check, then the recap and the next step."""
-        from llmstack.ui.recap import next_step, recap_lines
-
-        targets = [outcome.target for outcome in result.outcomes]
-        code = self.answer(result, targets, lambda: self._plan(result, screen) if checked else ())
-        if not checked:
-            self.talk(recap_lines(result))
-            self.talk(next_step(result, self.streams))
-        return code
-
-    def _plan(self, result: RunResult, screen: RunScreen) -> Iterator[Text]:
+    def finish(self, result: RunResult) -> int:
+        """Answer with a run: its plan if it was a check, else the recap and the next step."""
         from llmstack.domain.plan import Plan
         from llmstack.ui.plan import plan_lines
+        from llmstack.ui.recap import next_step, recap_lines
 
-        plan = screen.plan or Plan(tuple(outcome.action for outcome in result.outcomes if outcome.action))
-        return plan_lines(plan, self.streams, diff=self.options.diff, checked=True)
-
-
-@contextmanager
-def _forgiving() -> Iterator[None]:
-    from llmstack.cli.pipes import hang_up
-
-    try:
-        yield
-    except BrokenPipeError:
-        hang_up()
+        if self[CHECK]:
+            plan = Plan(tuple(outcome.action for outcome in result.outcomes if outcome.action))
+            return self.answer(result.as_json(), plan_lines(plan, self.streams, diff=self[DIFF], checked=True))
+        code = self.answer(result.as_json())
+        self.talk(recap_lines(result))
+        self.talk(next_step(result, self.streams))
+        return code

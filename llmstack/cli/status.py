@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import COMMON, SELECT, TIMEOUT, output
+from llmstack.cli.flags import OUTPUT, SELECT, TIMEOUT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, output("json", "names"), TIMEOUT, *COMMON, kind="status", reads_only=True)
+@verb(*SELECT, OUTPUT, TIMEOUT, kind="status", reads_only=True)
 def status(session: Session) -> int:
     """Show what runs, where, and what it uses; changes nothing.
 
@@ -18,8 +18,7 @@ def status(session: Session) -> int:
 
     with session.app() as app:
         report = app.status(session.selection)
-    streams = session.streams
-    code = session.answer(report, [row.target for row in report.rows], lambda: status_lines(report, streams))
-    session.complain(trouble_lines(report.errors, streams))
-    session.talk(status_notes(report, streams))
+    code = session.answer(report.as_json(), status_lines(report, session.streams))
+    session.complain(trouble_lines(report.errors, session.streams))
+    session.talk(status_notes(report, session.streams))
     return code

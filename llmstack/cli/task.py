@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
-from llmstack.cli.flags import OUTPUT_VARIABLE, Flag
-from llmstack.cli.guard import Door, guarded
-from llmstack.cli.options import Options, command_line, read_options
+from llmstack.cli.flags import COMMON, Flag
+from llmstack.cli.guard import guarded
 from llmstack.cli.session import Session
 
-DEFAULT_DOOR = "invoke"
+Run = Callable[[Session], int]
 
 
 class Verb(Task[Callable[..., None]]):
-    """A task with the flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off."""
+    """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off."""
 
-    def __init__(
-        self, run: Callable[[Session], int], flags: tuple[Flag, ...], *, kind: str = "run", reads_only: bool = False
-    ) -> None:
+    def __init__(self, run: Run, flags: tuple[Flag[Any], ...], *, kind: str, reads_only: bool) -> None:
         self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
 
-        def body(context: Context, **values: object) -> None:
-            self.perform(str(context.config.get("llmstack", {}).get("door", DEFAULT_DOOR)), values)
+        def body(_context: Context, **values: object) -> None:
+            code = self.perform(self.session("invoke", values))
+            if code:
+                raise Exit(code=code)  # ends the chain
 
         body.__doc__, body.__name__, body.__module__ = run.__doc__, run.__name__, run.__module__
         super().__init__(body, positional=[], auto_shortflags=False)
@@ -42,25 +41,15 @@ class Verb(Task[Callable[..., None]]):
         """The flags, not the body's signature."""
         return [flag.argument() for flag in self.flags]
 
-    def options(self, values: Mapping[str, object]) -> Options:
-        """The typed flags. Raises UsageError or ConfigError."""
-        return read_options(self.flags, values)
+    def session(self, door: str, values: Mapping[str, object]) -> Session:
+        """What was asked of it."""
+        return Session(door, self.name, self.flags, values, kind=self.kind, reads_only=self.reads_only)
 
-    def perform(self, door: str, values: Mapping[str, object]) -> None:
-        """Run once. Raises Exit, which ends the chain, when the exit code is not 0."""
-        asked = values.get("output") or os.environ.get(OUTPUT_VARIABLE)
-        color = values.get("color")
-
-        def run() -> int:
-            command = command_line(door, self.name, self.flags, values)
-            return self.run(Session(self.name, self.options(values), door, command, self.reads_only))
-
-        kind = self.kind if asked == "json" else None
-        code = guarded(run, Door(door, color if color in ("always", "never") else "auto", kind, self.name))
-        if code:
-            raise Exit(code=code)
+    def perform(self, session: Session) -> int:
+        """Run once; returns the exit code."""
+        return guarded(lambda: self.run(session.checked()), session.tell)
 
 
-def verb(*flags: Flag, kind: str = "run", reads_only: bool = False) -> Callable[[Callable[[Session], int]], Verb]:
-    """Make a function of a session, which returns the exit code, a task."""
-    return lambda run: Verb(run, flags, kind=kind, reads_only=reads_only)
+def verb(*flags: Flag[Any], kind: str = "run", reads_only: bool = False) -> Callable[[Run], Verb]:
+    """Make a function of a session, which returns the exit code, a task; the common flags come along."""
+    return lambda run: Verb(run, (*flags, *COMMON), kind=kind, reads_only=reads_only)

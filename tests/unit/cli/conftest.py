@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmstack.cli import options
+from llmstack.cli import picked
 from tests.unit.cli import fake_app
 from tests.unit.cli.front import enter
 
@@ -47,11 +47,11 @@ def calls(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", sys.dont_write_bytecode)
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.delitem(sys.modules, "tasks", raising=False)
-    options._names_from_stdin.cache_clear()
+    picked.names_from_stdin.cache_clear()
     fake_app.CALLS.clear()
     yield fake_app.CALLS
     sys.modules.pop("tasks", None)
-    options._names_from_stdin.cache_clear()
+    picked.names_from_stdin.cache_clear()
 
 
 @pytest.fixture

@@ -7,8 +7,13 @@ import threading
 
 import pytest
 
-from llmstack.cli.guard import Door, guarded
+from llmstack.cli.guard import guarded
+from llmstack.cli.session import Session
 from llmstack.errors import LockedError
+
+
+def untold(error):
+    raise AssertionError(error)
 
 
 def raising(error):
@@ -21,7 +26,7 @@ def raising(error):
 def test_in_another_thread_signals_are_left_alone(capsys):
     codes = []
     before = signal.getsignal(signal.SIGTERM)
-    thread = threading.Thread(target=lambda: codes.append(guarded(lambda: 6, Door())))
+    thread = threading.Thread(target=lambda: codes.append(guarded(lambda: 6, untold)))
     thread.start()
     thread.join()
     assert codes == [6]
@@ -30,7 +35,7 @@ def test_in_another_thread_signals_are_left_alone(capsys):
 
 def test_the_handler_of_sigterm_is_put_back():
     before = signal.getsignal(signal.SIGTERM)
-    assert guarded(lambda: 0, Door()) == 0
+    assert guarded(lambda: 0, untold) == 0
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -40,7 +45,7 @@ def test_a_run_that_wound_down_after_sigterm_ends_with_143():
             signal.raise_signal(signal.SIGTERM)
         return 130
 
-    assert guarded(body, Door()) == 143
+    assert guarded(body, untold) == 143
 
 
 def test_a_run_that_wound_down_after_sigterm_keeps_another_code():
@@ -49,9 +54,9 @@ def test_a_run_that_wound_down_after_sigterm_keeps_another_code():
             signal.raise_signal(signal.SIGTERM)
         return 6
 
-    assert guarded(body, Door()) == 6
+    assert guarded(body, untold) == 6
 
 
 def test_an_error_is_told_for_the_door_in_use(capsys):
-    assert guarded(raising(LockedError("busy", "try `invoke status`")), Door("llmstack")) == 7
+    assert guarded(raising(LockedError("busy", "try `invoke status`")), Session("llmstack").tell) == 7
     assert capsys.readouterr().err == "error: busy\n       try `llmstack status`\n"
