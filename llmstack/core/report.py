@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from llmstack.core.adopted import wanted_of
@@ -10,7 +11,7 @@ from llmstack.core.context import Context
 from llmstack.core.desired import EXTERNAL, Wanted
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
-from llmstack.core.remember import full_instance, keep_row
+from llmstack.core.remember import external_instance, keep_row
 from llmstack.core.select import Picked
 from llmstack.core.status import LastLadder, found_row, orphan_row, rows_of, stranger_row
 from llmstack.core.sync import Seen, differences
@@ -53,6 +54,7 @@ def status_report(
     last: LastLadder,
 ) -> StatusReport:
     """One row per model and companion, orphans last; `last` remembers the last climb of a target."""
+    observed = _inspected([item.wanted for item in picked], observed, context)
     looks = _looks([item.wanted for item in picked], observed, context)
     rows = [*rows_of(picked, observed, looks, last), *map(orphan_row, orphans)]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
@@ -65,6 +67,25 @@ def last_ladder(memory: Memory, target: Target) -> Ladder | None:
     except StoreError:
         return None
     return found.ladder if found else None
+
+
+def _inspected(wanted: Sequence[Wanted], observed: Observed, context: Context) -> Observed:
+    """With what a list does not tell of what runs: restarts, and since when. What cannot be inspected stays as listed,
+    what is gone by now is gone."""
+    items = [item for item in wanted if observed.find(item)]
+    found = in_parallel(lambda item: _inspect(item, observed, context), items, context.forks)
+    full = {(item.target, item.engine): there for item, there in zip(items, found, strict=True)}
+    instances = {key: full.get(key, there) for key, there in observed.instances.items()}
+    return replace(observed, instances={key: there for key, there in instances.items() if there})
+
+
+def _inspect(item: Wanted, observed: Observed, context: Context) -> Instance | None:
+    there = observed.find(item)
+    assert there is not None
+    try:
+        return context.engine(item).inspect(there.container_name)
+    except LlmstackError:
+        return there
 
 
 def _looks(wanted: Sequence[Wanted], observed: Observed, context: Context) -> dict[Target, Look]:
@@ -111,8 +132,13 @@ def sync_report(
     check: bool,
 ) -> SyncReport:
     """All differences; without `check` the store is made to say what runs."""
+    observed = _inspected(wanted, observed, context)
     looks = _looks(wanted, observed, context)
-    found = [one for item in wanted if (one := _found(item, observed, looks, context))]
+    found = [
+        (item, there, looks[item.target])
+        for item in wanted
+        if item.target in looks and (there := _there(item, observed, context))
+    ]
     seen = [one for each in found for one in _seen(*each)]
     seen += [Seen(instance=there, names=(), state=there.state, wanted=False) for there in orphans]
     stored = [row for row in memory.models() if _judged(row, wanted, observed, context)]
@@ -134,17 +160,8 @@ def _judged(row: StoredModel, wanted: Sequence[Wanted], observed: Observed, cont
     return (row.host, row.engine) in asked or (row.engine == EXTERNAL and row.host in hosts)
 
 
-def _found(
-    item: Wanted, observed: Observed, looks: Mapping[Target, Look], context: Context
-) -> tuple[Wanted, Instance, Look] | None:
-    seen, there = looks.get(item.target), observed.find(item)
-    if seen is None or not (there or item.external):
-        return None
-    try:
-        there = full_instance(item, context) if item.spec or item.external else there
-    except LlmstackError:
-        return (item, there, seen) if there else None
-    return (item, there, seen) if there else None
+def _there(item: Wanted, observed: Observed, context: Context) -> Instance | None:
+    return external_instance(item, context.stack) if item.external else observed.find(item)
 
 
 def _seen(item: Wanted, there: Instance, found: Look) -> Iterator[Seen]:
