@@ -192,8 +192,6 @@ class App:
         try:
             picked = pick(self.wanted, selection, dependencies=False)
         except NoInventoryError:
-            if self.settings.inventory:
-                raise
             return strangers_report(self.engines, context, self.registry)
         observed = self._observe(picked, context, facts=False)
         orphans = self._orphans(observed) if selection.everything else ()

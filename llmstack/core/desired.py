@@ -47,6 +47,11 @@ class Wanted:
         """Somebody else runs it."""
         return self.engine == EXTERNAL
 
+    @property
+    def off(self) -> bool:
+        """Durably switched off, by the service or by the one model it is for."""
+        return not self.placement.service.enabled or (self.placement.own_model and not self.enabled_models())
+
     def enabled_models(self) -> tuple[ModelSpec, ...]:
         """The models that should be served."""
         return tuple(model for model in self.placement.models if model.enabled)

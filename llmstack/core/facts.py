@@ -44,7 +44,7 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
 
 
 def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
-    if wanted.error or not wanted.placement.service.enabled:
+    if wanted.error or wanted.off:
         return Facts()
     try:
         return _external(wanted, context) if wanted.external else _ours(wanted, there, context)

@@ -37,7 +37,7 @@ def health(picked: Sequence[Picked], observed: Observed, context: Context, *, de
 
 def _checks(item: Picked) -> Iterator[Check]:
     wanted = item.wanted
-    if not wanted.placement.service.enabled:
+    if wanted.off:
         return
     lazy = wanted.type is not None and wanted.type.family is Family.LAZY
     if not lazy:

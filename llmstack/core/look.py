@@ -38,7 +38,7 @@ class ModelLook:
 
 def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
     """Engine first, network second. Server errors become a state; engine errors are raised."""
-    wrong = wanted.error.message if wanted.error else ""
+    wrong = wanted.error.message if wanted.error else "enabled: false" if wanted.off else ""
     if not wanted.external and (there is None or not there.running):
         return Look(state=there.state if there else State.ABSENT, detail=describe(there) if there else wrong)
     if wanted.type is None:

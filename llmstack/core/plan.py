@@ -39,11 +39,10 @@ def plan_down(picked: Sequence[Picked], observed: Observed, orphans: Iterable[In
 
 def _up(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
-    service = wanted.placement.service
     blocked = _blocked(wanted, observed)
     if blocked:
         yield blocked
-    elif not service.enabled or (wanted.placement.own_model and not wanted.enabled_models()):
+    elif wanted.off:
         yield from _off(wanted, observed)
     elif wanted.external:
         yield from _external(item, observed)
@@ -59,7 +58,7 @@ def _blocked(wanted: Wanted, observed: Observed) -> Action | None:
     place = (wanted.target.host, wanted.engine)
     if place in observed.errors:
         return _unable(wanted, ActionKind.UNREACHABLE, observed.errors[place])
-    if wanted.error and wanted.placement.service.enabled:
+    if wanted.error and not wanted.off:
         return _unable(wanted, ActionKind.REFUSED, wanted.error)
     there = observed.find(wanted)
     if there and (error := _newer(there)):
@@ -172,6 +171,8 @@ def _begin(
     differences: Sequence[FieldChange] = (),
 ) -> Action:
     needs = observed.needs.get(wanted.target, ())
+    if kind is ActionKind.START:  # its image is in it already
+        needs = tuple(need for need in needs if need.kind != "image")
     return _act(kind, wanted, reason, observed=there, spec=spec, changes=tuple(differences), needs=needs)
 
 
@@ -208,7 +209,7 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
     stop = _blocked(wanted, observed) or _broken(wanted, observed) or _silent(wanted, observed)
     there = observed.find(wanted)
-    if not wanted.placement.service.enabled:
+    if wanted.off:
         yield _act(ActionKind.KEEP, wanted, "enabled: false")
     elif stop:
         yield stop

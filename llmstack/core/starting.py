@@ -42,9 +42,11 @@ def _source(action: Action, spec: InstanceSpec | None) -> str | None:
     return spec.image if spec else None
 
 
-def fetch_needs(action: Action, context: Context, engine: Engine, spec: InstanceSpec) -> None:
-    """Bring image and weights. Raises FetchError, InterruptedRunError."""
+def fetch_needs(action: Action, context: Context, engine: Engine, spec: InstanceSpec, *, image: bool = True) -> None:
+    """Bring the image (what was created has it in it) and weights. Raises FetchError, InterruptedRunError."""
     for need in engine.missing(spec):
+        if need.kind == "image" and not image:
+            continue
         engine.fetch(need, spec, lambda progress: context.report(action.target, progress))
 
 

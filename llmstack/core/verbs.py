@@ -69,7 +69,7 @@ def start(action: Action, context: Context) -> Outcome:
     if there.running or (there.restarts or 0) > 0:
         engine.stop(there.container_name, STOP_GRACE_S)
     engine.check_port(action.spec)
-    fetch_needs(action, context, engine, action.spec)
+    fetch_needs(action, context, engine, action.spec, image=False)
     climb = _climb(action, context, wanted)
     climb.there = engine.inspect(there.container_name)
     climb.skip_log()

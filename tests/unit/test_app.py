@@ -14,7 +14,7 @@ from llmstack.app import App
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
-from llmstack.domain.instance import State
+from llmstack.domain.instance import Need, State
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import ActionKind
 from llmstack.domain.selection import Selection, Settings
@@ -163,9 +163,11 @@ def test_pull_starts_nothing(bench: Bench) -> None:
     bench.app().up(Selection(services=("ollama",)))
     bench.world.server(11434).models.clear()
     bench.forget()
+    bench.world.engine().lack("demo", Need(kind="image", name="image:1"))
     result = bench.app().pull(Selection(models=("llama3", "demo")))
-    assert statuses(result.outcomes) == {"llama3@localhost": "changed", "demo@localhost": "ok"}
-    assert [verb for verb, _ in bench.writes()] == []
+    assert statuses(result.outcomes) == {"llama3@localhost": "changed", "demo@localhost": "changed"}
+    assert [verb for verb, _ in bench.writes()] == ["lock", "fetch"]
+    assert statuses(bench.app().pull(Selection(models=("demo",))).outcomes) == {"demo@localhost": "ok"}
 
 
 def test_a_picked_model_brings_what_it_depends_on(bench: Bench) -> None:
@@ -398,7 +400,8 @@ def test_one_service_with_a_missing_file_does_not_stop_the_others(bench: Bench) 
     from llmstack.modeltype.registry import Registry
 
     bench.write(
-        "llmstack: 1\nservices: {box: {type: container, image: 'b:1'}}\nmodels: {demo: {type: llamacpp, source: gone.gguf}}\n"
+        "llmstack: 1\nservices: {box: {type: container, image: 'b:1'}}\n"
+        "models: {demo: {type: llamacpp, source: gone.gguf}}\n"
     )
     app = bench.app()
     app.registry = Registry()

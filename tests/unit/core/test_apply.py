@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -16,12 +17,12 @@ from llmstack.core.observe import Observed, sort_out
 from llmstack.core.plan import plan_down, plan_up
 from llmstack.core.select import Picked, in_order
 from llmstack.domain.event import EventType
-from llmstack.domain.instance import Need
+from llmstack.domain.instance import Need, Weights
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target
-from llmstack.errors import FetchError, LlmstackError, PreflightError
+from llmstack.errors import FetchError, LlmstackError, PluginError, PreflightError
 from tests.unit.core.world import LOADING, World, refuse, statuses
 
 
@@ -137,9 +138,10 @@ def test_a_stopped_one_is_started_and_fetches_what_went_missing(world: World) ->
     world.run(demo)
     world.engine().stop("llmstack-lab-demo", 1)
     world.engine().calls.clear()
-    world.engine().lack("demo", Need(kind="weights", name="m.gguf"))
+    world.engine().lack("demo", Need(kind="weights", name="m.gguf"), Need(kind="image", name="image:1"))
     (outcome,) = up(world, demo)
     assert (outcome.status, verbs(world)) == (Status.CHANGED, ["fetch", "start"])
+    assert ("fetch", "m.gguf") in world.engine().writes
 
 
 def test_a_crash_loop_is_stopped_before_it_is_started(world: World) -> None:
@@ -236,6 +238,21 @@ def test_models_of_an_external_server_are_pulled_by_its_address(world: World) ->
     outcomes, _ = apply(plan_up(picked(far), observed), world.context())
     assert statuses(outcomes) == {"far@localhost": "ok", "llama3@localhost": "changed"}
     assert "pull llama3" in world.server(9).calls
+
+
+def test_a_model_of_a_broken_plugin_cannot_be_unloaded(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    for error in (PluginError("plugin broken"), None):
+        broken = replace(ollama, type=None, error=error)
+        plan = plan_down([Picked(broken, broken.placement.models, by_model=True)], Observed())
+        (outcome,), _ = apply(plan, world.context("down"), down=True)
+        assert (outcome.status, outcome.exit_code) == (Status.FAILED, 13)
+
+
+def test_the_weights_of_a_start_are_named(world: World) -> None:
+    weights = Weights(source="file:m.gguf", path="/data/SmolLM2.Q4.gguf", fingerprint="f", size_bytes=1)
+    up(world, world.want(weights=weights))
+    assert world.ears.of(EventType.START)[0].message == "loader · SmolLM2.Q4 · 127.0.0.1:8080"
 
 
 def test_down_of_a_model_unloads_it(world: World) -> None:

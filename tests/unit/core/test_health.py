@@ -116,6 +116,9 @@ def test_a_picked_model_is_checked_without_the_service_around_it(world: World) -
 
 def test_what_is_off_is_not_checked(world: World) -> None:
     assert check(world, world.want(enabled=False)) == ()
+    demo = world.want()
+    idle = tuple(replace(model, enabled=False) for model in demo.placement.models)
+    assert check(world, replace(demo, placement=replace(demo.placement, models=idle))) == ()
 
 
 def test_a_host_that_cannot_be_asked_and_a_broken_plugin_are_outcomes(world: World) -> None:

@@ -61,6 +61,7 @@ def test_a_companion_is_asked_no_version_and_a_portless_one_nothing(world: World
 def test_what_is_wrong_with_a_service_is_told_where_it_does_not_run(world: World) -> None:
     wrong = replace(world.want(), spec=None, error=PreflightError("model file m.gguf is not there"))
     assert look(world.context(), wrong, None).detail == "model file m.gguf is not there"
+    assert look(world.context(), world.want("off", enabled=False), None).detail == "enabled: false"
     broken = replace(world.want("far", "lazy", url="http://x:1"), type=None, error=PluginError("plugin broken"))
     assert look(world.context(), broken, None) == Look(state=State.DEGRADED, detail="plugin broken")
 
