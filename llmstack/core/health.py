@@ -9,6 +9,7 @@ from llmstack.core.apply import failure
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
+from llmstack.core.look import survived
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.plan import describe
 from llmstack.core.select import Picked
@@ -85,7 +86,7 @@ def prove(climb: Climb, there: Instance | None) -> Ladder:
     climb.note(Rung.CREATED)
     if not there.running:
         return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there)))
-    climb.note(Rung.RUNNING, describe(there) if there.restarts else "")
+    climb.note(Rung.RUNNING, survived(there))
     return climb.climb()
 
 

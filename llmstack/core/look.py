@@ -46,10 +46,10 @@ def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
     url = context.url(wanted, there)
     client = context.client(wanted, there)
     if client is None:
-        return Look(state=State.READY, detail=_note(there))
+        return Look(state=State.READY, detail=survived(there))
     seen = client.liveness()
     state = state_of(seen, _age_s(context, there), wanted.type.ready_timeout_s, external=wanted.external)
-    detail = seen.detail if state is not State.READY else _note(there)
+    detail = seen.detail if state is not State.READY else survived(there)
     if state is not State.READY or wanted.type.family is Family.COMPANION:
         return Look(state=state, detail=detail, url=url)
     try:
@@ -90,7 +90,8 @@ def _age_s(context: Context, there: Instance | None) -> float | None:
     return context.clock.now() - since if since else None
 
 
-def _note(there: Instance | None) -> str:
+def survived(there: Instance | None) -> str:
+    """The restarts that a running instance has behind it, in words; empty without any."""
     return describe(there).removeprefix("running").lstrip(", ") if there and there.restarts else ""
 
 

@@ -36,9 +36,12 @@ class Recorder:
 
 
 def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
-    """Rows of what was worked on, and the figures of every climb. Raises StoreError."""
+    """Rows of what was worked on, and the figures of every climb; raises StoreError.
+
+    Health leaves the rows to `sync`, which tells what it finds changed.
+    """
     touched: dict[Target, Wanted] = {}
-    for outcome in outcomes:
+    for outcome in outcomes if context.task != "health" else ():
         action = outcome.action
         if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
             if not action.observed.container_name.endswith(PREVIOUS):

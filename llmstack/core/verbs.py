@@ -97,15 +97,18 @@ def _rolled_back(outcome: Outcome, action: Action, context: Context, engine: Eng
     wanted, old = context.wanted_of(action), action.observed
     assert old is not None
     assert action.spec is not None
-    back = ""
+    back = "the old one is back"
     if old.running:
         there = engine.inspect(action.spec.name)
         climb = Climb(context=quiet(context), wanted=wanted, target=action.target, there=there)
-        why = climb.climb(Rung.LOADED).why
-        back = f", but not ready: {why.summary}" if why else " and ready"
-    hint = outcome.error.hint if outcome.error else None
-    error = UnhealthyError(f"{outcome.reason}; the old one is back{back}", hint, rolled_back=True)
-    return dataclasses.replace(outcome, reason=error.message, error=error, urls=())
+        fall = climb.climb(Rung.LOADED).why
+        back += f", but not ready: {fall.summary}" if fall else " and ready"
+    hint, ladder = outcome.error.hint if outcome.error else None, outcome.ladder
+    error = UnhealthyError(f"{outcome.reason}; {back}", hint, rolled_back=True)
+    if ladder and ladder.why:
+        meaning = " ".join(filter(None, (ladder.why.meaning, f"{back.capitalize()}.")))
+        ladder = dataclasses.replace(ladder, why=dataclasses.replace(ladder.why, meaning=meaning))
+    return dataclasses.replace(outcome, reason=error.message, error=error, ladder=ladder, urls=())
 
 
 def fetch(action: Action, context: Context) -> Outcome:

@@ -441,7 +441,8 @@ def test_health_of_a_crash_is_6_sync_tells_it_and_up_repairs_it(bench: Bench) ->
     health = bench.app().health(ALL)
     assert health.exit_code == 6
     assert health.outcomes[0].reason == "running: crashed, exit 137"
-    assert bench.app().sync().differences == ()
+    (difference,) = bench.app().sync().differences
+    assert (difference.store, difference.action) == ("active", "recorded inactive")
     assert bench.app().store.models()[0].state is State.CRASHED
     assert recap(bench.app().up(ALL)) == {"changed": 1}
     assert bench.app().health(ALL).exit_code == 0

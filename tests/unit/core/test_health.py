@@ -74,7 +74,7 @@ def test_a_restart_that_was_survived_is_told(world: World) -> None:
     assert outcome.ladder is not None
     running = outcome.ladder.find(Rung.RUNNING)
     assert running is not None
-    assert (outcome.status, running.detail) == (Status.OK, "running, 1 restart")
+    assert (outcome.status, running.detail) == (Status.OK, "1 restart")
 
 
 def test_a_silent_server_is_not_waited_for_long(world: World) -> None:

@@ -61,6 +61,9 @@ def test_the_old_one_comes_back_when_the_new_one_fails(world: World) -> None:
     assert outcome.reason == "weights: not ready after 60 s: 503 loading model; the old one is back and ready"
     assert outcome.error is not None
     assert (outcome.exit_code, outcome.error.data) == (6, {"rolled_back": True})
+    assert outcome.ladder is not None
+    assert outcome.ladder.why is not None
+    assert outcome.ladder.why.meaning == "The old one is back and ready."
     assert (only(world).container_name, args(only(world)), only(world).running) == (NAME, ("--old",), True)
 
 
@@ -78,6 +81,13 @@ def test_an_old_one_that_did_not_run_is_not_started(world: World) -> None:
     outcome = up(world, wanted)
     assert outcome.reason.endswith("the old one is back")
     assert (args(only(world)), only(world).running) == (("--old",), False)
+
+
+def test_a_fall_back_to_the_cpu_brings_the_old_one_back_too(world: World) -> None:
+    world.run(world.want(args=("--old",)))
+    outcome = up(world, world.want(args=("--new",), gpus=("all",)))
+    assert outcome.reason == "device: cpu!; the old one is back and ready"
+    assert args(only(world)) == ("--old",)
 
 
 def test_the_rungs_of_the_old_one_are_not_shown_as_the_new_ones(world: World) -> None:
