@@ -14,6 +14,9 @@ from tests import room
 HERE = Path(__file__).parent
 pytest_plugins = ["tests.rig.fixtures"]
 
+IMAGES_TIMEOUT_S = 900
+"""The first Docker test of a machine builds the images of all others, which takes minutes."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def clean_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -40,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.get_closest_marker("xdist_group"):
             group = "docker" if item.get_closest_marker("docker") else str(item.path.relative_to(HERE))
             item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(IMAGES_TIMEOUT_S))
 
 
 @pytest.hookimpl(wrapper=True)
