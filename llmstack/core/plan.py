@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from llmstack.core.desired import Wanted
 from llmstack.core.diff import changes
@@ -216,7 +217,8 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
     elif wanted.type and wanted.type.family is Family.LAZY:
         running = wanted.external or (there is not None and there.running)
         if running:
-            yield from _models(item, observed, running=True)
+            for action in _models(item, observed, running=True):
+                yield replace(action, reason="already there") if action.kind is ActionKind.KEEP else action
         else:
             error = UnhealthyError(f"{wanted.target} does not run, and only it can pull", "llmstack up, then pull")
             yield _unable(wanted, ActionKind.REFUSED, error)

@@ -115,8 +115,9 @@ class RunScreen:
         if new and event.type is EventType.START and self._draw is draw_start:
             self._say(*self._header(block.target.host), head_line(block.target, block.about))
             self._begun = block.target
-        for fetch in block.fetches.values():
-            if event.type is EventType.PROGRESS and fetch.due(event.ts):
+        for fetch in block.fetches.values() if event.type is EventType.PROGRESS else ():
+            told_at_the_end = fetch.latest.done and self._draw is not draw_start
+            if not told_at_the_end and fetch.due(event.ts):
                 self._say(fetch_line(fetch, block.target.host, bar=False))
 
     def _finish(self, block: Block) -> None:

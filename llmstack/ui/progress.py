@@ -57,11 +57,10 @@ def where(item: str, host: str) -> Text:
 
 def fetch_line(fetch: Fetch, host: str, *, bar: bool, indent: int = 0) -> Text:
     """`llama3:8b on gpu01.lab   ━━━━╸───  63 %  2.9/4.7 GB   84 MB/s   0:00:21`."""
-    latest = fetch.latest
+    latest, total = fetch.latest, fetch.latest.total_bytes
     text = Text(" " * indent).append_text(where(latest.item, host))
     if latest.done:
-        return text.append("✓ ", "green").append(clean(latest.phase) or "fetched")
-    total = latest.total_bytes
+        return text.append("✓ ", "green").append(f"fetched, {size(total)}" if total else "fetched")
     if bar and total:
         text.append_text(_bar(latest.completed_bytes / total)).append("  ")
     if total:

@@ -121,7 +121,7 @@ def test_off_a_terminal_a_fetch_says_at_most_every_ten_seconds_how_far_it_is(str
 def test_a_fetch_that_is_done_stays_as_one_line(streams):
     finish = event("result", outcome=Outcome(target=DEMO, status=Status.CHANGED, reason="pulled"))
     play(RunScreen(streams, draw=draw_fetch), progress(4_700_000_000, 1001.0, done=True), finish)
-    assert said(streams).splitlines()[-1] == "llama3:8b on localhost   ✓ pulling"
+    assert said(streams).splitlines()[-1] == "llama3:8b on localhost   ✓ fetched, 4.7 GB"
 
 
 def test_a_broken_stream_is_no_reason_to_end_a_run():
@@ -191,7 +191,7 @@ def test_a_fetch_never_goes_backwards():
     fetch = fetched((0.0, far), (1.0, replace(far, completed_bytes=30)))
     assert fetch.latest.completed_bytes == 80
     fetch.take(2.0, replace(far, completed_bytes=0, done=True, phase="fetched"))
-    assert fetch_line(fetch, "h", bar=True).plain == "m on h   ✓ fetched"
+    assert fetch_line(fetch, "h", bar=True).plain == "m on h   ✓ fetched, 100 B"
 
 
 def test_a_fetch_that_stands_still_says_so():
