@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from llmstack.engines.docker import holder as holder_mark
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import LOCK, PREFIX, ROLE
 from llmstack.errors import LlmstackError, LockedError
 
 IMAGE = "llmstack/empty:1"
 EMPTY_TAR = bytes(10240)
-OWNER, SINCE, EXPIRES = PREFIX + "owner", PREFIX + "since", PREFIX + "expires"
+OWNER, HOLDER = PREFIX + "owner", PREFIX + "holder"
+SINCE, EXPIRES = PREFIX + "since", PREFIX + "expires"
 TRIES, LOOK_AGAIN_S = 40, 0.05
 
 
@@ -46,7 +48,8 @@ def remove(wire: Wire, container_id: str) -> None:
 def lock(wire: Wire, stack: str, owner: str, lease_s: float) -> Iterator[None]:
     """Hold `stack` on this engine, by the engine's own clock. Raises LockedError naming the holder.
 
-    A lease that ended is taken over: the old container is removed by its id, so that of two who do it one only wins.
+    A lease that ended is taken over, and so is one whose holder was a process of this machine that died: the old
+    container is removed by its id, so that of two who do it one only wins.
     """
     held = _take(wire, stack, owner, lease_s)
     try:
@@ -61,7 +64,8 @@ def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> str:
     holder: Mapping[str, str] = {}
     for _ in range(TRIES):
         now = wire.now()
-        labels = {ROLE: LOCK, OWNER: owner, SINCE: str(int(now)), EXPIRES: str(int(now + lease_s))}
+        times = {SINCE: str(int(now)), EXPIRES: str(int(now + lease_s))}
+        labels = {ROLE: LOCK, OWNER: owner, HOLDER: holder_mark.me(), **times}
         try:
             return create(wire, name, labels)
         except LlmstackError as error:
@@ -89,7 +93,7 @@ def _holder(wire: Wire, name: str) -> tuple[str, Mapping[str, str]] | None:
 
 def _over(holder: Mapping[str, str], now: float) -> bool:
     expires = holder.get(EXPIRES, "")
-    return expires.isdigit() and int(expires) <= now
+    return (expires.isdigit() and int(expires) <= now) or holder_mark.is_dead(holder.get(HOLDER, ""))
 
 
 def _locked(stack: str, host: str, name: str, holder: Mapping[str, str]) -> LockedError:
