@@ -1,0 +1,116 @@
+"""What a run leaves in the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llmstack.core.desired import Wanted
+from llmstack.core.remember import remember
+from llmstack.domain.instance import State
+from llmstack.domain.ladder import Ladder, Rung, RungResult
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import Action, ActionKind
+from llmstack.domain.server import ServedModel
+from llmstack.errors import PreflightError, UnreachableError
+from llmstack.store.store import Store
+from tests.unit.core.world import World
+
+
+def outcome(wanted: Wanted, kind: ActionKind = ActionKind.KEEP, **more: object) -> Outcome:
+    action = Action(kind=kind, target=wanted.target, reason="", placement=wanted.placement, **more)  # type: ignore[arg-type]
+    return Outcome(target=wanted.target, status=Status.CHANGED, action=action)
+
+
+def rows(store: Store) -> dict[str, str]:
+    return {f"{row.name} in {row.container_name}": row.state.value for row in store.models()}
+
+
+def test_a_run_leaves_a_row_for_each_model_with_its_version_and_url(world: World, store: Store) -> None:
+    demo, ollama = world.want(), world.want("ollama", "lazy", models=("llama3", "gone"), port=2)
+    page = world.want("page", "page", port=3)
+    for item in (demo, ollama, page):
+        world.run(item)
+    world.server(2).models["llama3"] = ServedModel(name="llama3", digest="365c0bd3")
+    remember([outcome(item) for item in (demo, ollama, page)], world.context(), store)
+    assert rows(store) == {
+        "demo in llmstack-lab-demo": "ready",
+        "llama3 in llmstack-lab-ollama": "ready",
+        "page in llmstack-lab-page": "ready",
+    }
+    known = {row.name: row for row in store.models()}
+    assert (known["demo"].installed_version, known["demo"].url, known["demo"].port) == (
+        "1.0",
+        "http://127.0.0.1:8080",
+        8080,
+    )
+    assert known["llama3"].installed_version == "llama3 365c0b"
+    assert known["llama3"].stack == "lab"
+
+
+def test_a_model_that_left_its_server_becomes_inactive(world: World, store: Store) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",))
+    world.run(ollama)
+    world.server().models["llama3"] = ServedModel(name="llama3")
+    remember([outcome(ollama)], world.context(), store)
+    world.server().models.clear()
+    remember([outcome(ollama)], world.context(), store)
+    assert rows(store) == {"llama3 in llmstack-lab-ollama": "absent"}
+
+
+def test_what_was_removed_was_stopped_on_purpose(world: World, store: Store) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    remember([outcome(demo)], world.context(), store)
+    world.engine().instances.clear()
+    remember([outcome(demo, ActionKind.REMOVE, observed=there)], world.context("down"), store)
+    (known,) = store.models()
+    assert (known.state, known.stopped_on_purpose) == (State.ABSENT, True)
+
+
+def test_what_an_interrupted_replace_left_has_no_row(world: World, store: Store) -> None:
+    demo = world.want()
+    there = replace(world.run(demo), container_name="llmstack-lab-demo.prev")
+    remember([outcome(demo, ActionKind.REMOVE, observed=there), outcome(demo)], world.context(), store)
+    assert rows(store) == {"demo in llmstack-lab-demo": "ready"}
+
+
+def test_what_somebody_else_removed_is_noticed(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    remember([outcome(demo)], world.context(), store)
+    world.engine().instances.clear()
+    remember([outcome(demo)], world.context("down"), store)
+    assert rows(store) == {"demo in llmstack-lab-demo": "absent"}
+
+
+def test_an_engine_that_cannot_be_asked_changes_no_row(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    remember([outcome(demo)], world.context(), store)
+    world.engine().refuse("*", UnreachableError("no route"), times=None)
+    remember([outcome(demo)], world.context(), store)
+    wrong = replace(demo, spec=None, error=PreflightError("gone"))
+    world.all[demo.target] = wrong
+    remember([outcome(wrong)], world.context(), store)
+    assert rows(store) == {"demo in llmstack-lab-demo": "ready"}
+
+
+def test_an_external_service_is_remembered_by_its_name(world: World, store: Store) -> None:
+    far = world.want("far", "lazy", models=("llama3",), url="http://127.0.0.1:9")
+    world.server(9).models["llama3"] = ServedModel(name="llama3")
+    ladder = Ladder(target=far.target, rungs=(RungResult(rung=Rung.API, ok=True, ms=3),))
+    remember([replace(outcome(far), ladder=ladder)], world.context(), store)
+    (known,) = store.models()
+    assert (known.container_name, known.engine, known.url) == ("external-far", "external", "http://127.0.0.1:9")
+    kept = store.last_ladder(far.target)
+    assert kept is not None
+    assert kept.container_name == "external-far"
+
+
+def test_an_outcome_without_a_placement_is_only_forgotten(world: World, store: Store) -> None:
+    there = world.run(world.want("old"))
+    action = Action(kind=ActionKind.REMOVE, target=there.target, reason="", observed=there)
+    world.all.clear()
+    remember([Outcome(target=there.target, status=Status.CHANGED, action=action)], world.context(), store)
+    remember([Outcome(target=there.target, status=Status.OK)], world.context(), store)
+    assert rows(store) == {"old in llmstack-lab-old": "absent"}

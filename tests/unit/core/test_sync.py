@@ -1,0 +1,180 @@
+"""What the store has wrong, and how it is repaired."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.observe import Observed, sort_out
+from llmstack.core.report import sync_report
+from llmstack.core.sync import Seen, differences
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.report import SyncReport
+from llmstack.domain.server import ServedModel
+from llmstack.domain.stored import StoredModel
+from llmstack.errors import UnreachableError
+from llmstack.store.store import Store
+from tests.unit.core.world import LOADING, REFUSED, World
+
+
+def seen(world: World, **errors: str) -> Observed:
+    rows = [row for engine in world.engines.values() for row in engine.observe("lab")]
+    return sort_out(rows, {(host, "docker"): UnreachableError(text) for host, text in errors.items()})
+
+
+def rows(store: Store) -> dict[str, str]:
+    return {f"{row.name} in {row.container_name}": row.state.value for row in store.models()}
+
+
+def sync(
+    world: World, store: Store, *wanted: Wanted, check: bool = False, orphans: tuple[Instance, ...] = (), **errors: str
+) -> SyncReport:
+    context: Context = world.context("sync")
+    return sync_report(wanted, seen(world, **errors), orphans, context, store, check=check)
+
+
+def told(report: SyncReport) -> list[tuple[str, str, str]]:
+    return [(str(one.target), one.store, one.action) for one in report.differences]
+
+
+def test_what_runs_unknown_to_the_store_is_recorded_once(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    report = sync(world, store, demo)
+    assert told(report) == [("demo@localhost", "unknown", "recorded active")]
+    assert report.differences[0].engine.startswith("running since 2027-01-15")
+    assert report.changed == 1
+    assert sync(world, store, demo) == SyncReport()
+
+
+def test_a_check_repairs_nothing(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    report = sync(world, store, demo, check=True)
+    assert (len(report.differences), report.changed, store.models()) == (1, 0, ())
+
+
+def test_a_crash_is_told_with_how_and_when(world: World, store: Store) -> None:
+    demo = world.want(restart="no")
+    world.run(demo)
+    sync(world, store, demo)
+    world.engine().crash("llmstack-lab-demo", 137)
+    (difference,) = sync(world, store, demo).differences
+    assert (difference.store, difference.action) == ("active", "recorded inactive")
+    assert difference.engine.startswith("crashed, exit 137 since 2027-01-15")
+    assert store.models()[0].stopped_on_purpose is False
+
+
+def test_a_restart_by_the_engine_is_told(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    world.clock.advance(60)
+    world.engine().crash("llmstack-lab-demo", 1)
+    (difference,) = sync(world, store, demo).differences
+    assert difference.engine.startswith("restarted by the engine since")
+    assert difference.engine.endswith("(1 in all)")
+    assert sync(world, store, demo).differences == ()
+
+
+def test_a_server_that_loads_is_not_active_yet(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    world.server().lives = [LOADING]
+    (difference,) = sync(world, store, demo).differences
+    assert difference.engine.startswith("loading since")
+
+
+def test_what_somebody_removed_is_recorded_inactive(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    world.engine().instances.clear()
+    (difference,) = sync(world, store, demo).differences
+    assert (difference.engine, difference.action) == (
+        "not there any more: removed by somebody else",
+        "recorded inactive",
+    )
+    assert sync(world, store, demo) == SyncReport()
+
+
+def test_a_model_that_left_its_server_is_told_and_one_that_never_came_is_not(world: World, store: Store) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3", "never"))
+    world.run(ollama)
+    world.server().models["llama3"] = ServedModel(name="llama3")
+    assert told(sync(world, store, ollama)) == [("llama3@localhost", "unknown", "recorded active")]
+    world.server().models.clear()
+    (difference,) = sync(world, store, ollama).differences
+    assert (difference.engine, difference.action) == ("not in the server", "recorded inactive")
+    assert sync(world, store, ollama).differences == ()
+
+
+def test_orphans_are_told_each_time_and_never_touched(world: World, store: Store) -> None:
+    orphan = world.run(world.want("old"))
+    world.all.clear()
+    for _ in range(2):
+        (difference,) = sync(world, store, orphans=(orphan,)).differences
+        assert difference.action == "orphan: llmstack down --orphans removes it"
+    assert world.engine().writes == []
+
+
+def known(store: Store, **facts: str) -> None:
+    base = StoredModel(name="x", host="localhost", container_name="c", state=State.READY, engine="docker", stack="lab")
+    store.upsert_model(replace(base, **facts))  # type: ignore[arg-type]
+
+
+def test_rows_of_another_stack_engine_or_host_are_left_alone(world: World, store: Store) -> None:
+    demo = world.want()
+    known(store, container_name="llmstack-other-x", stack="other")
+    known(store, container_name="by-process", engine="process")
+    known(store, container_name="far", host="far")
+    assert sync(world, store, demo).differences == ()
+    known(store, container_name="ours-and-gone")
+    assert told(sync(world, store, demo)) == [("x@localhost", "active", "recorded inactive")]
+
+
+def test_a_host_that_cannot_be_asked_changes_no_row(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    report = sync(world, store, demo, localhost="docker is not running")
+    assert (report.differences, report.exit_code) == ((), 4)
+    assert rows(store) == {"demo in llmstack-lab-demo": "ready"}
+
+
+def test_an_instance_that_cannot_be_inspected_is_taken_as_listed(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().refuse("inspect", UnreachableError("no route"), times=None)
+    assert told(sync(world, store, demo)) == [("demo@localhost", "unknown", "recorded active")]
+
+
+def test_one_that_goes_while_it_is_looked_at_is_gone(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    observed = seen(world)
+    world.engine().instances.clear()
+    report = sync_report((demo,), observed, (), world.context("sync"), store, check=False)
+    assert told(report) == [("demo@localhost", "active", "recorded inactive")]
+
+
+def test_external_services_are_synced_too(world: World, store: Store) -> None:
+    far = world.want("far", "lazy", models=("llama3",), url="http://127.0.0.1:9")
+    world.server(9).models["llama3"] = ServedModel(name="llama3")
+    assert told(sync(world, store, far)) == [("llama3@localhost", "unknown", "recorded active")]
+    world.server(9).lives = [REFUSED]
+    (difference,) = sync(world, store, far).differences
+    assert (difference.store, difference.engine) == ("active", "unreachable")
+    assert sync(world, store, far).differences == ()
+
+
+def test_a_row_that_is_right_is_no_difference() -> None:
+    there = Instance(
+        id="1", container_name="c", service="x", host="h", engine="docker", state=State.STARTING, running=True
+    )
+    stored = StoredModel(name="x", host="h", container_name="c", state=State.DEGRADED)
+    assert differences([stored], [Seen(instance=there, names=("x",), state=State.READY)]) == ()
+    assert differences([replace(stored, state=State.STOPPED)], []) == ()
