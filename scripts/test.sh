@@ -15,7 +15,7 @@ install_packages() {
   wants iptables iptables
   wants ssh openssh-client
   wants curl curl
-  ldconfig -p | grep -q 'libgomp\.so\.1' || missing+=(libgomp1)
+  [[ $(ldconfig -p) == *libgomp.so.1* ]] || missing+=(libgomp1)
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
   dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
   [ -n "$(/usr/bin/python3 -c 'import ensurepip; print(1)' 2>/dev/null)" ] || missing+=(python3-venv)
