@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -249,8 +249,3 @@ def statuses(outcomes: tuple[Outcome, ...]) -> dict[str, str]:
 
 def refuse(kind: str = "refused", message: str = "connection refused", **more: Any) -> ServerError:
     return ServerError(message, kind=kind, **more)
-
-
-def each(events: list[Event], key: str) -> Iterator[Mapping[str, Any]]:
-    for event in events:
-        yield event.data[key]  # type: ignore[misc]
