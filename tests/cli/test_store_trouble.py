@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk import Desk
+from tests.desk import Desk, until
 
 MS_NOEXEC = 8
 
@@ -90,3 +91,22 @@ def test_a_full_disk_under_the_store_is_told_before_anything_is_started(
     assert desk.engine.observe(None) == ()
     (small_disk / "rest").unlink()
     desk.good("up", "-m", "llama3", door=door)
+
+
+def test_a_disk_that_gets_full_in_the_middle_takes_nothing_from_what_was_done(
+    make_desk: Callable[..., Desk], small_disk: Path
+) -> None:
+    desk = make_desk(LLMSTACK_STORE=str(small_disk / "store.db"))
+    works = (desk.folder / "bin" / "ollama").read_text(encoding="utf-8").partition("\n")[2]
+    desk.program("ollama", f"#!/bin/sh\nwhile [ ! -e {desk.folder}/go ]; do sleep 0.1; done\n{works}")
+    with desk.start("up", "-s", "ollama", "-o", "json") as process:
+        until(desk.servers)
+        fill(small_disk)
+        desk.write("", "go")
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert json.loads(out)["rc"] == 0
+    assert "not noted in the store" in err
+    assert "full" in err
+    (small_disk / "rest").unlink()
+    assert desk.good("up", "-s", "ollama").recap.startswith("localhost : ok=3 changed=0")
