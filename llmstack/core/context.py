@@ -15,7 +15,7 @@ from llmstack.domain.plan import Action
 from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
 from llmstack.domain.target import Target
-from llmstack.errors import DeadlineError, InterruptedRunError, UnhealthyError
+from llmstack.errors import DeadlineError, InterruptedRunError
 from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 
 
@@ -93,10 +93,9 @@ def quiet(context: Context) -> Context:
 
 
 def client_of(wanted: Wanted, url: str) -> Client:
-    """The type's own client. Raises UnhealthyError for a placement whose plugin is broken."""
-    if wanted.type is None:
-        raise wanted.error or UnhealthyError(f"{wanted.target} has no type")
-    secret = wanted.placement.service.env.get(wanted.type.api_key_env or "")
+    """The type's own client. Raises PluginError for a placement whose plugin is broken."""
+    kind = wanted.kind
+    secret = wanted.placement.service.env.get(kind.api_key_env or "")
     key = secret.reveal() if isinstance(secret, Secret) else secret
-    with plugin_guard(wanted.type.name):
-        return wanted.type.client(url, key, wanted.options)
+    with plugin_guard(kind.name):
+        return kind.client(url, key, wanted.options)

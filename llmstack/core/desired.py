@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from llmstack.domain.instance import InstanceSpec, Mount
 from llmstack.domain.names import nearest
 from llmstack.domain.position import KeyPath, Problem
 from llmstack.domain.secret import Secret
+from llmstack.domain.server import ServedModel
 from llmstack.domain.service import Inventory, ModelSpec, Placement, problem_at
 from llmstack.domain.target import Target
 from llmstack.errors import InventoryError, LlmstackError, PluginError
@@ -43,6 +44,25 @@ class Wanted:
         return self.placement.target
 
     @property
+    def kind(self) -> ModelType:
+        """Its type. Raises PluginError when there is none to be had."""
+        if self.type is None:
+            raise self.error or PluginError(f"{self.target} has no type", "repair its plugin")
+        return self.type
+
+    @property
+    def needed_spec(self) -> InstanceSpec:
+        """What to run. Raises why it cannot be."""
+        if self.spec is None:
+            raise self.error or PluginError(f"{self.target} cannot be run", "see `type:`")
+        return self.spec
+
+    @property
+    def lazy(self) -> bool:
+        """Its models come and go while it runs."""
+        return self.type is not None and self.type.family is Family.LAZY
+
+    @property
     def external(self) -> bool:
         """Somebody else runs it."""
         return self.engine == EXTERNAL
@@ -51,6 +71,11 @@ class Wanted:
     def off(self) -> bool:
         """Durably switched off, by the service or by the one model it is for."""
         return not self.placement.service.enabled or (self.placement.own_model and not self.enabled_models())
+
+    def find(self, model: ModelSpec, served: Iterable[ServedModel]) -> ServedModel | None:
+        """The one of a server's models that is `model`."""
+        name = self.kind.served_name(model)
+        return next((one for one in served if self.kind.same_model(name, one.name)), None)
 
     def enabled_models(self) -> tuple[ModelSpec, ...]:
         """The models that should be served."""
@@ -172,8 +197,7 @@ def plugin_guard(name: str) -> Iterator[None]:
 
 
 def _launch(inventory: Inventory, wanted: Wanted, registry: Registry) -> InstanceSpec:
-    placement, kind = wanted.placement, wanted.type
-    assert kind is not None
+    placement, kind = wanted.placement, wanted.kind
     peers = peers_of(inventory, placement, registry)
     request = LaunchRequest(
         stack=inventory.stack,

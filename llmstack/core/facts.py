@@ -13,7 +13,6 @@ from llmstack.core.select import Picked
 from llmstack.domain.instance import Instance, Need, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, ServerError
-from llmstack.modeltype import Family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +52,22 @@ def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
 
 
 def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
-    assert wanted.spec is not None
+    spec = wanted.needed_spec
     running = there is not None and there.running
     served = _served(wanted, there, context) if running else None
     if context.task == "down":
         return Facts(served=served)
-    as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(wanted.spec, there.spec)
+    as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(spec, there.spec)
     if running and as_wanted:
         return Facts(served=served)
     return replace(_before_start(wanted, context), served=served)
 
 
 def _before_start(wanted: Wanted, context: Context) -> Facts:
-    assert wanted.spec is not None
-    assert wanted.type is not None
     try:
-        with plugin_guard(wanted.type.name):
-            wanted.type.preflight(wanted.spec)
-        return Facts(needs=context.engine(wanted).missing(wanted.spec))
+        with plugin_guard(wanted.kind.name):
+            wanted.kind.preflight(wanted.needed_spec)
+        return Facts(needs=context.engine(wanted).missing(wanted.needed_spec))
     except LlmstackError as error:
         return Facts(broken=error)
 
@@ -82,7 +79,7 @@ def _external(wanted: Wanted, context: Context) -> Facts:
 
 def _served(wanted: Wanted, there: Instance | None, context: Context) -> tuple[ServedModel, ...] | None:
     """The models of a lazy server; None when it does not answer."""
-    if wanted.type is None or wanted.type.family is not Family.LAZY:
+    if not wanted.lazy:
         return None
     client = context.client(wanted, there)
     try:

@@ -22,7 +22,6 @@ from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError
-from llmstack.modeltype import Family
 
 PATIENCE_S = 5.0
 """A server that is up may be slow to answer once; longer than this, it is not healthy."""
@@ -40,8 +39,7 @@ def _checks(item: Picked) -> Iterator[Check]:
     wanted = item.wanted
     if wanted.off:
         return
-    lazy = wanted.type is not None and wanted.type.family is Family.LAZY
-    if not lazy:
+    if not wanted.lazy:
         yield wanted, wanted.target, next(iter(wanted.enabled_models()), None)
         return
     if not item.by_model:

@@ -90,8 +90,7 @@ class Climb:
         return Ladder(target=self.target, rungs=tuple(self.rungs))
 
     def _climb(self, up_to: Rung) -> None:
-        kind = self.wanted.type
-        assert kind is not None
+        kind = self.wanted.kind
         client = self.context.client(self.wanted, self.there)
         if client is None:
             self._watch_for(SETTLE_S if self.wait_s is None else 0.0, Rung.RUNNING)
@@ -111,7 +110,6 @@ class Climb:
     def _await(self, client: Client, up_to: Rung) -> None:
         """Until the server says that it is ready; a server that loads is waited for as long as it makes progress."""
         patience = Patience(self.context.clock, self._wait_s())
-        lazy = self.wanted.type is not None and self.wanted.type.family is Family.LAZY
         seen: Liveness | None = None
         while seen is None or seen.life is not Life.READY:
             self.context.check()
@@ -120,7 +118,7 @@ class Climb:
             self._note_life(seen)
             if seen.life is not Life.READY:
                 self._wait(patience, seen)
-        if not lazy and Rung.LOADED in self._rungs() and up_to is not Rung.API:
+        if not self.wanted.lazy and Rung.LOADED in self._rungs() and up_to is not Rung.API:
             weights = self.wanted.spec.weights if self.wanted.spec else None
             if weights:
                 self.note(Rung.WEIGHTS, f"{weights.size_bytes / 1e6:.0f} MB")
@@ -135,8 +133,7 @@ class Climb:
         self.context.clock.sleep(POLL_S)
 
     def _wait_s(self) -> float:
-        assert self.wanted.type is not None
-        own = self.wanted.placement.service.ready_timeout_s or self.wanted.type.ready_timeout_s
+        own = self.wanted.placement.service.ready_timeout_s or self.wanted.kind.ready_timeout_s
         return own if self.wait_s is None else self.wait_s
 
     def _note_life(self, seen: Liveness) -> None:
@@ -183,8 +180,7 @@ class Climb:
         return next((rung for rung in self._rungs()[2:] if not self._has(rung)), Rung.LOADED)
 
     def _rungs(self) -> tuple[Rung, ...]:
-        assert self.wanted.type is not None
-        return self.wanted.type.family.rungs
+        return self.wanted.kind.family.rungs
 
     def _has(self, rung: Rung) -> bool:
         return any(result.rung is rung for result in self.rungs)
@@ -207,10 +203,8 @@ class Climb:
         self._device(self._find(client, name, Rung.DEVICE))
 
     def _find(self, client: Client, name: str, rung: Rung) -> ServedModel | None:
-        kind = self.wanted.type
-        assert kind is not None
         models = self._asking(rung, client.models)
-        return next((model for model in models if kind.same_model(name, model.name)), None)
+        return next((model for model in models if self.wanted.kind.same_model(name, model.name)), None)
 
     def _answer(self, client: Client, name: str) -> None:
         """A real request; the question varies, so that no cached prompt flatters the figures."""
@@ -254,11 +248,10 @@ class Climb:
 
     def why(self, there: Instance | None, otherwise: str) -> Why:
         """Why this instance failed, from its engine's facts and its log."""
-        assert self.wanted.type is not None
         first, lines = 1, list[str]()
         if self.there and not self.wanted.external:
             first, lines = self.log.tail(self.context.engine(self.wanted), self.there.container_name)
-        return explain(there, lines, self.wanted.type.failures, otherwise, first=first)
+        return explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
 
     def skip_log(self) -> None:
         """Ask the log only for what is written from now on."""

@@ -53,7 +53,7 @@ def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
     if state is not State.READY or wanted.type.family is Family.COMPANION:
         return Look(state=state, detail=detail, url=url)
     try:
-        served = client.models() if wanted.type.family is Family.LAZY else None
+        served = client.models() if wanted.lazy else None
         return Look(state=state, detail=detail, url=url, version=client.version(), served=served)
     except ServerError as error:
         return Look(state=State.DEGRADED, detail=error.message, url=url)
@@ -76,8 +76,7 @@ def look_at_model(wanted: Wanted, model: ModelSpec, service: Look) -> ModelLook:
     """PURE: a model's part of a look at its service."""
     if service.state is not State.READY or service.served is None or wanted.type is None:
         return ModelLook(state=service.state, version=service.version, detail=service.detail)
-    name = wanted.type.served_name(model)
-    there = next((one for one in service.served if wanted.type.same_model(name, one.name)), None)
+    there = wanted.find(model, service.served)
     if there is None:
         return ModelLook(state=State.ABSENT, detail=f"not pulled: llmstack pull --model {model.name}")
     version = f"{there.name} {there.digest[:6]}" if there.digest else there.name

@@ -15,7 +15,6 @@ from llmstack.domain.server import Life, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, PluginError, UnhealthyError, UnreachableError, UsageError
-from llmstack.modeltype import Family
 
 
 def plan_up(picked: Sequence[Picked], observed: Observed) -> Plan:
@@ -187,7 +186,7 @@ def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
 def _models(item: Picked, observed: Observed, *, running: bool) -> Iterator[Action]:
     """A fetch for each picked model that the server does not have; what it has is kept."""
     wanted = item.wanted
-    if wanted.type is None or wanted.type.family is not Family.LAZY:
+    if not wanted.lazy:
         return
     served = observed.served.get(wanted.target) if running else None
     for model in item.models:
@@ -197,12 +196,10 @@ def _models(item: Picked, observed: Observed, *, running: bool) -> Iterator[Acti
 
 
 def _model(wanted: Wanted, model: ModelSpec, target: Target, served: tuple[ServedModel, ...] | None) -> Action:
-    assert wanted.type is not None
-    name = wanted.type.served_name(model)
-    if served is not None and any(wanted.type.same_model(name, there.name) for there in served):
+    if served is not None and wanted.find(model, served):
         return _act(ActionKind.KEEP, wanted, "as wanted", target=target, model=model)
     reason = "not in the server" if served is not None else "told when the server runs"
-    need = Need(kind="model", name=name)
+    need = Need(kind="model", name=wanted.kind.served_name(model))
     return _act(ActionKind.FETCH, wanted, reason, target=target, model=model, needs=(need,))
 
 
@@ -214,7 +211,7 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
         yield _act(ActionKind.KEEP, wanted, "enabled: false")
     elif stop:
         yield stop
-    elif wanted.type and wanted.type.family is Family.LAZY:
+    elif wanted.lazy:
         running = wanted.external or (there is not None and there.running)
         if running:
             for action in _models(item, observed, running=True):
@@ -260,8 +257,8 @@ def _unload(item: Picked, observed: Observed) -> Iterator[Action]:
     served = observed.served.get(wanted.target) or ()
     for model in item.models:
         target = Target(model.name, wanted.target.host, TargetKind.MODEL)
-        name = wanted.type.served_name(model)
-        loaded = any(there.loaded and wanted.type.same_model(name, there.name) for there in served)
+        there = wanted.find(model, served)
+        loaded = there is not None and there.loaded
         kind = ActionKind.STOP if loaded else ActionKind.KEEP
         reason = "loaded" if loaded else "not loaded"
         yield _act(kind, wanted, reason, target=target, model=model, observed=observed.find(wanted))

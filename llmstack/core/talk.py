@@ -83,8 +83,7 @@ def ask(
     client = context.client(wanted, there)
     if client is None:
         raise UnhealthyError(f"{wanted.target} publishes no port", "give it a `port:`")
-    assert wanted.type is not None
-    yield from client.chat(wanted.type.served_name(model), prompt, max_tokens=max_tokens)
+    yield from client.chat(wanted.kind.served_name(model), prompt, max_tokens=max_tokens)
 
 
 def _which(models: Sequence[tuple[Picked, ModelSpec]]) -> str:

@@ -21,8 +21,8 @@ from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.server import Life
+from llmstack.domain.service import ModelSpec
 from llmstack.errors import LlmstackError, UnhealthyError
-from llmstack.modeltype import Family
 from llmstack.protocols import Engine, LazyClient
 
 STOP_GRACE_S = 10.0
@@ -118,25 +118,21 @@ def fetch(action: Action, context: Context) -> Outcome:
         assert action.spec is not None
         fetch_needs(action, context, context.engine(wanted), action.spec)
         return Outcome(target=action.target, status=Status.CHANGED, reason="fetched", action=action)
-    return _fetch_model(action, context)
+    return _fetch_model(action, action.model, context)
 
 
-def _fetch_model(action: Action, context: Context) -> Outcome:
+def _fetch_model(action: Action, model: ModelSpec, context: Context) -> Outcome:
     wanted = context.wanted_of(action)
     there = _running(action, context, wanted)
     client = _lazy_client(context, wanted, there)
-    kind, model = wanted.type, action.model
-    assert kind is not None
-    assert model is not None
-    name = kind.served_name(model)
     announce(action, context, None)
     climb = Climb(context=context, wanted=wanted, target=action.target, there=there, model=model)
     ready = climb.climb(Rung.API)
     if not ready.ok:
         return judge(action, ready, Status.OK, ())
-    pulled = not any(kind.same_model(name, served.name) for served in client.models())
+    pulled = wanted.find(model, client.models()) is None
     if pulled:
-        client.pull(name, lambda progress: context.report(action.target, progress))
+        client.pull(wanted.kind.served_name(model), lambda progress: context.report(action.target, progress))
     if context.task != "up" or not context.wait:
         status = Status.CHANGED if pulled else Status.OK
         return Outcome(target=action.target, status=status, reason="pulled" if pulled else "there", action=action)
@@ -147,8 +143,7 @@ def _running(action: Action, context: Context, wanted: Wanted) -> Instance | Non
     """The server as it is now: it may have been created earlier in this run."""
     if wanted.external:
         return None
-    assert wanted.spec is not None
-    there = context.engine(wanted).inspect(wanted.spec.name)
+    there = context.engine(wanted).inspect(wanted.needed_spec.name)
     if there is None or not there.running:
         raise UnhealthyError(f"{wanted.target} does not run, so {action.target} cannot be fetched", "llmstack up")
     return there
@@ -165,9 +160,8 @@ def unload(action: Action, context: Context) -> Outcome:
     """Free a model's memory; the server and its file stay."""
     wanted = context.wanted_of(action)
     client = _lazy_client(context, wanted, action.observed)
-    assert wanted.type is not None
     assert action.model is not None
-    client.unload(wanted.type.served_name(action.model))
+    client.unload(wanted.kind.served_name(action.model))
     return Outcome(target=action.target, status=Status.CHANGED, reason="unloaded", action=action)
 
 
@@ -188,8 +182,7 @@ def refuse(action: Action, _: Context) -> Outcome:
 
 def _climb(action: Action, context: Context, wanted: Wanted) -> Climb:
     """The climb of a service; it proves an answer too, where the service serves one model of its own."""
-    lazy = wanted.type is not None and wanted.type.family is Family.LAZY
-    model = next(iter(wanted.enabled_models()), None) if not lazy else None
+    model = None if wanted.lazy else next(iter(wanted.enabled_models()), None)
     return Climb(context=context, wanted=wanted, target=action.target, model=model)
 
 

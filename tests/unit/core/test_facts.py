@@ -19,7 +19,6 @@ from llmstack.errors import (
     PluginError,
     PreflightError,
     SecretError,
-    UnhealthyError,
     UnreachableError,
 )
 from tests.unit.core.world import REFUSED, World, refuse
@@ -163,7 +162,7 @@ def test_a_client_that_a_plugin_cannot_make_is_the_plugins_fault(world: World) -
     world.types["loader"].client = client  # type: ignore[method-assign, assignment]
     with pytest.raises(PluginError, match="plugin 'loader' raised TypeError: no"):
         client_of(world.want(), "http://x")
-    with pytest.raises(UnhealthyError, match="has no type"):
+    with pytest.raises(PluginError, match="has no type"):
         client_of(replace(world.want(), type=None), "http://x")
     with pytest.raises(PluginError, match="broken"):
         client_of(replace(world.want(), type=None, error=PluginError("broken")), "http://x")
