@@ -23,7 +23,8 @@ def ask(session: Session) -> int:
     """Ask one model; its answer is shown as it comes."""
     from dataclasses import asdict
 
-    from llmstack.ui.rungs import figure_lines
+    from llmstack.ui.clean import line
+    from llmstack.ui.rungs import figures
 
     picked = session.selection
     if len(picked.models) > 1:
@@ -36,7 +37,7 @@ def ask(session: Session) -> int:
         answer = _stream(session, app.ask(picked, prompt, max_tokens=session[MAX_TOKENS]))
     if session[OUTPUT] == "json":
         return session.answer(session.document([asdict(answer)]))
-    session.talk(figure_lines(answer))
+    session.talk(line((text, "dim")) for text in [figures(answer)] if text)
     return OK
 
 
@@ -52,20 +53,18 @@ def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
     from llmstack.domain.server import ChatChunk
     from llmstack.ui.clean import block
 
-    out = session.streams.out.file if session[OUTPUT] == "text" else None
+    shows = session[OUTPUT] == "text"
     start, first_ms, parts, last = time.monotonic(), None, [], ChatChunk()
     try:
         for last in chunks:
             if last.text and first_ms is None:
                 first_ms = 1000 * (time.monotonic() - start)
             parts.append(last.text)
-            if out:
-                out.write(block(last.text))
-                out.flush()
+            if shows:
+                session.write(block(last.text))
     finally:
-        if out and parts and not parts[-1].endswith("\n"):
-            out.write("\n")
-            out.flush()
+        if shows and parts and not parts[-1].endswith("\n"):
+            session.write("\n")
     return Answer(
         text="".join(parts),
         first_token_ms=first_ms,

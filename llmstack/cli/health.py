@@ -13,12 +13,11 @@ def health(session: Session) -> int:
 
     A model that is loaded on demand stays unloaded, unless --deep asks for it.
     """
-    from llmstack.ui.blocks import report_lines
     from llmstack.ui.recap import recap_lines
+    from llmstack.ui.rungs import report_lines
 
-    screen = session.screen(keep="none")
-    with session.app(screen) as app:
+    with session.app(session.screen(keep=False)) as app:
         result = app.health(session.selection, deep=session[DEEP])
-    code = session.answer(result.as_json(), report_lines(result.outcomes, screen.abouts, session.streams))
+    code = session.answer(result.as_json(), report_lines(result.outcomes, session.out.width))
     session.talk(recap_lines(result))
     return code

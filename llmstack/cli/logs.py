@@ -38,12 +38,8 @@ def logs(session: Session) -> int:
 def _write(session: Session, lines: Iterable[tuple[Target, str]], *, several: bool) -> None:
     from llmstack.ui.clean import clean
 
-    out = session.streams.out.file
     first: Target | None = None
     for target, line in lines:
         first = first or target
         several = several or target != first
-        out.write(f"{clean(str(target))} | {clean(line)}\n" if several else f"{clean(line)}\n")
-        if session[FOLLOW]:
-            out.flush()
-    out.flush()
+        session.write(f"{clean(str(target))} | {clean(line)}\n" if several else f"{clean(line)}\n")

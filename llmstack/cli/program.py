@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the line and end the process with its exit code."""
     words = list(sys.argv if argv is None else argv)[1:]
     session = Session(NAME, values={"output": "json"} if wants_json(words) else {})
-    sys.exit(guarded(lambda: _run(words), session.tell))
+    sys.exit(guarded(lambda: _run(words), session.fail))
 
 
 def _run(words: Sequence[str]) -> int:

@@ -10,8 +10,6 @@ from llmstack.cli.task import verb
 @verb(*SELECT, OUTPUT, CHECK, DIFF, TIMEOUT, LOCK_WAIT)
 def pull(session: Session) -> int:
     """Fetch images and models, so that a later `up` need not wait."""
-    from llmstack.ui.blocks import draw_fetch
-
-    with session.app(session.screen(draw=draw_fetch)) as app:
+    with session.app(session.screen()) as app:
         result = app.pull(session.selection, check=session[CHECK])
     return session.finish(result)

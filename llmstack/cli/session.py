@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from llmstack.app import App
     from llmstack.domain.outcome import RunResult
     from llmstack.domain.selection import Selection
-    from llmstack.ui.blocks import Draw
-    from llmstack.ui.console import Streams
+    from llmstack.ui.console import Console
     from llmstack.ui.live import RunScreen
 
 
@@ -80,26 +81,32 @@ class Session:
         return selection(models, services, hosts)
 
     @cached_property
-    def streams(self) -> Streams:
-        """Both output streams."""
-        from llmstack.ui.console import open_streams
+    def out(self) -> Console:
+        """Where the answer goes."""
+        from llmstack.ui.console import Console
 
-        return open_streams(self._leniently(COLOR), self.door)
+        return Console(sys.stdout, talk=False, color=self._leniently(COLOR), door=self.door)
 
-    def screen(self, *, draw: Draw | None = None, keep: str = "all") -> RunScreen:
-        """A listener that draws on stderr; with --quiet failures only."""
-        from llmstack.ui.blocks import draw_start
+    @cached_property
+    def err(self) -> Console:
+        """Where everything else goes."""
+        from llmstack.ui.console import Console
+
+        return Console(sys.stderr, talk=True, color=self._leniently(COLOR), door=self.door)
+
+    def screen(self, *, keep: bool = True) -> RunScreen:
+        """A listener that draws on stderr what is done, and with `keep` leaves it there."""
         from llmstack.ui.live import RunScreen
 
-        kept = "none" if self[CHECK] else "failed" if self[QUIET] else keep
-        diff = self[DIFF] and not (self[CHECK] or self[QUIET])
-        return RunScreen(self.streams, draw=draw or draw_start, keep=kept, diff=diff)
+        quiet = self[QUIET]
+        return RunScreen(self.err, keep=keep, quiet=quiet, diff=self[DIFF] and not (self[CHECK] or quiet))
 
     @contextmanager
     def app(self, screen: RunScreen | None = None) -> Iterator[App]:
         """The app that does it, listened to by `screen`; closed in the end."""
         from llmstack.app import App
         from llmstack.domain.selection import Settings
+        from llmstack.ui.live import RunScreen
 
         settings = Settings(
             inventory=self[INVENTORY],
@@ -108,7 +115,7 @@ class Session:
             lock_wait_s=self[LOCK_WAIT],
             command=command_line(self.door, self.task or "", self.flags, self.values),
         )
-        with screen or self.screen(keep="none") as listener:
+        with screen or RunScreen(self.err, quiet=True) as listener:
             app = App(settings, listener)
             try:
                 yield app
@@ -118,19 +125,24 @@ class Session:
     def answer(self, document: Mapping[str, Any], lines: Iterable[Text] = ()) -> int:
         """Write the answer to stdout in the format asked for and return the exit code. A reader that went away ends a
         task that only reads (BrokenPipeError), but takes nothing from one that has done its work."""
-        from llmstack.ui.console import put
-        from llmstack.ui.formats import write_json, write_names
+        from llmstack.ui.clean import clean
 
-        out, code, wanted = self.streams.out, final(document["rc"]), self._leniently(OUTPUT)
+        code, wanted = final(document["rc"]), self._leniently(OUTPUT)
         with nullcontext() if self.reads_only else unread():
             if wanted == "json":
-                write_json(out, {**document, "rc": code})
+                self.write(json.dumps({**document, "rc": code}, indent=2, default=str) + "\n")
             elif wanted == "names":
-                write_names(out, (item["target"] for item in document["items"]))
+                names = dict.fromkeys(clean(item["target"]) for item in document["items"])
+                self.write("".join(f"{name}\n" for name in names))
             else:
-                put(out, lines)
-            out.file.flush()
+                self.out.put(lines)
+                self.out.file.flush()
         return code
+
+    def write(self, text: str) -> None:
+        """Write to stdout at once, as it is."""
+        self.out.file.write(text)
+        self.out.file.flush()
 
     def document(self, items: Iterable[Mapping[str, Any]], *errors: LlmstackError) -> dict[str, Any]:
         """The JSON document of a task without a report of its own."""
@@ -138,34 +150,30 @@ class Session:
         told = [error.as_json() for error in errors]
         return {"v": 1, "kind": self.kind, "task": self.task, "rc": rc, "items": list(items), "errors": told}
 
-    def tell(self, error: LlmstackError) -> None:
-        """Show what ended the task on stderr, and as its document on stdout where one was asked for."""
+    def tell(self, *errors: LlmstackError) -> None:
+        """Show errors on stderr, however quiet it is to be."""
         from llmstack.ui.problems import error_lines
 
-        self.complain(error_lines(error, self.streams))
+        self.err.put(error_lines(*errors))
+
+    def fail(self, error: LlmstackError) -> None:
+        """Show what ended the task, and as its document on stdout where one was asked for."""
+        self.tell(error)
         self.answer(self.document((), error))
-
-    def complain(self, lines: Iterable[Text]) -> None:
-        """Write to stderr, however quiet it is to be."""
-        from llmstack.ui.console import put
-
-        put(self.streams.err, lines)
 
     def talk(self, lines: Iterable[Text]) -> None:
         """Write to stderr, unless the user wants quiet."""
         if not self[QUIET]:
-            self.complain(lines)
+            self.err.put(lines)
 
     def finish(self, result: RunResult) -> int:
         """Answer with a run: its plan if it was a check, else the recap and the next step."""
-        from llmstack.domain.plan import Plan
         from llmstack.ui.plan import plan_lines
         from llmstack.ui.recap import next_step, recap_lines
 
         if self[CHECK]:
-            plan = Plan(tuple(outcome.action for outcome in result.outcomes if outcome.action))
-            return self.answer(result.as_json(), plan_lines(plan, self.streams, diff=self[DIFF], checked=True))
+            actions = [outcome.action for outcome in result.outcomes if outcome.action]
+            return self.answer(result.as_json(), plan_lines(actions, diff=self[DIFF], checked=True))
         code = self.answer(result.as_json())
-        self.talk(recap_lines(result))
-        self.talk(next_step(result, self.streams))
+        self.talk((*recap_lines(result), *next_step(result)))
         return code

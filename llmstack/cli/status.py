@@ -13,12 +13,11 @@ def status(session: Session) -> int:
 
     Fails only when a host cannot be asked: a model that does not run is an answer.
     """
-    from llmstack.ui.problems import trouble_lines
-    from llmstack.ui.status import status_lines, status_notes
+    from llmstack.ui.status import status_lines, status_note
 
     with session.app() as app:
         report = app.status(session.selection)
-    code = session.answer(report.as_json(), status_lines(report, session.streams))
-    session.complain(trouble_lines(report.errors, session.streams))
-    session.talk(status_notes(report, session.streams))
+    code = session.answer(report.as_json(), status_lines(report, session.out.width))
+    session.tell(*report.errors)
+    session.talk(status_note(report))
     return code

@@ -10,11 +10,10 @@ from llmstack.cli.task import verb
 @verb(OUTPUT, CHECK, TIMEOUT, kind="sync")
 def sync(session: Session) -> int:
     """Make the store say what really runs; touches no engine."""
-    from llmstack.ui.problems import trouble_lines
     from llmstack.ui.sync import sync_lines
 
     with session.app() as app:
         report = app.sync(check=session[CHECK])
-    code = session.answer(report.as_json(), sync_lines(report, session.streams))
-    session.complain(trouble_lines(report.errors, session.streams))
+    code = session.answer(report.as_json(), sync_lines(report))
+    session.tell(*report.errors)
     return code

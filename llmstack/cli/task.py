@@ -47,7 +47,7 @@ class Verb(Task[Callable[..., None]]):
 
     def perform(self, session: Session) -> int:
         """Run once; returns the exit code."""
-        return guarded(lambda: self.run(session.checked()), session.tell)
+        return guarded(lambda: self.run(session.checked()), session.fail)
 
 
 def verb(*flags: Flag[Any], kind: str = "run", reads_only: bool = False) -> Callable[[Run], Verb]:

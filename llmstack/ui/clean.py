@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import re
+
+from rich.text import Text
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_ASCII = {
-    "✓": "ok", "✗": "x", "·": "-", "→": "->", "…": "...", "━": "=", "╸": ">", "─": "-",
-}  # fmt: skip
 
 
 def clean(text: str) -> str:
@@ -24,12 +22,13 @@ def block(text: str) -> str:
     return _CONTROLS.sub("", _ESCAPES.sub("", text))
 
 
-def _fall_back(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
-
-
-FALL_BACK = "llmstack.ascii"
-"""Name of the encoding error handler that spells our symbols in ASCII."""
-codecs.register_error(FALL_BACK, _fall_back)
+def line(*parts: str | tuple[str, str] | Text) -> Text:
+    """One line of parts, each plain, (text, style), or a line made before; whatever they hold, it is safe to show."""
+    made = Text()
+    for part in parts:
+        if isinstance(part, Text):
+            made.append_text(part)
+        else:
+            text, style = (part, "") if isinstance(part, str) else part
+            made.append(clean(text), style)
+    return made

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import TracebackType
+from dataclasses import dataclass, field
 from typing import Self
 
 from rich.console import Group
@@ -14,136 +14,125 @@ from rich.live import Live
 from rich.text import Text
 
 from llmstack.domain.event import Event, EventType
+from llmstack.domain.ladder import RungResult
+from llmstack.domain.outcome import Outcome
 from llmstack.domain.plan import Plan
+from llmstack.domain.progress import Progress
 from llmstack.domain.target import Target
-from llmstack.ui.blocks import Block, Draw, draw_start, waiting
-from llmstack.ui.clean import clean
-from llmstack.ui.console import Streams, put
+from llmstack.ui.clean import line
+from llmstack.ui.console import Console
+from llmstack.ui.fetch import Fetch
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.problems import warning_line
-from llmstack.ui.progress import fetch_line
-from llmstack.ui.rungs import head_line
+from llmstack.ui.rungs import head_line, outcome_lines, rung_lines
+from llmstack.ui.units import duration, size
 
 _REDRAWS_PER_S = 8
 
 
+@dataclass(slots=True)
+class _Block:
+    """One target that is being worked on, as its events tell; `since` is seconds since the epoch."""
+
+    target: Target
+    since: float
+    about: str = ""
+    rungs: list[RungResult] = field(default_factory=list)
+    fetches: dict[str, Fetch] = field(default_factory=dict)
+
+    def moving(self, width: int, now: float) -> Iterator[Text]:
+        """What is known of it, and how long it has been going on."""
+        yield head_line(self.target, self.about)
+        yield from (line("  ", fetch.line(bar=True)) for fetch in list(self.fetches.values()))
+        yield from rung_lines(self.rungs, width)
+        yield line((f"  … {duration(max(0.0, now - self.since))}", "dim"))
+
+
 class RunScreen:
-    """A Sink. `keep` says which finished blocks stay on the screen: all, only failures (`failed`), or none; `diff`
-    shows the plan with its fields before it is applied. `now` gives seconds since the epoch."""
+    """A Sink. What is over stays on the screen: everything with `keep`, but only failures when `quiet`; `diff` shows
+    the plan with its fields before it is applied. `now` gives seconds since the epoch."""
 
     def __init__(
         self,
-        streams: Streams,
+        err: Console,
         *,
-        draw: Draw = draw_start,
-        keep: str = "all",
+        keep: bool = True,
+        quiet: bool = False,
         diff: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._streams, self._draw, self._keep, self._diff, self._now = streams, draw, keep, diff, now
+        self._err, self._keep, self._quiet, self._diff, self._now = err, keep, quiet, diff, now
         self._lock = threading.Lock()
-        self._blocks: dict[Target, Block] = {}
-        self._engines: dict[str, str] = {}
-        self._host: str | None = None
-        self._begun: Target | None = None
-        self._live: Live | None = None
-        # Drawn in `emit`, not in the redrawing thread: that one holds Live's lock, and so must not wait for ours.
-        self._frame: tuple[tuple[Block, list[Text]], ...] = ()
-        self.plan: Plan | None = None
-        self.abouts: dict[Target, str] = {}
+        self._blocks: dict[Target, _Block] = {}
+        self._headed: Target | None = None
+        self._live = Live(
+            console=err,
+            get_renderable=self._moving,
+            refresh_per_second=_REDRAWS_PER_S,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._moves = err.redraws and not quiet
+        self._plain = keep and not quiet and not self._moves
 
     def __enter__(self) -> Self:
-        if self._streams.live and self._keep != "failed":
-            self._live = Live(
-                console=self._streams.err,
-                get_renderable=self._moving,
-                refresh_per_second=_REDRAWS_PER_S,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+        if self._moves:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
-            self._live = None
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
 
     def emit(self, event: Event) -> None:
         """Take one event, from any thread."""
+        plan = event.data.get("plan")
         with self._lock, suppress(OSError):
             if event.type is EventType.WARNING:
-                self._say(warning_line(event.message, self._streams))
-            elif event.type is EventType.PLAN:
-                self._take_plan(event.data.get("plan"))
-            elif event.target is not None:
-                self._take(event, event.target)
-            self._take_picture()
+                self._say(warning_line(event.message))
+            elif isinstance(plan, Plan) and self._diff:
+                self._say(*plan_lines(plan.actions, diff=True, checked=False))
+            elif event.target:
+                self._take(event, self._blocks.setdefault(event.target, _Block(event.target, event.ts)))
 
-    def _take_plan(self, plan: object) -> None:
-        if not isinstance(plan, Plan):
+    def _take(self, event: Event, block: _Block) -> None:
+        match event.data:
+            case {"rung": RungResult() as rung}:
+                block.rungs.append(rung)
+            case {"progress": Progress() as progress}:
+                fetch = block.fetches.setdefault(progress.item, Fetch(event.ts, progress))
+                fetch.latest, fetch.at = progress, event.ts
+                if self._plain and fetch.due():
+                    self._say(line(f"{block.target}  ", fetch.line(bar=False)))
+            case {"outcome": Outcome() as outcome}:
+                self._finish(block, outcome)
+            case _ if event.type is EventType.START:
+                block.about = event.message
+                if self._plain:
+                    self._say(head_line(block.target, block.about))
+                    self._headed = block.target
+
+    def _finish(self, block: _Block, outcome: Outcome) -> None:
+        del self._blocks[block.target]
+        if self._moves:
+            self._live.refresh()  # what is over leaves the moving part before it is printed above it
+        if not self._keep or (self._quiet and not outcome.error):
             return
-        self.plan = plan
-        for action in plan.actions:
-            if action.spec:
-                self._engines.setdefault(action.target.host, action.spec.engine)
-        if self._diff:
-            self._say(*plan_lines(plan, self._streams, diff=True, checked=False))
-
-    def _take(self, event: Event, target: Target) -> None:
-        new = target not in self._blocks
-        block = self._blocks.setdefault(target, Block(target, event.ts))
-        block.take(event)
-        if block.about:
-            self.abouts[target] = block.about
-        engine = event.data.get("engine")
-        if isinstance(engine, str):
-            self._engines[target.host] = engine
-        if event.type is EventType.RESULT:
-            del self._blocks[target]
-            self._take_picture()
-            if self._live:
-                self._live.refresh()  # what is over leaves the moving part before it is printed above it
-            self._finish(block)
-        elif not self._live and self._keep == "all":
-            self._plain(block, event, new)
-
-    def _plain(self, block: Block, event: Event, new: bool) -> None:
-        if new and event.type is EventType.START and self._draw is draw_start:
-            self._say(*self._header(block.target.host), head_line(block.target, block.about))
-            self._begun = block.target
-        for fetch in block.fetches.values() if event.type is EventType.PROGRESS else ():
-            told_at_the_end = fetch.latest.done and self._draw is not draw_start
-            if not told_at_the_end and fetch.due(event.ts):
-                self._say(fetch_line(fetch, block.target.host, bar=False))
-
-    def _finish(self, block: Block) -> None:
-        failed = block.outcome is not None and block.outcome.error is not None
-        if self._keep == "all" or (self._keep == "failed" and failed):
-            # Off a terminal its first line stands already, unless something else was said since.
-            begun = 1 if self._begun == block.target else 0
-            self._say(*self._header(block.target.host), *list(self._draw(block, self._streams))[begun:])
-
-    def _header(self, host: str) -> Iterator[Text]:
-        if self._draw is draw_start and host != self._host:
-            self._host = host
-            engine = clean(self._engines.get(host, ""))
-            about = f" · {engine}" if " " in engine else f" · {engine} engine" if engine else ""
-            yield Text.assemble((clean(host), "bold"), about)
+        rungs = outcome.ladder.rungs if outcome.ladder else block.rungs
+        headed = self._headed == block.target  # its first line stands, and nothing else was said since
+        head = [head_line(block.target, block.about)] if rungs and not headed else []
+        sizes = [size(fetch.latest.total_bytes) for fetch in block.fetches.values() if fetch.latest.total_bytes]
+        more = "".join(f"  {part}" for part in (*sizes, *outcome.urls))
+        self._say(*head, *outcome_lines(outcome, rungs, self._err.width, more))
 
     def _say(self, *lines: Text) -> None:
-        self._begun = None
-        put(self._streams.err, lines)
-
-    def _take_picture(self) -> None:
-        if self._live:
-            self._frame = tuple((block, list(self._draw(block, self._streams))) for block in self._blocks.values())
+        self._headed = None
+        self._err.put(lines)
 
     def _moving(self) -> Group:
-        lines = [line for block, drawn in self._frame for line in (*drawn, waiting(block, self._now()))]
-        for line in lines:
-            line.no_wrap, line.overflow = True, "ellipsis"
-        return Group(*lines)
+        """The moving part. Asked for under Live's lock, so it must not wait for ours."""
+        width, now = self._err.width, self._now()
+        rows = [row for block in list(self._blocks.values()) for row in block.moving(width, now)]
+        for row in rows:
+            row.no_wrap, row.overflow = True, "ellipsis"
+        return Group(*rows)

@@ -2,58 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from llmstack.domain.position import Problem
 from llmstack.errors import InventoryError, LlmstackError
-from llmstack.ui.clean import clean
-from llmstack.ui.console import Streams
+from llmstack.ui.clean import line
 
-_LABEL = "error: "
+SOURCE_COLUMNS = 70
+"""How much of a long line is shown around what is wrong in it."""
 
 
-def error_lines(error: LlmstackError, streams: Streams) -> Iterator[Text]:
+def error_lines(*errors: LlmstackError) -> Iterator[Text]:
     """`error: message`, then the hint below the message."""
-    if isinstance(error, InventoryError):
-        for problem in error.problems:
-            yield from problem_lines(problem)
-        yield Text(clean(error.message), "bold")
-    else:
-        yield Text.assemble((_LABEL, "bold red"), clean(error.message))
-    for line in (error.hint or "").splitlines():
-        yield Text(" " * len(_LABEL) + clean(streams.spell(line)))
-
-
-def trouble_lines(errors: Iterable[LlmstackError], streams: Streams) -> Iterator[Text]:
-    """Several errors beside an answer that is there all the same."""
     for error in errors:
-        yield from error_lines(error, streams)
+        if isinstance(error, InventoryError):
+            for problem in error.problems:
+                yield from problem_lines(problem)
+            yield line((error.message, "bold"))
+        else:
+            yield line(("error: ", "bold red"), error.message)
+        yield from (line(" " * 7, hint) for hint in (error.hint or "").splitlines())
 
 
 def problem_lines(problem: Problem) -> Iterator[Text]:
     """Place and message, the line it is about, and a caret below the wrong word with the suggestion."""
-    place = f"{clean(str(problem.position))}: " if problem.position else ""
-    yield Text.assemble((place, "bold"), (f"error {problem.code}: ", "bold red"), clean(problem.message))
-    if problem.position is None or problem.source_line is None:
-        if problem.suggestion:
-            yield Text(f"      {_advice(problem.suggestion)}")
+    at, source, advice = problem.position, problem.source_line, problem.suggestion or ""
+    advice = f" did you mean '{advice}'?" if advice and " " not in advice else f" {advice}".rstrip()
+    yield line((f"{at}: " if at else "", "bold"), (f"error {problem.code}: ", "bold red"), problem.message)
+    if at is None or source is None:
+        yield from (line("     ", text) for text in [advice] if text)
         return
-    gutter, source = f"{problem.position.line:>5} | ", problem.source_line
-    start = problem.position.column - 1
-    end = min(problem.position.end_column or start + 2, len(source) + 1) - 1
-    yield Text.assemble((gutter, "dim"), clean(source))
-    caret = "^" * max(1, cell_len(clean(source[start:end])))
-    line = Text.assemble((" " * 6 + "| ", "dim"), " " * cell_len(clean(source[:start])), (caret, "bold red"))
-    yield line.append(f" {_advice(problem.suggestion)}") if problem.suggestion else line
+    start = at.column - 1
+    left = max(0, start - SOURCE_COLUMNS // 2) if len(source) > SOURCE_COLUMNS else 0
+    before, word = line(source[left:start]), line(source[start : (at.end_column or at.column + 1) - 1])
+    yield line((f"{at.line:>5} | ", "dim"), source[left : left + SOURCE_COLUMNS])
+    yield line(("      | ", "dim"), " " * before.cell_len, ("^" * max(1, word.cell_len), "bold red"), advice)
 
 
-def warning_line(message: str, streams: Streams) -> Text:
+def warning_line(message: str) -> Text:
     """`! message`."""
-    return Text.assemble(("! ", "bold yellow"), clean(streams.spell(message)))
-
-
-def _advice(suggestion: str) -> str:
-    return clean(suggestion) if " " in suggestion else f"did you mean '{clean(suggestion)}'?"
+    return line(("! ", "bold yellow"), message)

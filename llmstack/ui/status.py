@@ -8,12 +8,11 @@ from rich.text import Text
 
 from llmstack.domain.instance import State
 from llmstack.domain.report import StatusReport, StatusRow
-from llmstack.ui.clean import clean
-from llmstack.ui.console import Streams
-from llmstack.ui.table import table_lines
-from llmstack.ui.units import UNKNOWN, memory, memory_of, percent
+from llmstack.ui.clean import line
+from llmstack.ui.table import table
+from llmstack.ui.units import UNKNOWN, memory, percent
 
-HEAD = ("MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "VERSION", "CPU", "MEMORY", "GPU MEM", "URL")
+HEAD = ("MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")
 _STYLES = {
     State.READY: "green",
     State.STARTING: "yellow",
@@ -24,30 +23,31 @@ _STYLES = {
 }
 
 
-def status_lines(report: StatusReport, streams: Streams) -> Iterator[Text]:
-    """The table, if there is anything to show."""
+def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
+    """The table, if there is anything to show; below it what a state alone does not say."""
     if report.rows:
-        yield from table_lines(HEAD, [_row(row, streams) for row in report.rows], streams.out.width)
+        yield from table([[line((name, "bold")) for name in HEAD], *map(_row, report.rows)], width)
+    for row in report.rows:
+        if row.detail or not row.ours:
+            yield line((f"{row.target}: {row.detail or 'not ours'}", "dim"))
 
 
-def status_notes(report: StatusReport, streams: Streams) -> Iterator[Text]:
-    """What stands beside the table: that there is nothing, that there is no inventory, and what a narrow table had no
-    room for."""
+def status_note(report: StatusReport) -> Iterator[Text]:
+    """That there is nothing, or no inventory."""
     if not report.rows and not report.errors:
-        yield Text("nothing serves models here" if report.inventory is None else "nothing is wanted and nothing runs")
+        yield line("nothing serves models here" if report.inventory is None else "nothing is wanted and nothing runs")
     elif report.inventory is None:
-        yield Text("no inventory found: this is what serves models on this machine", "dim")
-    head = next(status_lines(report, streams), Text(HEAD[-1]))
-    if not head.plain.endswith(HEAD[-1]):
-        for row in (row for row in report.rows if row.detail):
-            yield Text(f"{clean(str(row.target))}: {clean(streams.spell(row.detail))}", "dim")
+        yield line(("no inventory found: this is what serves models on this machine", "dim"))
 
 
-def _row(row: StatusRow, streams: Streams) -> list[Text]:
-    cells = [row.model, row.service, row.host, row.state.value, row.device, row.version]
-    texts = [Text(clean(cell) if cell else UNKNOWN) for cell in cells]
-    texts[3].stylize(_STYLES.get(row.state, "dim"))
-    figures = (percent(row.cpu_percent), memory_of(row.memory_bytes, row.memory_limit_bytes))
-    where = [row.url, row.detail, None if row.ours else "not ours"]
-    last = ", ".join(clean(streams.spell(text)) for text in where if text) or UNKNOWN
-    return [*texts, *map(Text, (*figures, memory(row.gpu_memory_bytes), last))]
+def _row(row: StatusRow) -> list[Text]:
+    return [
+        *(line(cell or UNKNOWN) for cell in (row.model, row.service, row.host)),
+        line((row.state.value, _STYLES.get(row.state, "dim"))),
+        line(row.device or UNKNOWN),
+        line(row.url or UNKNOWN),
+        line(memory(row.memory_bytes, row.memory_limit_bytes)),
+        line(memory(row.gpu_memory_bytes)),
+        line(percent(row.cpu_percent)),
+        line(row.version or UNKNOWN),
+    ]

@@ -6,25 +6,25 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from llmstack.domain.report import SyncReport
-from llmstack.ui.clean import clean
-from llmstack.ui.console import Streams
+from llmstack.domain.report import Difference, SyncReport
+from llmstack.ui.clean import line
+from llmstack.ui.table import table
 
 
-def sync_lines(report: SyncReport, streams: Streams) -> Iterator[Text]:
+def sync_lines(report: SyncReport) -> Iterator[Text]:
     """Each difference: what the store said, what the engine says, and what became of it."""
     found = report.differences
     if not found:
-        yield Text("what was known is what runs")
+        yield line("what was known is what runs")
         return
-    yield Text(f"{len(found)} difference{'' if len(found) == 1 else 's'} between what was known and what runs:", "bold")
-    told = [(clean(str(item.target)), _told(item.store, item.engine), item.action) for item in found]
-    names, facts = (max(len(row[column]) for row in told) for column in (0, 1))
-    for name, fact, action in told:
-        line = Text.assemble("  ", (f"{name:<{names}}", "bold"), f"   {fact:<{facts}}   → ")
-        yield line.append(clean(streams.spell(action)), "yellow")
+    yield line(
+        (f"{len(found)} difference{'' if len(found) == 1 else 's'} between what was known and what runs:", "bold")
+    )
+    yield from table(
+        [[line("  ", (str(one.target), "bold")), _told(one), line("→ ", (one.action, "yellow"))] for one in found]
+    )
 
 
-def _told(store: str, engine: str) -> str:
+def _told(one: Difference) -> Text:
     """What each of the two says; the engine alone, where the store is not at fault."""
-    return f"store: {clean(store)}   engine: {clean(engine)}" if store else clean(engine)
+    return line(f"store: {one.store}   engine: {one.engine}" if one.store else one.engine)

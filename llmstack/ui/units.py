@@ -4,30 +4,15 @@ from __future__ import annotations
 
 UNKNOWN = "-"
 
-_FILE = (1000, ("B", "kB", "MB", "GB", "TB"))
-_MEMORY = (1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+
+def size(count: float | None, whole: float | None = None) -> str:
+    """`94 MB`: bytes of a file or transfer; with its whole `2.9/4.7 GB`."""
+    return _scaled(count, whole, 1000, ("B", "kB", "MB", "GB", "TB"))
 
 
-def size(count: int | None) -> str:
-    """`94 MB`, `1.9 GB`: bytes of a file or transfer."""
-    return UNKNOWN if count is None else _scaled(count, count, *_FILE)
-
-
-def size_of(part: int, whole: int) -> str:
-    """`2.9/4.7 GB`: how much of a transfer is done, both in the whole's unit."""
-    return f"{_scaled(part, whole, *_FILE).split()[0]}/{size(whole)}"
-
-
-def memory(count: int | None) -> str:
-    """`7.4 GiB`: bytes of memory of a process or device."""
-    return UNKNOWN if count is None else _scaled(count, count, *_MEMORY)
-
-
-def memory_of(part: int | None, whole: int | None) -> str:
-    """`1.2/12 GiB`: how much of a limit is used, both in the limit's unit; the part alone without a limit."""
-    if part is None or whole is None:
-        return memory(part)
-    return f"{_scaled(part, whole, *_MEMORY).split()[0]}/{memory(whole)}"
+def memory(count: float | None, limit: float | None = None) -> str:
+    """`7.4 GiB`: bytes of memory of a process or device; with a limit `1.2/12 GiB`."""
+    return _scaled(count, limit, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
 
 
 def duration(seconds: float) -> str:
@@ -55,18 +40,15 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.0f} %"
 
 
-def countdown(seconds: float) -> str:
-    """`0:00:21`: time that is left."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-def _scaled(count: float, scale: float, base: int, units: tuple[str, ...]) -> str:
-    """`count` in the unit that suits `scale`."""
-    index = 0
-    while round(scale, 1) >= base and index < len(units) - 1:
-        count, scale, index = count / base, scale / base, index + 1
-    return f"{_number(count) if index else int(count)} {units[index]}"
+def _scaled(count: float | None, whole: float | None, base: int, units: tuple[str, ...]) -> str:
+    """Both in the unit that suits the whole."""
+    if count is None:
+        return UNKNOWN
+    both = (count,) if whole is None else (count, whole)
+    power = 0
+    while round(both[-1] / base**power, 1) >= base and power < len(units) - 1:
+        power += 1
+    return f"{'/'.join(_number(value / base**power) for value in both)} {units[power]}"
 
 
 def _number(value: float) -> str:

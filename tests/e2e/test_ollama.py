@@ -123,7 +123,7 @@ def test_pull_fetches_what_is_not_there_and_starts_nothing(talk: Talk) -> None:
     assert talk.desk.good("status", "-m", "small", "-o", "json").item("small")["state"] == "absent"
     ran = talk.desk.good("pull", "-m", "small")
     assert ran.recap == "localhost : ok=0 changed=1 unreachable=0 failed=0 unhealthy=0 skipped=0"
-    assert ran.err.count(f"{MODEL} on localhost   ✓ fetched") == 1
+    assert ran.err.count("✓ small@localhost  pulled") == 1
     assert MODEL not in talk.loaded()
     again = talk.desk.good("pull", "-m", "small")
     assert "already there" in again.err

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from rich.text import Text
 
-from llmstack.ui.console import Streams, open_streams
+from llmstack.ui.console import Console
 
 
 class Terminal(io.StringIO):
@@ -18,16 +18,31 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def streams() -> Streams:
-    """Plain streams, 80 columns, for the door `invoke`."""
-    return open_streams(out=io.StringIO(), err=io.StringIO(), environ={"COLUMNS": "80"})
+@pytest.fixture(autouse=True)
+def environ(monkeypatch) -> Callable[..., None]:
+    """Set what a console looks at; nothing is set at first."""
+
+    def given(**values: str) -> None:
+        for name in ("COLUMNS", "TERM", "CI", "NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    given()
+    return given
 
 
 @pytest.fixture
-def terminal() -> Streams:
-    """Streams of a terminal that can redraw, without colour."""
-    return open_streams("never", out=Terminal(), err=Terminal(), environ={"COLUMNS": "100", "TERM": "xterm"})
+def err() -> Console:
+    """Talk that goes to a file."""
+    return Console(io.StringIO(), talk=True, door="invoke")
+
+
+@pytest.fixture
+def terminal(environ) -> Console:
+    """Talk on a terminal that can redraw, 100 columns wide, without colour."""
+    environ(COLUMNS="100", TERM="xterm")
+    return Console(Terminal(), talk=True, color="never", door="invoke")
 
 
 def plain(lines: Iterable[Text]) -> str:
@@ -35,8 +50,7 @@ def plain(lines: Iterable[Text]) -> str:
     return "".join(f"{line.plain}\n" for line in lines)
 
 
-def said(streams: Streams) -> str:
-    """All that was written to stderr."""
-    text = streams.err.file.getvalue()
-    assert isinstance(text, str)
-    return text
+def said(console: Console) -> str:
+    """All that was written there."""
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

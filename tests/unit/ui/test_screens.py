@@ -8,14 +8,13 @@ from llmstack.domain.host import Host
 from llmstack.domain.instance import Need
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.outcome import Outcome, RunResult, Status
-from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
+from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.service import ModelSpec, Placement, ServiceSpec
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import PreflightError, UnhealthyError, UnreachableError
-from llmstack.ui.blocks import Block, draw_fetch, draw_start, report_lines
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.recap import next_step, recap_lines
-from llmstack.ui.rungs import figure_lines, flags, rung_lines
+from llmstack.ui.rungs import figures, flags, outcome_lines, report_lines, rung_lines
 from tests.unit.ui.conftest import plain
 
 DEMO = Target("demo", "localhost")
@@ -47,22 +46,22 @@ def outcome(target=DEMO, status=Status.CHANGED, **more):
     return Outcome(target=target, status=status, **more)
 
 
-def block(of, about=""):
-    return Block(of.target, 0.0, about, list(of.ladder.rungs) if of.ladder else [], {}, of)
+def shown(of, width=80):
+    return plain(report_lines([of], width))
 
 
-def test_a_target_that_went_well(streams):
-    done = outcome(ladder=Ladder(target=DEMO, rungs=CLIMBED))
-    assert plain(draw_start(block(done, "llamacpp · SmolLM2 · 127.0.0.1:8080"), streams)) == (
-        "  demo  llamacpp · SmolLM2 · 127.0.0.1:8080\n"
-        "    ✓ created 0.0 s  ✓ running 0.1 s  ✓ port 0.3 s  ✓ weights 94 MB\n"
-        "    ✓ loaded 0.6 s\n"
-        "    ✓ answered 0.4 s  first token 38 ms · 118 tokens/s\n"
-        "    ✓ device cpu (as asked)\n"
+def test_a_target_that_went_well():
+    done = outcome(ladder=Ladder(target=DEMO, rungs=CLIMBED), urls=("http://127.0.0.1:8080/v1",))
+    assert shown(done, 74) == (
+        "demo@localhost  http://127.0.0.1:8080/v1\n"
+        "  ✓ created 0.0 s  ✓ running 0.1 s  ✓ port 0.3 s  ✓ weights 94 MB\n"
+        "  ✓ loaded 0.6 s\n"
+        "  ✓ answered 0.4 s  first token 38 ms · 118 tokens/s\n"
+        "  ✓ device cpu (as asked)\n"
     )
 
 
-def test_a_target_that_went_wrong(streams):
+def test_a_target_that_went_wrong():
     why = Why(
         summary="ValueError: No available memory for the cache blocks.",
         meaning="vLLM needs 9.6 GiB for weights and cache; 7.9 GiB of GPU 0 were free.\n"
@@ -71,78 +70,61 @@ def test_a_target_that_went_wrong(streams):
         log_line=212,
     )
     rungs = (rung("created", ms=20), rung("port", ok=False, detail="container exited 1 after 41 s (restarts 0)"))
-    bad = outcome(
-        QWEN, Status.UNHEALTHY, ladder=Ladder(target=QWEN, rungs=rungs, why=why), error=UnhealthyError("port", why.do)
-    )
-    assert plain(draw_start(block(bad, "vllm · Qwen/Qwen3-8B"), streams)) == (
-        "  qwen  vllm · Qwen/Qwen3-8B\n"
-        "    ✓ created 0.0 s  ✗ port   container exited 1 after 41 s (restarts 0)\n"
+    ladder = Ladder(target=QWEN, rungs=rungs, why=why)
+    assert shown(outcome(QWEN, Status.UNHEALTHY, ladder=ladder, error=UnhealthyError("port", why.do))) == (
+        "qwen@gpu02.lab\n"
+        "  ✓ created 0.0 s  ✗ port: container exited 1 after 41 s (restarts 0)\n"
         "\n"
         "  why   ValueError: No available memory for the cache blocks.   (log line 212)\n"
         "        vLLM needs 9.6 GiB for weights and cache; 7.9 GiB of GPU 0 were free.\n"
         "        ollama@gpu02.lab holds 15.1 GiB.\n"
-        "  do    invoke down --service ollama --host gpu02.lab\n"
+        "  do    llmstack down --service ollama --host gpu02.lab\n"
         "        or set models.qwen.options.max_model_len: 4096\n"
-        "  log   invoke logs --model qwen --host gpu02.lab\n"
+        "  log   llmstack logs --model qwen --host gpu02.lab\n"
     )
 
 
-def test_the_way_to_the_log_is_told_once(streams):
-    why = Why(summary="it died")
-    ladder = Ladder(target=DEMO, rungs=(rung("running", ok=False),), why=why)
-    bad = outcome(
-        status=Status.UNHEALTHY, ladder=ladder, error=UnhealthyError("running: it died", "llmstack logs --service demo")
-    )
-    assert plain(draw_start(block(bad), streams)) == (
-        "  demo\n    ✗ running   failed\n\n  why   it died\n  log   invoke logs --service demo\n"
+def test_a_failure_that_nobody_can_explain_leads_to_the_log():
+    ladder = Ladder(target=DEMO, rungs=(rung("running", ok=False),), why=Why(summary="it died\x1b[2J\nreally"))
+    error = UnhealthyError("running: it died", "llmstack logs --service demo")
+    assert shown(outcome(status=Status.UNHEALTHY, ladder=ladder, error=error)) == (
+        "demo@localhost\n  ✗ running: failed\n\n  why   it died really\n  log   llmstack logs --service demo\n"
     )
 
 
-def test_a_start_that_could_not_be_tried(streams):
+def test_a_start_that_could_not_be_tried():
     bad = outcome(status=Status.FAILED, error=PreflightError("port 8080 is taken by nginx (pid 7)", "port: auto"))
-    assert plain(draw_start(block(bad, "llamacpp"), streams)) == (
-        "  demo  llamacpp\n    ✗ port 8080 is taken by nginx (pid 7)\n\n  do    port: auto\n"
-    )
+    assert shown(bad) == "✗ demo@localhost  port 8080 is taken by nginx (pid 7)\n\n  do    port: auto\n"
 
 
-def test_a_run_that_was_cut_off_keeps_its_rungs(streams):
+def test_a_run_that_was_cut_off_keeps_its_rungs():
     cut = outcome(status=Status.FAILED, error=UnhealthyError("interrupted"))
-    shown = Block(DEMO, 0.0, "llamacpp", [rung("created")], {}, cut)
-    assert plain(draw_start(shown, streams)) == "  demo  llamacpp\n    ✓ created 0.0 s\n    ✗ interrupted\n\n"
+    assert plain(outcome_lines(cut, [rung("created")], 80)) == "  ✓ created 0.0 s\n✗ demo@localhost  interrupted\n\n"
 
 
 @pytest.mark.parametrize(
     ("done", "line"),
     [
-        (outcome(reason="stopped and removed"), "  ✓ demo  stopped and removed\n"),
-        (outcome(status=Status.OK), "  ✓ demo  ok\n"),
+        (outcome(reason="stopped and removed"), "✓ demo@localhost  stopped and removed\n"),
+        (outcome(status=Status.OK), "✓ demo@localhost  ok\n"),
         (
             outcome(status=Status.SKIPPED, reason="ollama@localhost failed"),
-            "  - demo  skipped: ollama@localhost failed\n",
+            "- demo@localhost  skipped: ollama@localhost failed\n",
         ),
     ],
 )
-def test_what_has_no_rungs_is_one_line(streams, done, line):
-    assert plain(draw_start(block(done), streams)) == line
-
-
-def test_what_was_kept_says_where_it_is(streams):
-    kept = outcome(status=Status.OK, ladder=Ladder(target=DEMO, rungs=(rung("port"),)), urls=("http://127.0.0.1:1/v1",))
-    assert plain(draw_start(block(kept), streams)) == "  demo  http://127.0.0.1:1/v1\n    ✓ port 0.0 s\n"
+def test_what_has_no_rungs_is_one_line(done, line):
+    assert shown(done) == line
 
 
 def test_rungs_that_could_not_be_told_are_no_failure():
     rungs = (rung("loaded", ok=None, detail="on demand"), rung("device", ok=None, detail="unknown"))
-    assert plain(rung_lines(rungs, 80)) == "    - loaded on demand\n    - device unknown\n"
+    assert plain(rung_lines(rungs, 80)) == "  - loaded on demand  - device unknown\n"
 
 
 def test_an_answer_without_figures_shows_its_time():
-    assert plain(rung_lines([rung("answered", ms=1500, answer=Answer(text="x"))], 80)) == "    ✓ answered 1.5 s\n"
-
-
-def test_the_figures_of_an_answer():
-    assert plain(figure_lines(ANSWER)) == "16 tokens · first token 38 ms · 118 tokens/s\n"
-    assert plain(figure_lines(Answer(text="x"))) == ""
+    assert plain(rung_lines([rung("answered", ms=1500, answer=Answer(text="x"))], 80)) == "  ✓ answered 1.5 s\n"
+    assert figures(Answer(text="x")) == ""
 
 
 def test_flags_select_the_target_again():
@@ -160,22 +142,24 @@ def test_the_recap_counts_every_target_once_per_host():
         outcomes=(outcome(), outcome(QWEN, Status.UNHEALTHY), outcome(Target("x", "localhost"), Status.OK)),
         ms=43_000,
     )
-    assert plain(recap_lines(result)) == (
+    text = plain(recap_lines(result))
+    assert text == (
         "\n"
-        "localhost : ok=1  changed=1  unreachable=0  failed=0  unhealthy=0  skipped=0\n"
-        "gpu02.lab : ok=0  changed=0  unreachable=0  failed=0  unhealthy=1  skipped=0     43 s\n"
+        "localhost : ok=1 changed=1 unreachable=0 failed=0 unhealthy=0 skipped=0\n"
+        "gpu02.lab : ok=0 changed=0 unreachable=0 failed=0 unhealthy=1 skipped=0  43 s\n"
     )
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_run_that_was_interrupted_says_so():
     assert "interrupted" in plain(recap_lines(RunResult(task="up", interrupted=True)))
 
 
-def test_the_next_step_is_a_question_for_a_model_that_answered(streams):
+def test_the_next_step_is_a_question_for_a_model_that_answered():
     ladder = Ladder(target=DEMO, rungs=CLIMBED)
     done = outcome(ladder=ladder, urls=("http://127.0.0.1:8080/v1",))
-    assert plain(next_step(RunResult(task="up", outcomes=(done,)), streams)) == (
-        'Try it:  invoke ask --service demo --prompt "Why is the sky blue?"     http://127.0.0.1:8080/v1\n'
+    assert plain(next_step(RunResult(task="up", outcomes=(done,)))) == (
+        'Try it:  llmstack ask --service demo --prompt "Why is the sky blue?"\n         http://127.0.0.1:8080/v1\n'
     )
 
 
@@ -188,80 +172,57 @@ def test_the_next_step_is_a_question_for_a_model_that_answered(streams):
         (outcome(), outcome(QWEN, Status.FAILED, error=UnhealthyError("x"))),
     ],
 )
-def test_there_is_no_next_step_without_something_new_that_answers(streams, outcomes):
-    assert plain(next_step(RunResult(task="up", outcomes=outcomes), streams)) == ""
+def test_there_is_no_next_step_without_something_new_that_answers(outcomes):
+    assert plain(next_step(RunResult(task="up", outcomes=outcomes))) == ""
 
 
 def plan_of():
     web = Target("webui", "gpu01.lab")
-    return Plan(
-        (
-            Action(
-                kind=ActionKind.REPLACE,
-                target=Target("ollama", "gpu01.lab"),
-                reason="image differs, memory differs",
-                changes=(FieldChange("image", "0.12.3", "0.12.6"), FieldChange("memory", "8 GiB", "12 GiB")),
-                placement=OLLAMA,
-                needs=(Need(kind="image", name="ollama/ollama:0.12.6", size_bytes=1_900_000_000),),
-            ),
-            Action(
-                kind=ActionKind.CREATE,
-                target=QWEN,
-                reason="not there",
-                needs=(Need(kind="image", name="vllm:0.11"), Need(kind="weights", name="qwen", size_bytes=5)),
-            ),
-            Action(kind=ActionKind.REMOVE, target=web, reason="crashed, exit 1"),
-            Action(kind=ActionKind.KEEP, target=web, reason="as wanted"),
-            Action(
-                kind=ActionKind.UNREACHABLE,
-                target=Target("x", "gpu03.lab"),
-                reason="ssh: no route to host",
-                error=UnreachableError("ssh: no route to host", "see `llmstack status`"),
-            ),
-        )
+    return (
+        Action(
+            kind=ActionKind.REPLACE,
+            target=Target("ollama", "gpu01.lab"),
+            reason="image differs, memory differs",
+            changes=(FieldChange("image", "0.12.3", "0.12.6"), FieldChange("memory", "8 GiB", "12 GiB")),
+            placement=OLLAMA,
+            needs=(Need(kind="image", name="ollama/ollama:0.12.6", size_bytes=1_900_000_000),),
+        ),
+        Action(
+            kind=ActionKind.CREATE,
+            target=QWEN,
+            reason="not there",
+            needs=(Need(kind="image", name="vllm:0.11"), Need(kind="weights", name="qwen", size_bytes=5)),
+        ),
+        Action(kind=ActionKind.REMOVE, target=web, reason="crashed, exit 1"),
+        Action(kind=ActionKind.KEEP, target=web, reason="as wanted"),
+        Action(
+            kind=ActionKind.UNREACHABLE,
+            target=Target("x", "gpu03.lab"),
+            reason="ssh: no route to host",
+            error=UnreachableError("ssh: no route to host", "see `llmstack status`"),
+        ),
     )
 
 
-def test_the_plan_with_its_fields(streams):
-    assert plain(plan_lines(plan_of(), streams, diff=True, checked=True)) == (
-        "~ ollama@gpu01.lab   replace   image differs, memory differs   takes down llama3, mistral, 1.9 GB to fetch\n"
-        "      image    0.12.3 → 0.12.6\n"
-        "      memory   8 GiB → 12 GiB\n"
-        "+ qwen@gpu02.lab     create    not there                       vllm:0.11, qwen to fetch\n"
-        "- webui@gpu01.lab    remove    crashed, exit 1\n"
-        "= webui@gpu01.lab    keep      as wanted\n"
-        "! x@gpu03.lab        unreachable: ssh: no route to host\n"
-        "      see `invoke status`\n"
+def test_the_plan_with_its_fields():
+    assert plain(plan_lines(plan_of(), diff=True, checked=True)) == (
+        "~ ollama@gpu01.lab  replace      image differs, memory differs, takes down llama3, mistral, 1.9 GB to fetch\n"
+        "      image   0.12.3 → 0.12.6\n"
+        "      memory  8 GiB → 12 GiB\n"
+        "+ qwen@gpu02.lab    create       not there, vllm:0.11, qwen to fetch\n"
+        "- webui@gpu01.lab   remove       crashed, exit 1\n"
+        "= webui@gpu01.lab   keep         as wanted\n"
+        "! x@gpu03.lab       unreachable  ssh: no route to host\n"
+        "      see `llmstack status`\n"
         "5 looked at: 1 create, 1 replace, 1 remove, 1 keep, 1 unreachable. Nothing was changed.\n"
     )
 
 
-def test_the_plan_in_short(streams):
-    text = plain(plan_lines(plan_of(), streams, diff=False, checked=False))
+def test_the_plan_in_short():
+    text = plain(plan_lines(plan_of(), diff=False, checked=False))
     assert "→" not in text
     assert text.endswith("1 unreachable.\n")
 
 
-def test_an_empty_plan(streams):
-    assert plain(plan_lines(Plan(), streams, diff=True, checked=True)) == "0 looked at. Nothing was changed.\n"
-
-
-def test_a_pull_that_needed_nothing_or_failed(streams):
-    there = outcome(Target("mistral:7b", "gpu01.lab"), Status.OK, reason="already there")
-    assert plain(draw_fetch(block(there), streams)) == "mistral:7b on gpu01.lab   ✓ already there\n"
-    gone = outcome(QWEN, Status.FAILED, error=UnhealthyError("no model 'nomicc' in that registry", "check the name"))
-    assert plain(draw_fetch(block(gone), streams)) == (
-        "qwen on gpu02.lab   ✗ no model 'nomicc' in that registry\n\n  do    check the name\n"
-    )
-
-
-def test_a_report_stands_below_its_hosts(streams):
-    ladder = Ladder(target=DEMO, rungs=(rung("created"),))
-    outcomes = [
-        outcome(ladder=ladder),
-        outcome(Target("web", "localhost"), reason="as wanted"),
-        outcome(QWEN, reason="fine"),
-    ]
-    assert plain(report_lines(outcomes, {DEMO: "llamacpp"}, streams)) == (
-        "localhost\n  demo  llamacpp\n    ✓ created 0.0 s\n  ✓ web  as wanted\ngpu02.lab\n  ✓ qwen  fine\n"
-    )
+def test_an_empty_plan():
+    assert plain(plan_lines((), diff=True, checked=True)) == "0 looked at: nothing. Nothing was changed.\n"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.text import Text
 
 from llmstack.ui import units
-from llmstack.ui.clean import block, clean
-from llmstack.ui.console import open_streams, put, wants_color
-from tests.unit.ui.conftest import Terminal
+from llmstack.ui.clean import block, clean, line
+from llmstack.ui.console import Console
+from tests.unit.ui.conftest import Terminal, said
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,12 @@ from tests.unit.ui.conftest import Terminal
         (units.size(1_900_000_000), "1.9 GB"),
         (units.size(5 * 10**15), "5000 TB"),
         (units.size(None), "-"),
-        (units.size_of(2_900_000_000, 4_700_000_000), "2.9/4.7 GB"),
+        (units.size(2_900_000_000, 4_700_000_000), "2.9/4.7 GB"),
         (units.memory(7_945_689_497), "7.4 GiB"),
         (units.memory(None), "-"),
-        (units.memory_of(int(1.2 * 2**30), 12 * 2**30), "1.2/12 GiB"),
-        (units.memory_of(2**30, None), "1 GiB"),
-        (units.memory_of(None, 2**30), "-"),
+        (units.memory(int(1.2 * 2**30), 12 * 2**30), "1.2/12 GiB"),
+        (units.memory(2**30, None), "1 GiB"),
+        (units.memory(None, 2**30), "-"),
         (units.duration(0.04), "0.0 s"),
         (units.duration(9.96), "10 s"),
         (units.duration(43.2), "43 s"),
@@ -41,7 +42,6 @@ from tests.unit.ui.conftest import Terminal
         (units.rate(8.64), "8.6 tokens/s"),
         (units.percent(63.4), "63 %"),
         (units.percent(None), "-"),
-        (units.countdown(3681.9), "1:01:21"),
     ],
 )
 def test_figures_read_well(shown, text):
@@ -74,52 +74,57 @@ def test_a_block_keeps_its_lines():
     assert block("a\n\tb\x1b[1m\x00") == "a\n\tb"
 
 
+def test_a_line_is_safe_whatever_its_parts_hold():
+    made = line("a\x1b[2J", ("b\n", "bold"), Text("c"))
+    assert made.plain == "ab c"
+    assert [span.style for span in made.spans] == ["bold"]
+
+
 @pytest.mark.parametrize(
-    ("color", "environ", "terminal", "wanted"),
+    ("color", "given", "stream", "coloured"),
     [
-        ("auto", {}, True, True),
-        ("auto", {}, False, False),
-        ("auto", {"NO_COLOR": "1"}, True, False),
-        ("auto", {"NO_COLOR": ""}, True, True),
-        ("auto", {"FORCE_COLOR": "1"}, False, True),
-        ("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
-        ("always", {"NO_COLOR": "1"}, False, True),
-        ("never", {"FORCE_COLOR": "1"}, True, False),
+        ("auto", {}, Terminal, True),
+        ("auto", {}, io.StringIO, False),
+        ("auto", {"NO_COLOR": "1"}, Terminal, False),
+        ("auto", {"TERM": "dumb"}, Terminal, False),
+        ("auto", {"FORCE_COLOR": "1"}, io.StringIO, True),
+        ("always", {"NO_COLOR": "1"}, io.StringIO, True),
+        ("never", {"FORCE_COLOR": "1"}, Terminal, False),
     ],
 )
-def test_the_flag_then_no_color_then_force_color_decide(color, environ, terminal, wanted):
-    assert wants_color(color, environ, terminal) is wanted
+def test_the_flag_then_no_color_then_force_color_decide(environ, color, given, stream, coloured):
+    environ(**{"TERM": "xterm", **given})
+    console = Console(stream(), talk=True, color=color)
+    console.put([Text("talk", "red")])
+    assert said(console) == ("\x1b[31mtalk\x1b[0m\n" if coloured else "talk\n")
 
 
 @pytest.mark.parametrize(
-    ("environ", "live"),
+    ("given", "redraws"),
     [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "CI": "true"}, False)],
 )
-def test_only_a_terminal_outside_ci_is_redrawn(environ, live):
-    assert open_streams(out=io.StringIO(), err=Terminal(), environ=environ).live is live
+def test_only_a_terminal_outside_ci_is_redrawn(environ, given, redraws):
+    environ(**given)
+    assert Console(Terminal(), talk=True).redraws is redraws
+    environ(FORCE_COLOR="1")
+    assert not Console(io.StringIO(), talk=True).redraws
 
 
-def test_streams_are_decided_apart():
-    streams = open_streams(out=io.StringIO(), err=Terminal(), environ={"TERM": "xterm"})
-    put(streams.out, [Text("data", "red")])
-    put(streams.err, [Text("talk", "red")])
-    assert streams.out.file.getvalue() == "data\n"
-    assert streams.err.file.getvalue() == "\x1b[31mtalk\x1b[0m\n"
+def test_data_for_a_file_is_never_cut(environ, err):
+    out = Console(io.StringIO(), talk=False)
+    out.put([Text("x" * 5000)])
+    assert said(out) == "x" * 5000 + "\n"
+    assert (out.width, err.width) == (1000, 80)
+    environ(COLUMNS="40")
+    assert Console(io.StringIO(), talk=False).width == 40
 
 
-def test_data_for_a_file_is_never_cut():
-    streams = open_streams(out=io.StringIO(), err=io.StringIO(), environ={})
-    put(streams.out, [Text("x" * 5000)])
-    assert streams.out.file.getvalue() == "x" * 5000 + "\n"
-    assert streams.err.width == 80
-
-
-def test_commands_are_spelled_for_the_door():
-    streams = open_streams(door="llmstack", out=io.StringIO(), err=io.StringIO(), environ={})
-    assert streams.command("up") == "llmstack up"
-    assert streams.spell("run `invoke down --orphans`, or ask whoever invoked it") == (
-        "run `llmstack down --orphans`, or ask whoever invoked it"
-    )
+def test_commands_are_spelled_for_the_door_and_keep_their_style():
+    console = Console(io.StringIO(), talk=True, color="always", door="invoke")
+    console.put([line(("run `llmstack down --orphans`", "red"), ", or ask whoever invoked it; llmstack knows")])
+    plain = re.sub(r"\x1b\[\d*m", "", said(console))
+    assert plain == "run `invoke down --orphans`, or ask whoever invoked it; llmstack knows\n"
+    assert "\x1b[31minvoke \x1b[0m" in said(console)
 
 
 class Broken(io.StringIO):
@@ -131,22 +136,16 @@ class Broken(io.StringIO):
 
 
 def test_a_reader_that_went_away_matters_on_stdout_alone():
-    streams = open_streams(out=Broken(), err=Broken(), environ={})
-    put(streams.err, [Text("talk")])
-    put(streams.err, [Text("more talk")])
+    talk = Console(Broken(), talk=True)
+    talk.put([Text("talk")])
+    talk.put([Text("more talk")])
     with pytest.raises(BrokenPipeError):
-        put(streams.out, [Text("data")])
+        Console(Broken(), talk=False).put([Text("data")])
 
 
-def test_marks_have_words_where_only_ascii_goes():
+def test_what_a_stream_cannot_spell_is_no_failure():
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    streams = open_streams(out=stream, err=io.StringIO(), environ={})
-    put(streams.out, [Text("✓ a → b · ü")])
+    Console(stream, talk=False).put([Text("✓ a")])
     stream.flush()
-    assert raw.getvalue() == b"ok a -> b - ?\n"
-
-
-def test_bytes_that_cannot_be_read_stay_an_error():
-    with pytest.raises(UnicodeDecodeError):
-        b"\xff".decode("utf-8", errors="llmstack.ascii")
+    assert raw.getvalue() == b"? a\n"
