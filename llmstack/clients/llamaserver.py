@@ -24,8 +24,9 @@ class LlamaServer(OpenAI):
         return look(lambda: self.http.get("/health"))
 
     def version(self) -> str | None:
-        """`build_info` of GET /props, as in `b11669-Debian`."""
-        return text(self.http.get("/props").json().get("build_info")) or None
+        """`build_info` of GET /props, as in `b11669-Debian`; a build that says `b0-unknown` does not know it."""
+        build = text(self.http.get("/props").json().get("build_info"))
+        return build if build and build != "b0-unknown" else None
 
     def models(self) -> tuple[ServedModel, ...]:
         """GET /v1/models; the context in force is that of one slot, told by GET /props (a router has none)."""

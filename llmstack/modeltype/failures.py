@@ -39,6 +39,11 @@ COMMON: tuple[FailureRule, ...] = (
         "fetch the model file again",
     ),
     FailureRule(
+        r"cannot open shared object file",
+        "A library of the system that the server needs is not installed.",
+        "install the package that holds it (libgomp.so.1: apt-get install libgomp1)",
+    ),
+    FailureRule(
         r"no such file or directory|failed to open GGUF|cannot find",
         "A file that the server needs is not there.",
         "correct the path in `source:`, `args:` or `mounts:`",

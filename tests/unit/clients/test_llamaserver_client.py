@@ -163,5 +163,9 @@ def test_the_key_goes_with_every_request(saying):
     assert "Authorization: Bearer sesame" in server.heard[0]
 
 
+def test_a_build_that_does_not_know_its_number_has_no_version(saying):
+    assert LlamaServer(saying(body=json.loads('{"build_info": "b0-unknown"}')).url).version() is None
+
+
 def test_an_ollama_is_told_from_a_llama_server(recorded):
     assert LlamaServer(recorded("ollama/health-path")).liveness().life is Life.FAILING

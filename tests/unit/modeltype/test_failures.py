@@ -76,6 +76,7 @@ QUOTED = [
     "ValueError: Model architectures ['QwenNext'] are not supported for now.",
     "llama_model_load: error: file is not in GGUF format",
     "Error: unexpected end of file",
+    "xllamacpp cannot be loaded (libgomp.so.1: cannot open shared object file: No such file or directory)",
     "FileNotFoundError: [Errno 2] No such file or directory: '/models/x'",
     "write /root/.ollama/models/blobs/sha256-1-partial: no space left on device",
     "Illegal instruction (core dumped)",

