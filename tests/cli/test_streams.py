@@ -67,7 +67,7 @@ def test_tasks_are_chained_and_a_task_typed_twice_runs_twice(look: Look) -> None
 def test_a_chain_ends_with_the_first_failure(theirs: Desk, door: str) -> None:
     ran = theirs.run("health", "-m", "nosuch", "status", "-o", "names", door=door)
     assert ran.code == 6
-    assert "nosuch@localhost" not in ran.out.split()
+    assert "nosuch@localhost" not in ran.out.splitlines()
 
 
 def test_help_runs_nothing(make_desk: Callable[..., Desk], door: str) -> None:
