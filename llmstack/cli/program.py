@@ -19,17 +19,8 @@ from llmstack.errors import OK, UsageError, exit_codes
 NAME = "llmstack"
 TASKS = {task.name: task for task in VERBS}
 
-_BY_INVOKE = ("--list", "--version", "-V", "--complete", "--print-completion-script")
-_READ_BY_INVOKE = {
-    "complete",
-    "debug",
-    "help",
-    "list",
-    "list-depth",
-    "list-format",
-    "print-completion-script",
-    "version",
-}
+_TOLD_BY_INVOKE = ("--list", "--version", "-V", "--complete", "--print-completion-script")
+_MEANINGLESS = ("command-timeout", "config", "dry", "echo", "hide", "prompt-for-sudo-password", "pty", "warn-only")
 
 
 class _Teller(Program):
@@ -37,11 +28,17 @@ class _Teller(Program):
 
     def core_args(self) -> list[Argument]:
         """Those of Invoke's flags that mean something here."""
-        return [arg for arg in super().core_args() if arg.names[0] in _READ_BY_INVOKE | {"write-pyc"}]
+        return [argument for argument in super().core_args() if argument.names[0] not in _MEANINGLESS]
 
     def create_config(self) -> None:
         """No file has a say."""
         self.config = Config(lazy=True)
+
+    def print_help(self) -> None:
+        """Usage and the tasks."""
+        print(f"Usage: {NAME} TASK [NAME ...] [--flags] [TASK ...]\n")  # noqa: T201 - the answer
+        self.list_tasks()
+        print(f"{NAME} TASK --help tells a task's flags; {NAME} help exit-codes what a run can end with.")  # noqa: T201
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -52,35 +49,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(words: Sequence[str]) -> int:
-    if words and words[0] in _BY_INVOKE:
+    if words and words[0] in _TOLD_BY_INVOKE:
         return _told(*words)
     asked = [word for word in words if word not in ("--help", "-h")]
     helps = len(asked) < len(words)
     if asked[:1] == ["help"]:
         helps, asked = True, asked[1:]
     if helps and asked == ["exit-codes"]:
-        return _print(*(f"{code:>4}  {name}" for code, name in sorted(exit_codes().items())))
+        table = "\n".join(f"{code:>4}  {name}" for code, name in sorted(exit_codes().items()))
+        print(table, flush=True)  # noqa: T201 - the answer
+        return OK
     calls = parse(asked, {name: task.flags for name, task in TASKS.items()})
-    if not calls:
-        return _overview()
-    if helps:
-        return _told("--help", calls[0][0])
+    if helps or not calls:
+        return _told("--help", *(name for name, _ in calls[:1]))
     # A wrong value anywhere in the line, and nothing of it runs.
     sessions = [(TASKS[name], TASKS[name].session(NAME, values).checked()) for name, values in calls]
     return next((code for task, session in sessions if (code := task.perform(session))), OK)
-
-
-def _overview() -> int:
-    _print(f"Usage: {NAME} TASK [NAME ...] [--flags] [TASK ...]\n")
-    _told("--list")
-    return _print(f"{NAME} TASK --help tells a task's flags; {NAME} help exit-codes what a run can end with.")
-
-
-def _print(*lines: str) -> int:
-    for line in lines:
-        print(line)  # noqa: T201 - the answer
-    sys.stdout.flush()
-    return OK
 
 
 def _told(*words: str) -> int:

@@ -9,22 +9,8 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmstack.cli.flags import (
-    CHECK,
-    COLOR,
-    DIFF,
-    HOST,
-    INVENTORY,
-    LOCK_WAIT,
-    MODEL,
-    OUTPUT,
-    QUIET,
-    SERVICE,
-    STORE,
-    TIMEOUT,
-    Flag,
-    T,
-)
+from llmstack.cli import flags as known
+from llmstack.cli.flags import Flag, T
 from llmstack.cli.guard import final, unread
 from llmstack.cli.picked import command_line, selection
 from llmstack.errors import LlmstackError
@@ -77,7 +63,7 @@ class Session:
     @property
     def selection(self) -> Selection:
         """What the user picked. Raises UsageError."""
-        models, services, hosts = self[MODEL], self[SERVICE], self[HOST]
+        models, services, hosts = self[known.MODEL], self[known.SERVICE], self[known.HOST]
         return selection(models, services, hosts)
 
     @cached_property
@@ -85,21 +71,21 @@ class Session:
         """Where the answer goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stdout, talk=False, color=self._leniently(COLOR), door=self.door)
+        return Console(sys.stdout, talk=False, color=self._leniently(known.COLOR), door=self.door)
 
     @cached_property
     def err(self) -> Console:
         """Where everything else goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stderr, talk=True, color=self._leniently(COLOR), door=self.door)
+        return Console(sys.stderr, talk=True, color=self._leniently(known.COLOR), door=self.door)
 
     def screen(self, *, keep: bool = True) -> RunScreen:
         """A listener that draws on stderr what is done, and with `keep` leaves it there."""
         from llmstack.ui.live import RunScreen
 
-        quiet = self[QUIET]
-        return RunScreen(self.err, keep=keep, quiet=quiet, diff=self[DIFF] and not (self[CHECK] or quiet))
+        quiet = self[known.QUIET]
+        return RunScreen(self.err, keep=keep, quiet=quiet, diff=self[known.DIFF] and not (self[known.CHECK] or quiet))
 
     @contextmanager
     def app(self, screen: RunScreen | None = None) -> Iterator[App]:
@@ -109,10 +95,10 @@ class Session:
         from llmstack.ui.live import RunScreen
 
         settings = Settings(
-            inventory=self[INVENTORY],
-            store=self[STORE],
-            timeout_s=self[TIMEOUT],
-            lock_wait_s=self[LOCK_WAIT],
+            inventory=self[known.INVENTORY],
+            store=self[known.STORE],
+            timeout_s=self[known.TIMEOUT],
+            lock_wait_s=self[known.LOCK_WAIT],
             command=command_line(self.door, self.task or "", self.flags, self.values),
         )
         with screen or RunScreen(self.err, quiet=True) as listener:
@@ -127,7 +113,7 @@ class Session:
         task that only reads (BrokenPipeError), but takes nothing from one that has done its work."""
         from llmstack.ui.clean import clean
 
-        code, wanted = final(document["rc"]), self._leniently(OUTPUT)
+        code, wanted = final(document["rc"]), self._leniently(known.OUTPUT)
         with nullcontext() if self.reads_only else unread():
             if wanted == "json":
                 self.write(json.dumps({**document, "rc": code}, indent=2, default=str) + "\n")
@@ -163,7 +149,7 @@ class Session:
 
     def talk(self, lines: Iterable[Text]) -> None:
         """Write to stderr, unless the user wants quiet."""
-        if not self[QUIET]:
+        if not self[known.QUIET]:
             self.err.put(lines)
 
     def finish(self, result: RunResult) -> int:
@@ -171,9 +157,9 @@ class Session:
         from llmstack.ui.plan import plan_lines
         from llmstack.ui.recap import next_step, recap_lines
 
-        if self[CHECK]:
+        if self[known.CHECK]:
             actions = [outcome.action for outcome in result.outcomes if outcome.action]
-            return self.answer(result.as_json(), plan_lines(actions, diff=self[DIFF], checked=True))
+            return self.answer(result.as_json(), plan_lines(actions, diff=self[known.DIFF], checked=True))
         code = self.answer(result.as_json())
         self.talk((*recap_lines(result), *next_step(result)))
         return code
