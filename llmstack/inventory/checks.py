@@ -1,100 +1,107 @@
-"""What only all entries together can tell: ports, dependencies, companions on other hosts, aliases."""
+"""What only all placements together can tell: ports, dependencies, companions on other hosts, aliases."""
 
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Sequence
+import ipaddress
+from collections.abc import Mapping
 
 from llmstack.domain.names import nearest
-from llmstack.domain.position import Position, Positions, locate
-from llmstack.domain.service import Placement
-from llmstack.inventory.entries import Entries, check_name
-from llmstack.inventory.nodes import Listing, Scalar
-from llmstack.inventory.problems import Problems
-from llmstack.inventory.tree import Tree
-from llmstack.inventory.values import addresses_clash, is_loopback
+from llmstack.domain.position import KeyPath, locate
+from llmstack.domain.service import Inventory, Placement
+from llmstack.inventory.entries import name_mistake
+from llmstack.inventory.nodes import Problems
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def check_ports(placements: Sequence[Placement], positions: Positions, problems: Problems) -> None:
-    """Note each fixed port that two services of a host want."""
-    taken: dict[tuple[str, object], list[Placement]] = {}
-    for placement in placements:
-        service = placement.service
-        if not service.enabled or not isinstance(service.port, int):
-            continue
-        others = taken.setdefault((placement.host.name, service.port), [])
-        for other in others:
-            if addresses_clash(other.service.bind, service.bind):
-                message = f"port {service.port} on {placement.host.name} belongs to '{other.service.name}' already"
-                problems.add(locate(positions, (*placement.path, "port")), "E050", message, "another port, or auto")
-        others.append(placement)
+def check(inventory: Inventory, problems: Problems) -> None:
+    """Note every mistake."""
+    checks = _Checks(inventory, problems)
+    checks.ports()
+    checks.dependencies()
+    checks.aliases()
 
 
-def check_dependencies(entries: Entries, problems: Problems) -> None:
-    """Note each `depends_on` that names no service, and services that wait for each other."""
-    graph: dict[str, set[str]] = {}
-    places: dict[tuple[str, str], Position] = {}
-    for draft in entries.services.values():
-        node = draft.table.get("depends_on")
-        items = node.items if isinstance(node, Listing) else ()
-        for item in (item for item in items if isinstance(item, Scalar)):
-            if item.text in entries.services:
-                graph.setdefault(draft.name, set()).add(item.text)
-                places[draft.name, item.text] = item.at
-            else:
-                _unknown(item, entries, problems)
-    while cycle := _cycle(graph):
-        message = f"services wait for each other: {' → '.join(cycle)}"
-        problems.add(places[cycle[0], cycle[1]], "E051", message)
-        graph[cycle[0]].discard(cycle[1])
+class _Checks:
+    def __init__(self, inventory: Inventory, problems: Problems) -> None:
+        self._inventory, self._problems = inventory, problems
+        self._placed: dict[str, dict[str, Placement]] = {}
+        for placement in inventory.placements:
+            self._placed.setdefault(placement.service.name, {})[placement.host.name] = placement
+        self._closed = {name for name, there in self._placed.items() if all(map(_is_closed, there.values()))}
+        self._models = {model.name: model for placement in inventory.placements for model in placement.models}
 
+    def _note(self, path: KeyPath, code: str, message: str, suggestion: str | None = None) -> None:
+        self._problems.add(locate(self._inventory.positions, path), code, message, suggestion)
 
-def _unknown(item: Scalar, entries: Entries, problems: Problems) -> None:
-    if model := entries.models.get(item.text):
-        message = f"'{item.text}' is a model in service '{model.service}'; a dependency is a service"
-        problems.add(item.at, "E051", message, model.service)
-    else:
-        near = nearest(item.text, entries.services)
-        message = f"unknown service '{item.text}' in depends_on"
-        problems.add(item.at, "E051", message, near or f"services: {', '.join(entries.services)}")
-
-
-def _cycle(graph: dict[str, set[str]]) -> list[str]:
-    try:
-        graphlib.TopologicalSorter(graph).prepare()
-    except graphlib.CycleError as error:
-        found: list[str] = error.args[1]
-        return found[::-1]
-    return []
-
-
-def check_reach(placements: Sequence[Placement], positions: Positions, problems: Problems) -> None:
-    """Note each companion that cannot reach what it depends on: it shares the network of its own host's services, and
-    on other hosts reaches only what listens there."""
-    by_name: dict[str, list[Placement]] = {}
-    for placement in placements:
-        by_name.setdefault(placement.service.name, []).append(placement)
-    for placement in (placement for placement in placements if placement.service.enabled):
-        for index, name in enumerate(placement.service.depends_on):
-            needed = by_name.get(name, ())
-            if not needed or any(one.host.name == placement.host.name for one in needed):
+    def ports(self) -> None:
+        """Each fixed port belongs to one service of a host."""
+        taken: dict[tuple[str, object], list[Placement]] = {}
+        for placement in self._inventory.placements:
+            service = placement.service
+            if not service.enabled or not isinstance(service.port, int):
                 continue
-            if all(one.service.url is None and is_loopback(one.service.bind) for one in needed):
-                at = locate(positions, (*placement.path, "depends_on", index))
-                there = f"on {needed[0].host.name} it is bound to loopback"
-                message = f"'{placement.service.name}' on {placement.host.name} cannot reach '{name}': {there}"
-                problems.add(at, "E052", message, f"set bind: lan in {'.'.join(map(str, needed[0].path))}")
+            others = taken.setdefault((placement.host.name, service.port), [])
+            for other in others:
+                both = {_address(service.bind), _address(other.service.bind)}
+                if len(both) == 1 or any(address.is_unspecified for address in both):
+                    message = f"port {service.port} on {placement.host.name} belongs to '{other.service.name}' already"
+                    self._note((*placement.path, "port"), "E050", message, "another port, or auto")
+            others.append(placement)
+
+    def dependencies(self) -> None:
+        """`depends_on` names services, which do not wait for each other."""
+        waits: dict[tuple[str, str], KeyPath] = {}
+        for placement in self._inventory.placements:
+            for index, name in enumerate(placement.service.depends_on):
+                path = (*placement.path, "depends_on", index)
+                if needed := self._placed.get(name):
+                    waits[placement.service.name, name] = path
+                    if name in self._closed and placement.service.enabled and placement.host.name not in needed:
+                        self._unreachable(placement, next(iter(needed.values())), path)
+                elif name in self._models:
+                    service = self._models[name].service
+                    message = f"'{name}' is a model in service '{service}'; a dependency is a service"
+                    self._note(path, "E051", message, service)
+                else:
+                    fix = nearest(name, self._placed) or f"services: {', '.join(self._placed)}"
+                    self._note(path, "E051", f"unknown service '{name}' in depends_on", fix)
+        self._cycle(waits)
+
+    def _unreachable(self, placement: Placement, needed: Placement, path: KeyPath) -> None:
+        there = f"on {needed.host.name} it is bound to loopback"
+        message = f"'{placement.service.name}' on {placement.host.name} cannot reach '{needed.service.name}': {there}"
+        self._note(path, "E052", message, f"set bind: lan in {'.'.join(map(str, needed.path))}")
+
+    def _cycle(self, waits: Mapping[tuple[str, str], KeyPath]) -> None:
+        graph = graphlib.TopologicalSorter[str]()
+        for name, needed in waits:
+            graph.add(name, needed)
+        try:
+            graph.prepare()
+        except graphlib.CycleError as error:
+            cycle = error.args[1][::-1]
+            self._note(waits[cycle[0], cycle[1]], "E051", f"services wait for each other: {' → '.join(cycle)}")
+
+    def aliases(self) -> None:
+        """An alias is a name of its own."""
+        taken = {name: name for name in (*self._placed, *self._models)}
+        for model in self._models.values():
+            for index, alias in enumerate(model.aliases):
+                path = ("models", model.name, "aliases", index)
+                if wrong := name_mistake(alias, "alias", self._inventory.groups, self._inventory.hosts):
+                    self._note(path, "E014", *wrong)
+                if alias in taken:
+                    self._note(path, "E014", f"alias '{alias}' of '{model.name}' is taken by '{taken[alias]}'")
+                taken.setdefault(alias, model.name)
 
 
-def check_aliases(
-    placements: Sequence[Placement], entries: Entries, tree: Tree, positions: Positions, problems: Problems
-) -> None:
-    """Note each alias that is taken, or cannot be a name."""
-    taken = {name: name for name in (*entries.services, *entries.models)}
-    aliases = {model.name: model.aliases for placement in placements for model in placement.models}
-    for name, index, alias in ((model, *pair) for model in aliases for pair in enumerate(aliases[model])):
-        at = locate(positions, ("models", name, "aliases", index))
-        check_name(alias, at, "alias", tree, problems)
-        if alias in taken:
-            problems.add(at, "E014", f"alias '{alias}' of '{name}' is taken by '{taken[alias]}'")
-        taken.setdefault(alias, name)
+def _address(bind: str) -> Address:
+    """Where a service listens; unspecified for every address."""
+    return ipaddress.ip_address({"loopback": "127.0.0.1", "lan": "0.0.0.0"}.get(bind, bind))
+
+
+def _is_closed(placement: Placement) -> bool:
+    """Whether only its own host, or a companion that shares the network there, reaches a service."""
+    return placement.service.url is None and _address(placement.service.bind).is_loopback

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,24 +12,10 @@ from dotenv.parser import parse_stream
 
 from llmstack.domain.position import Position
 from llmstack.errors import ConfigError, NoInventoryError
-from llmstack.inventory.problems import Problems
+from llmstack.inventory.nodes import Problems
 
 NAMES: Final = ("inventory.yaml", "inventory.yml", "inventory.json")
 MAX_BYTES: Final = 10 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The text of an inventory; `shown` is its path as messages write it."""
-
-    path: Path
-    shown: str
-    text: str
-
-    @property
-    def folder(self) -> str:
-        """Where relative paths of the inventory start."""
-        return str(self.path.parent)
 
 
 def find(path: str | None, environ: Mapping[str, str], cwd: str) -> tuple[Path, str]:
@@ -59,33 +44,27 @@ def _the_one(found: list[Path]) -> Path:
     return path
 
 
-def read(path: Path, shown: str) -> Source:
+def read_text(path: Path, shown: str) -> str:
     """The text of a file. Raises ConfigError when it cannot be read, InventoryError when it is not UTF-8."""
     raw = _bytes(path, shown)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problems = Problems("")
         at = Position(shown, raw.count(b"\n", 0, error.start) + 1, 1)
-        problems.add(at, "E001", "this line is not UTF-8 text", "save the file as UTF-8")
-        raise problems.error() from error
-    return Source(path, shown, text.replace("\t", " ") if path.suffix == ".json" else text)
+        Problems("", shown).fail(at, "E001", "this line is not UTF-8 text", "save the file as UTF-8")
+    return text.replace("\t", " ") if path.suffix == ".json" else text
 
 
 def _bytes(path: Path, shown: str) -> bytes:
     try:
-        if path.is_dir():
-            raise ConfigError(f"{shown} is a folder", f"name the file: --inventory {os.path.join(shown, NAMES[0])}")
         if not path.is_file():
             what = "is no regular file" if path.exists() else "is not there"
             raise ConfigError(f"the inventory {shown} {what}", "look at --inventory and LLMSTACK_INVENTORY")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(
-            f"the inventory {shown} cannot be read: {reason}", f"look at its permissions: ls -l {shown}"
-        ) from error
+    except OSError as error:
+        message = f"the inventory {shown} cannot be read: {error.strerror}"
+        raise ConfigError(message, f"look at its permissions: ls -l {shown}") from error
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"the inventory {shown} is larger than 10 MiB", "name an inventory, not a data file")
     return raw
@@ -94,15 +73,8 @@ def _bytes(path: Path, shown: str) -> bytes:
 def read_dotenv(folder: str, problems: Problems) -> dict[str, str]:
     """The variables of `.env` in `folder`, taken literally; lines that cannot be read are noted."""
     path = Path(folder, ".env")
-    if not path.is_file():
-        return {}
-    try:
-        bindings = list(parse_stream(io.StringIO(_bytes(path, str(path)).decode("utf-8-sig"))))
-    except UnicodeDecodeError:
-        problems.add_foreign(Position(str(path), 1, 1), "E042", "not UTF-8 text", "save the file as UTF-8")
-        return {}
+    bindings = list(parse_stream(io.StringIO(read_text(path, str(path))))) if path.is_file() else []
     for binding in bindings:
         if binding.error:
-            line = binding.original.line
-            problems.add_foreign(Position(str(path), line, 1), "E042", "cannot read this line", "NAME=value")
+            problems.add(Position(str(path), binding.original.line, 1), "E042", "cannot read this line", "NAME=value")
     return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from llmstack.domain.host import Host
-from llmstack.domain.names import NAME_PATTERN
-from llmstack.domain.position import KeyPath, Position
-from llmstack.domain.service import Inventory, ModelSpec, Placement
-from llmstack.inventory.checks import check_aliases, check_dependencies, check_ports, check_reach
+from llmstack.domain.service import Inventory, ModelSpec, Placement, ServiceSpec
+from llmstack.inventory.checks import check
 from llmstack.inventory.compose import compose
-from llmstack.inventory.entries import Draft, Entries, read_entries
-from llmstack.inventory.files import Source, find, read, read_dotenv
-from llmstack.inventory.hosts import host_of
+from llmstack.inventory.entries import Draft, read_entries
+from llmstack.inventory.files import find, read_dotenv, read_text
 from llmstack.inventory.interpolate import Scope
-from llmstack.inventory.nodes import Table, positions
-from llmstack.inventory.problems import Problems
-from llmstack.inventory.shape import check_keys, text_of
-from llmstack.inventory.specs import Place, model_spec, service_spec
-from llmstack.inventory.tree import Tree, read_tree
+from llmstack.inventory.nodes import Node, Problems, Spot, better_key, positions
+from llmstack.inventory.tree import Machine, host_of, read_tree
+from llmstack.inventory.values import TOP, read, spec_of
 
-SCHEMA: Final = 1
+SCHEMA: Final = "1"
 MAX_PLACEMENTS: Final = 10_000
 KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models")
 
@@ -33,124 +28,78 @@ def load(path: str | None, *, environ: Mapping[str, str], cwd: str = ".") -> Inv
     Raises InventoryError with every mistake at once, NoInventoryError when there is none to be found, ConfigError when
     the file cannot be read.
     """
-    source = read(*find(path, environ, cwd))
-    problems = Problems(source.text)
-    root = compose(source.text, source.shown, problems)
-    if not isinstance(root, Table):
-        what = "the inventory is empty" if root is None else "an inventory is a mapping (name: value)"
-        problems.add(Position(source.shown, 1, 1), "E010", what, "start it with llmstack: 1")
-        raise problems.error()
-    variables = {**read_dotenv(source.folder, problems), **environ}
-    return _Loader(source, root, variables, problems).inventory()
+    file, shown = find(path, environ, cwd)
+    text = read_text(file, shown)
+    problems = Problems(text, shown)
+    node = compose(text, shown, problems)
+    if not isinstance(node.value, dict):
+        problems.fail(node.at, "E010", "an inventory is a mapping (name: value)", f"start it with llmstack: {SCHEMA}")
+    folder = str(file.parent)
+    root = Spot(node, "", problems, folder, {**read_dotenv(folder, problems), **environ})
+    inventory = replace(_Loader(root).inventory(), path=str(file), source=text)
+    check(inventory, problems)
+    problems.raise_any()
+    return inventory
 
 
 class _Loader:
-    def __init__(self, source: Source, root: Table, environ: Mapping[str, str], problems: Problems) -> None:
-        self._source = source
-        self._root = root
-        self._environ = environ
-        self._problems = problems
-        self._start = Position(source.shown, 1, 1)
-        self._stack = ""
-        self._hosts: dict[str, Host] = {}
-        self._positions: dict[KeyPath, Position] = {}
+    def __init__(self, root: Spot) -> None:
+        self._root, self._problems = root, root.problems
+        _check_keys(root)
+        self._top = {"stack": "default", **read(TOP, root)}
+        self._tree = read_tree(root.get("all"))
+        machines = self._tree.machines.values()
+        self._hosts = {machine.name: host_of(machine, self._scope(machine), root) for machine in machines}
+        self._drafts = read_entries(root, self._tree)
 
     def inventory(self) -> Inventory:
-        """Everything resolved. Raises InventoryError with all mistakes."""
-        compose_labels = self._top()
-        tree = read_tree(self._root.get("all"), self._start, self._problems)
-        self._hosts = {
-            machine.name: host_of(machine, self._scope(tree, machine.name), self._problems)
-            for machine in tree.machines.values()
-        }
-        entries = read_entries(self._root, tree, self._problems)
-        self._positions = self._places(entries)
-        placements = tuple(self._placements(entries, tree))
-        check_dependencies(entries, self._problems)
-        check_ports(placements, self._positions, self._problems)
-        check_reach(placements, self._positions, self._problems)
-        check_aliases(placements, entries, tree, self._positions, self._problems)
-        self._problems.raise_any()
         return Inventory(
-            path=str(self._source.path),
-            stack=self._stack,
+            path=None,
             hosts=self._hosts,
-            groups=tree.groups,
-            placements=placements,
-            positions=self._positions,
-            source=self._source.text,
-            compose_labels=compose_labels,
+            groups=self._tree.groups,
+            placements=tuple(self._placements()),
+            positions={path: at for draft in self._drafts for path, at in positions(draft.spot.node, draft.path)},
+            **self._top,
         )
 
-    def _top(self) -> bool:
-        """Check what stands at the top; whether Compose's labels are wanted."""
-        shown = {key: entry for key, entry in self._root.entries.items() if not key.startswith("x-")}
-        for key, entry in shown.items():
-            if key not in KEYS and isinstance(entry.node, Table) and {"hosts", "children"} & entry.node.entries.keys():
-                self._problems.add(
-                    entry.key_at, "E012", f"group '{key}' stands at the top", "move it below all.children"
-                )
-                shown = {name: other for name, other in shown.items() if name != key}
-        check_keys(Table(self._start, shown), KEYS, "the inventory", self._problems)
-        self._check_schema()
-        stack = text_of(self._root.get("stack"), "stack", self._problems)
-        self._stack = stack.text if stack else "default"
-        if stack and not NAME_PATTERN.fullmatch(stack.text):
-            self._problems.add(stack.at, "E014", f"'{stack.text}' is no name for a stack", "a-z, 0-9, _ and -")
-        labels = text_of(self._root.get("compose_labels"), "compose_labels", self._problems)
-        if labels and not isinstance(labels.value, bool):
-            self._problems.add(labels.at, "E013", "compose_labels should be true or false")
-        return labels is None or labels.value is not False
+    def _scope(self, machine: Machine, **words: str) -> Scope:
+        words = {"inventory_hostname": machine.name, "stack": self._top["stack"], **words}
+        own = {name: Node(self._root.node.at, text, text) for name, text in words.items()}
+        return Scope({**machine.vars, **own}, self._root.environ, self._problems)
 
-    def _check_schema(self) -> None:
-        schema = text_of(self._root.get("llmstack"), "llmstack", self._problems)
-        if self._root.get("llmstack") is None:
-            self._problems.add(self._start, "E010", "the schema version is missing", f"start with llmstack: {SCHEMA}")
-        elif schema and type(schema.value) is int and schema.value > SCHEMA:
-            message = f"written for schema {schema.text}; this llmstack reads schema {SCHEMA}"
-            self._problems.add(schema.at, "E010", message, "update llmstack")
-        elif schema and (type(schema.value) is not int or schema.value != SCHEMA):
-            self._problems.add(schema.at, "E010", f"llmstack should be the schema version, {SCHEMA}", str(SCHEMA))
-
-    def _scope(self, tree: Tree, host: str, **own: str) -> Scope:
-        own = {"inventory_hostname": host, "stack": self._stack, **own}
-        return Scope(tree.machines[host].vars, own, self._environ, self._problems)
-
-    def _places(self, entries: Entries) -> dict[KeyPath, Position]:
-        """Where everything is written; what an entry takes from `defaults` counts as written there."""
-        found = dict(positions(self._root))
-        for draft in (*entries.services.values(), *entries.models.values()):
-            for path, at in positions(draft.table, draft.path):
-                found.setdefault(path, at)
-        return found
-
-    def _placements(self, entries: Entries, tree: Tree) -> Iterator[Placement]:
-        pairs = [(draft, host) for draft in entries.services.values() for host in draft.hosts]
+    def _placements(self) -> Iterator[Placement]:
+        pairs = [(draft, host) for draft in self._drafts for host in draft.hosts]
         if len(pairs) > MAX_PLACEMENTS:
-            self._problems.add(self._start, "E004", f"more than {MAX_PLACEMENTS} services on hosts")
-            return
-        guests: dict[str | None, list[Draft]] = {}
-        for draft in entries.models.values():
-            guests.setdefault(draft.service, []).append(draft)
+            self._problems.fail(self._root.node.at, "E004", f"more than {MAX_PLACEMENTS} services on hosts")
+        guests: dict[str, list[Draft]] = {}
+        for draft in self._drafts:
+            guests.setdefault(draft.service, []).extend([draft] if draft.path[0] == "models" else [])
         for draft, host in pairs:
-            own_model = draft.section == "models"
-            models = [draft] if own_model else guests.get(draft.name, [])
-            table, place = self._resolved(draft, host, tree)
+            spot = self._resolved(draft, host)
+            models = [(model, spot if model is draft else self._resolved(model, host)) for model in guests[draft.name]]
             yield Placement(
-                service=service_spec(draft.name, table, place),
+                service=spec_of(ServiceSpec, spot, name=draft.name, type=""),
                 host=self._hosts[host],
-                models=tuple(self._model(model, host, tree) for model in models),
+                models=tuple(spec_of(ModelSpec, inner, name=model.name, service=draft.name) for model, inner in models),
                 path=draft.path,
-                own_model=own_model,
+                own_model=draft.path[0] == "models",
             )
 
-    def _model(self, draft: Draft, host: str, tree: Tree) -> ModelSpec:
-        table, place = self._resolved(draft, host, tree)
-        return model_spec(draft.name, draft.service or draft.name, table, place)
+    def _resolved(self, draft: Draft, host: str) -> Spot:
+        words = {"service": draft.service, **({"model": draft.name} if draft.path[0] == "models" else {})}
+        node = self._scope(self._tree.machines[host], **words).resolve(draft.spot.node)
+        return replace(draft.spot, node=node or draft.spot.node, local=self._hosts[host].docker_host is None)
 
-    def _resolved(self, draft: Draft, host: str, tree: Tree) -> tuple[Table, Place]:
-        words = {"service": draft.service or draft.name, **({"model": draft.name} if draft.section == "models" else {})}
-        local = self._hosts[host].docker_host is None
-        place = Place(draft.where, self._source.folder, self._environ, local, self._problems)
-        node = self._scope(tree, host, **words).resolve(draft.table)
-        return (node if isinstance(node, Table) else Table(draft.at)), place
+
+def _check_keys(root: Spot) -> None:
+    schema = root.get("llmstack")
+    if schema.node.value is None:
+        schema.add("E010", "the schema version is missing", f"start with llmstack: {SCHEMA}", key=False)
+    elif schema.node.text != SCHEMA:
+        message = f"llmstack should be {SCHEMA}, the schema that this version reads"
+        schema.add("E010", message, f"write llmstack: {SCHEMA}, or update llmstack", key=False)
+    for key, spot in root.entries().items():
+        if key not in KEYS and not key.startswith("x-"):
+            is_group = {"hosts", "children"} & spot.node.table.keys()
+            fix = "move it below all.children" if is_group else better_key(key, KEYS)
+            spot.add("E012", f"unknown key '{key}' in the inventory", fix)

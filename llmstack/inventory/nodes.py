@@ -1,134 +1,202 @@
-"""A YAML document as a tree that knows where each key and value stands, and how each scalar was written.
+"""What was written, where it stands, and what is wrong with it.
 
 Scalars follow the YAML 1.2 core schema: `no`, `on` and `22:22` are text; `017` is 17.
+
+    E001 not YAML    E002 tag          E003 duplicate key   E004 size or alias    E005 Jinja
+    E010 schema      E011 key missing  E012 key unknown     E013 wrong value      E014 bad name
+    E015 key of the service            E020 bad pattern     E021 unknown host     E022 nothing selected
+    E040 variable    E042 .env         E050 port taken twice
+    E051 dependency  E052 companion out of reach            E053 unknown service
+
+E03x are the type's: they are found when the plugins are known.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
 
-from llmstack.domain.position import KEY, KeyPath, Position
+from llmstack.domain.names import nearest
+from llmstack.domain.position import KEY, KeyPath, Position, Problem, source_lines
+from llmstack.errors import InventoryError
+
+MAX_PROBLEMS = 100
+"""Nobody reads more at once."""
 
 Plain = str | int | float | bool | None
 
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_WORDS: dict[str, Plain] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 _INT = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A single value; `text` is what was written, so that `1.10` can stay `1.10`."""
-
-    at: Position
-    value: Plain
-    text: str
-    size: int = 1
+_FOREIGN = {"volumes": "mounts", "ports": "port", "environment": "env", "command": "args", "model": "source"}
+_FOREIGN |= {"gpus": "resources.gpus", "memory": "resources.memory", "plugin": "type", "host": "hosts"}
+"""What other tools call our keys."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """A sequence."""
+class Node:
+    """A value and its place; `text` is a scalar as it was written (`1.10` stays `1.10`), None for lists and mappings.
+    `size` counts the values in it, aliases expanded."""
 
     at: Position
-    items: tuple[Node, ...] = ()
+    value: Plain | list[Node] | dict[str, Node] = None
+    text: str | None = None
+    key_at: Position | None = None
     size: int = 1
 
+    @property
+    def table(self) -> Mapping[str, Node]:
+        """The entries of a mapping; nothing else has any."""
+        return self.value if isinstance(self.value, dict) else {}
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A mapping; keys are the text that was written."""
-
-    at: Position
-    entries: Mapping[str, Entry] = field(default_factory=dict)
-    size: int = 1
-
-    def get(self, key: str) -> Node | None:
-        """The value of `key`; None when it is not there or null."""
-        entry = self.entries.get(key)
-        return None if entry is None or is_null(entry.node) else entry.node
-
-
-Node = Scalar | Listing | Table
-
-
-class Entry(NamedTuple):
-    """A value and the place of its key."""
-
-    key_at: Position
-    node: Node
-
-
-def is_null(node: Node) -> bool:
-    """Whether nothing was written."""
-    return isinstance(node, Scalar) and node.value is None
+    @property
+    def items(self) -> list[Node]:
+        """The items of a list; nothing else has any."""
+        return self.value if isinstance(self.value, list) else []
 
 
 def resolve_plain(text: str) -> Plain:
     """The value of an unquoted scalar in YAML 1.2's core schema; what would not survive as a number stays text."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
+    if text in _WORDS:
+        return _WORDS[text]
     if _INT.fullmatch(text):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        return number if math.isfinite(number) else text
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
     return text
 
 
-def plain(node: Node) -> object:
-    """Plain Python values, typed as YAML types them."""
-    if isinstance(node, Scalar):
-        return node.value
-    if isinstance(node, Listing):
-        return [plain(item) for item in node.items]
-    return {key: plain(entry.node) for key, entry in node.entries.items()}
+def plain(node: Node, *, typed: bool = True) -> Any:
+    """Plain Python values, typed as YAML types them; else every scalar as it was written."""
+    if isinstance(node.value, dict):
+        return {key: plain(inner, typed=typed) for key, inner in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(inner, typed=typed) for inner in node.value]
+    return node.value if typed or node.value is None else node.text
 
 
-def as_text(node: Node) -> object:
-    """As `plain`, with every scalar as it was written; the schema decides what it is read as."""
-    if isinstance(node, Scalar):
-        return None if node.value is None else node.text
-    if isinstance(node, Listing):
-        return [as_text(item) for item in node.items]
-    return {key: as_text(entry.node) for key, entry in node.entries.items()}
+def merge(base: Node, over: Node) -> Node:
+    """`over` laid on `base`: mappings merge deeply, lists, scalars and secrets replace, null deletes."""
+    if not isinstance(over.value, dict):
+        return over
+    entries = {} if "from" in base.table or "from" in over.value else dict(base.table)
+    for key, inner in over.value.items():
+        under = entries.pop(key, None)
+        if inner.value is not None:
+            entries[key] = merge(under or Node(inner.at), inner)
+    return replace(over, value=entries)
 
 
-def merge(base: Table, over: Table) -> Table:
-    """`over` laid on `base`: mappings merge deeply, lists and scalars replace, null deletes."""
-    entries = dict(base.entries)
-    for key, entry in over.entries.items():
-        below = entries.pop(key, None)
-        if is_null(entry.node):
-            continue
-        if isinstance(entry.node, Table):
-            under = below.node if below and isinstance(below.node, Table) else Table(entry.node.at)
-            if _is_reference(entry.node, under):
-                under = Table(entry.node.at)
-            entries[key] = Entry(entry.key_at, merge(under, entry.node))
-        else:
-            entries[key] = entry
-    return Table(over.at, entries)
-
-
-def positions(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Position]]:
+def positions(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Position]]:
     """The place of every value, and of every key under its path + `@key`."""
     yield path, node.at
-    if isinstance(node, Table):
-        for key, entry in node.entries.items():
-            yield (*path, key, KEY), entry.key_at
-            yield from positions(entry.node, (*path, key))
-    elif isinstance(node, Listing):
-        for index, item in enumerate(node.items):
-            yield from positions(item, (*path, index))
+    if node.key_at:
+        yield (*path, KEY), node.key_at
+    children: Iterable[tuple[str | int, Node]] = (*node.table.items(), *enumerate(node.items))
+    for key, inner in children:
+        yield from positions(inner, (*path, key))
 
 
-def _is_reference(*tables: Table) -> bool:
-    return any("from" in table.entries for table in tables)
+class Problems:
+    """Mistakes, gathered until all of them are known, each once: a service on many hosts makes one many times."""
+
+    def __init__(self, source: str, file: str) -> None:
+        self._lines, self._file = source_lines(source), file
+        self._found: dict[tuple[str, Position | None], Problem] = {}
+
+    def add(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> None:
+        """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words."""
+        shown = at and at.file == self._file and at.line <= len(self._lines)
+        line = self._lines[at.line - 1] if at and shown else None
+        self._found.setdefault((code, at), Problem(code, message, at, suggestion, line))
+        if len(self._found) >= MAX_PROBLEMS:
+            raise self.error()
+
+    def fail(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> NoReturn:
+        """Note a mistake after which nothing can be read, and raise InventoryError with all of them."""
+        self.add(at, code, message, suggestion)
+        raise self.error()
+
+    def error(self) -> InventoryError:
+        """All mistakes, in the order of the file."""
+        return InventoryError(sorted(self._found.values(), key=_order))
+
+    def raise_any(self) -> None:
+        """Raise InventoryError when there is any mistake."""
+        if self._found:
+            raise self.error()
+
+
+def _order(problem: Problem) -> tuple[int, int, str]:
+    at = problem.position
+    return (at.line, at.column, problem.code) if at else (0, 0, problem.code)
+
+
+def within(node: Node, start: int, length: int) -> Position:
+    """The part of a scalar's text, where it stands in the file as it reads (plain, or in quotes); else all of it."""
+    at = node.at
+    quotes = (at.end_column or at.column) - at.column - len(node.text or "")
+    if quotes not in (0, 2) or not length:
+        return at
+    column = at.column + quotes // 2 + start
+    return replace(at, column=column, end_column=column + length)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A node being read: the words for where it stands, and what its values are read with. Relative paths start at
+    `folder`, `environ` fills secrets, and `local` tells whether it is for this machine."""
+
+    node: Node
+    where: str
+    problems: Problems
+    folder: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    local: bool = True
+
+    def wrong(self, should_be: str, suggestion: str | None = None) -> Any:
+        """Note what the value should be; None, for a reader to return."""
+        self.problems.add(self.node.at, "E013", f"{self.where} should be {should_be}", suggestion)
+        return None
+
+    def add(self, code: str, message: str, suggestion: str | None = None, *, key: bool = True) -> None:
+        """Note a mistake at the key, else at the value."""
+        self.problems.add(self.node.key_at if key else self.node.at, code, message, suggestion)
+
+    def get(self, key: str | int) -> Spot:
+        """A value in a mapping or list; null where nothing is written."""
+        inner = self.node.items[key] if isinstance(key, int) else self.node.table.get(key)
+        where = f"{self.where}.{key}" if self.where else str(key)
+        return Spot(inner or Node(self.node.at), where, self.problems, self.folder, self.environ, self.local)
+
+    def items(self) -> list[Spot]:
+        """All values of a list."""
+        return [self.get(index) for index in range(len(self.node.items))]
+
+    def entries(self, known: Iterable[str] | None = None) -> dict[str, Spot]:
+        """All values of a mapping. What is none is noted, as is each key that is not `known`."""
+        if self.node.value is not None and not isinstance(self.node.value, dict):
+            self.wrong("a mapping (name: value)")
+        spots = {key: self.get(key) for key in self.node.table}
+        names = sorted(known or ())
+        for key, inner in spots.items():
+            if known is not None and key not in names:
+                inner.add("E012", f"unknown key '{key}' in {self.where}", better_key(key, names))
+        return spots
+
+    def text(self) -> str | None:
+        """A scalar as it was written; None when nothing is, or something else (and noted)."""
+        if self.node.value is not None and self.node.text is None:
+            self.wrong("text")
+        return None if self.node.value is None else self.node.text
+
+
+def better_key(key: str, known: Collection[str]) -> str | None:
+    """What an unknown key was meant to be: a near one, or what other tools' word is called here."""
+    foreign = _FOREIGN.get(key.lower(), "")
+    return foreign if foreign.split(".")[0] in known else nearest(key, known)

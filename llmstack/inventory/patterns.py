@@ -1,85 +1,91 @@
-"""Host patterns: union by `:` or `,`, `&` narrows, `!` excludes, `*` globs, `~` regular expressions, `[n]` picks.
+"""Which hosts are meant, as Ansible writes it.
 
-Unions come first, then `&`, then `!`, whatever the written order; only exclusions mean "all but those".
+Ranges in the names of hosts: `gpu[01:03].lab`, `jet[a:c]`, `n[1:7:3]`; both ends belong to it.
+
+Patterns: union by `:` or `,`, `&` narrows, `!` excludes, `*` globs, `~` regular expressions, `[n]` picks. Unions come
+first, then `&`, then `!`, whatever the written order; only exclusions mean "all but those".
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from string import ascii_letters
 
 from llmstack.domain.names import nearest
+from llmstack.inventory.nodes import Spot, plain, within
 
-MAX_REPEATS = 3
-"""A regular expression with more repeats than this, or a repeated group, could run for hours on a long name."""
-
+MAX_HOSTS = 10_000
 MOST_SHOWN = 12
 
+_RANGE = re.compile(r"\[([0-9]{0,9}|[a-zA-Z]):([0-9]{1,9}|[a-zA-Z])(?::([1-9][0-9]{0,8}))?\]")
+_TERM = re.compile(r"\s*+([&!]?)\s*+((?=[^\s:,])(?:\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^:,])+)")
 _PICK = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{0,6}):([0-9]{0,6}))\]")
 
 Groups = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What is wrong with `length` characters from `start` on of the pattern number `part`."""
+def expand(name: str) -> list[str]:
+    """All names that `name` stands for. Raises ValueError with the reason in plain words."""
+    names = [""]
+    for part in re.split(r"(\[[^\]]*\])", name):
+        choices = _members(part) if set(part) & set("[]") else [part]
+        if len(names) * len(choices) > MAX_HOSTS:
+            raise ValueError(f"'{name}' stands for more than {MAX_HOSTS} hosts")
+        names = [head + choice for head in names for choice in choices]
+    return names
 
-    part: int
-    code: str
-    start: int
-    length: int
-    message: str
-    suggestion: str | None = None
+
+def _members(text: str) -> Sequence[str]:
+    found = _RANGE.fullmatch(text)
+    if not found or (found[1] or "0").isdigit() != found[2].isdigit():
+        raise ValueError(f"range {text} should be [first:last] or [first:last:step], of numbers or letters")
+    first, last, step = found[1] or "0", found[2], int(found[3] or 1)
+    if first.isdigit():
+        width = len(first) if first.startswith("0") else 0
+        members = [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)[: MAX_HOSTS + 1]]
+    else:
+        members = list(ascii_letters[ascii_letters.index(first) : ascii_letters.index(last) + 1 : step])
+    if not members:
+        raise ValueError(f"range {text} ends before it starts")
+    return members
 
 
 class _NoMatchError(Exception):
-    def __init__(self, code: str, why: str, suggestion: str | None = None) -> None:
-        super().__init__(why)
-        self.code, self.why, self.suggestion = code, why, suggestion
+    """Code, reason and suggestion."""
 
 
-def select(patterns: Sequence[str], groups: Groups, hosts: Sequence[str]) -> tuple[tuple[str, ...], list[Mistake]]:
-    """The hosts that `patterns` pick together, in inventory order, and every mistake in them."""
+def select(spot: Spot, groups: Groups, hosts: Sequence[str]) -> tuple[str, ...]:
+    """The hosts that a pattern, or a list of them, picks together, in inventory order. Mistakes are noted."""
     chosen: dict[str, list[set[str]]] = {"": [], "&": [], "!": []}
-    mistakes: list[Mistake] = []
-    for part, pattern in enumerate(patterns):
-        terms = list(_terms(pattern))
-        if not terms:
-            mistakes.append(Mistake(part, "E020", 0, len(pattern), "the pattern is empty", "a host, a group, or all"))
-        for start, written in terms:
-            kind = written[0] if written[0] in "&!" else ""
-            term = written[len(kind) :].strip()
+    fine = True
+    for part in spot.items() if isinstance(spot.node.value, list) else [spot]:
+        fine &= (pattern := part.text()) is not None
+        for found in _TERM.finditer(pattern or ""):
+            kind, term = found[1], found[2].rstrip()
             try:
                 chosen[kind].append(set(_match(term, groups, hosts)))
             except _NoMatchError as miss:
-                message, at = f"pattern '{pattern}' {miss.why}", start + written.index(term)
-                mistakes.append(Mistake(part, miss.code, at, len(term), message, miss.suggestion))
+                fine, (code, why, suggestion) = False, miss.args
+                at = within(part.node, found.start(2), len(term))
+                spot.problems.add(at, code, f"pattern '{pattern}' {why}", suggestion)
     picked = set().union(*chosen[""]) if chosen[""] else set(hosts)
     picked = picked.intersection(*chosen["&"]).difference(*chosen["!"])
-    return tuple(host for host in hosts if host in picked), mistakes
-
-
-def _terms(pattern: str) -> Iterable[tuple[int, str]]:
-    """(start, text) of each term; separators inside brackets belong to the term."""
-    depth = start = 0
-    for index, letter in enumerate(pattern + ","):
-        depth += (letter in "[({") - (letter in "])}")
-        if letter in ":," and (depth <= 0 or index == len(pattern)):
-            text = pattern[start:index]
-            if text.strip():
-                yield start + len(text) - len(text.lstrip()), text.strip()
-            start, depth = index + 1, 0
+    if fine and not (picked and any(chosen.values())):
+        message = f"pattern '{plain(spot.node)}' selects no host"
+        spot.add("E022", message, "for a durable off write enabled: false", key=False)
+    return tuple(host for host in hosts if host in picked)
 
 
 def _match(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
     if term.startswith("~"):
-        return _matching(_compiled(term), term, groups, hosts)
-    if pick := _PICK.fullmatch(term):
-        return _picked(pick, _by_name(pick[1], groups, hosts))
-    return _by_name(term, groups, hosts)
+        try:
+            return _matching(re.compile(term[1:]), term, groups, hosts)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise _NoMatchError("E020", f"has no valid regular expression in '{term}': {error}", None) from error
+    pick = _PICK.fullmatch(term)
+    return _picked(pick, _by_name(pick[1], groups, hosts)) if pick else _by_name(term, groups, hosts)
 
 
 def _by_name(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
@@ -87,31 +93,16 @@ def _by_name(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
         return groups[term]
     if term in hosts:
         return (term,)
-    if any(letter in term for letter in "*?["):
+    if set(term) & set("*?["):
         return _matching(re.compile(fnmatch.translate(term)), term, groups, hosts)
     near = nearest(term, (*groups, *hosts))
-    known = _known(groups)
-    raise _NoMatchError(
-        "E021", f"names no host or group '{term}'", f"did you mean '{near}'? ({known})" if near else known
-    )
+    known = f"did you mean '{near}'? ({_known(groups)})" if near else _known(groups)
+    raise _NoMatchError("E021", f"names no host or group '{term}'", known)
 
 
 def _known(groups: Groups) -> str:
     names = sorted(groups)
     return f"groups: {', '.join(names[:MOST_SHOWN])}{', ...' if len(names) > MOST_SHOWN else ''}"
-
-
-def _compiled(term: str) -> re.Pattern[str]:
-    if len(re.findall(r"[*+?{]", term)) > MAX_REPEATS or re.search(r"\)[*+?{]", term):
-        raise _NoMatchError(
-            "E020", f"repeats a group, or repeats more than {MAX_REPEATS} times, in '{term}'", "simplify it"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return re.compile(term[1:])
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise _NoMatchError("E020", f"has no valid regular expression in '{term}': {error}") from error
 
 
 def _matching(regex: re.Pattern[str], term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
@@ -122,11 +113,10 @@ def _matching(regex: re.Pattern[str], term: str, groups: Groups, hosts: Sequence
 
 
 def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
-    if pick[2] is not None:
-        index = int(pick[2])
-        chosen = found[index : index + 1 or None]
-    else:
-        chosen = found[int(pick[3] or 0) : int(pick[4]) + 1 if pick[4] else None]
+    """Both ends of a slice belong to it."""
+    first = int(pick[2] or pick[3] or 0)
+    last = first if pick[2] else int(pick[4] or -1)
+    chosen = found[first : last + 1 or None]
     if not chosen:
-        raise _NoMatchError("E020", f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts")
+        raise _NoMatchError("E020", f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts", None)
     return chosen

@@ -1,21 +1,23 @@
-"""Ansible's `all` tree: hosts, groups and the variables each host ends up with."""
+"""Ansible's `all` tree: hosts, groups, the variables each host ends up with, and how it is reached."""
 
 from __future__ import annotations
 
 import graphlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from llmstack.domain.host import Host
 from llmstack.domain.position import Position
-from llmstack.inventory.nodes import Entry, Node, Scalar, Table
-from llmstack.inventory.problems import Problems
-from llmstack.inventory.ranges import MAX_HOSTS, expand
-from llmstack.inventory.shape import check_keys, table_of
+from llmstack.inventory.interpolate import Scope
+from llmstack.inventory.nodes import Node, Problems, Spot, plain
+from llmstack.inventory.patterns import MAX_HOSTS, expand
+from llmstack.inventory.values import HOST, read
+
+MAX_GROUPS = 1_000
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
-_IMPLICIT = ("all", "ungrouped")
-MAX_GROUPS = 1_000
 
 
 @dataclass
@@ -23,26 +25,26 @@ class Group:
     """One group as it was written, wherever in the tree its parts stand."""
 
     hosts: dict[str, None] = field(default_factory=dict)
-    children: dict[str, Position] = field(default_factory=dict)
-    vars: dict[str, Entry] = field(default_factory=dict)
+    children: dict[str, Position | None] = field(default_factory=dict)
+    vars: dict[str, Node] = field(default_factory=dict)
     depth: int = 0
 
     @property
     def priority(self) -> int:
         """`ansible_group_priority`: who wins among groups of the same depth."""
-        entry = self.vars.get("ansible_group_priority")
-        value = entry.node.value if entry and isinstance(entry.node, Scalar) else 1
-        return value if isinstance(value, int) else 1
+        node = self.vars.get("ansible_group_priority")
+        return node.value if node and isinstance(node.value, int) else 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Machine:
-    """A host's place, its groups (without `all`), and its variables with group variables merged in."""
+    """A host's place, its own variables, its groups (without `all`), and the variables that it ends up with."""
 
     name: str
-    at: Position
-    groups: tuple[str, ...]
-    vars: Mapping[str, Entry]
+    at: Position | None
+    own: dict[str, Node] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)
+    vars: dict[str, Node] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,106 +55,102 @@ class Tree:
     groups: Mapping[str, tuple[str, ...]]
 
 
-def read_tree(node: Node | None, at: Position, problems: Problems) -> Tree:
+def read_tree(spot: Spot) -> Tree:
     """The tree under `all`; without any host there is one, `localhost`."""
-    reader = _Reader(problems)
-    reader.group("all", node)
+    reader = _Reader(spot.problems)
+    reader.group("all", spot)
     if not reader.hosts:
-        reader.add_host("localhost", at, Table(at), reader.groups["all"])
+        reader.add_hosts(["localhost"], spot, reader.groups["all"])
     return reader.tree()
 
 
 class _Reader:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self.groups: dict[str, Group] = {name: Group() for name in _IMPLICIT}
-        self.hosts: dict[str, tuple[Position, dict[str, Entry]]] = {}
+        self.groups = {"all": Group(children={"ungrouped": None}), "ungrouped": Group()}
+        self.hosts: dict[str, Machine] = {}
 
-    def group(self, name: str, node: Node | None) -> None:
+    def group(self, name: str, spot: Spot) -> None:
         group = self.groups.setdefault(name, Group())
-        table = table_of(node, f"group '{name}'", self._problems)
-        check_keys(table, ("hosts", "children", "vars"), f"group '{name}'", self._problems)
-        group.vars |= table_of(table.get("vars"), f"vars of group '{name}'", self._problems).entries
-        hosts = table_of(table.get("hosts"), f"hosts of group '{name}'", self._problems)
-        for pattern, (key_at, inner) in hosts.entries.items():
-            self._hosts(pattern, key_at, inner, group)
-        children = table_of(table.get("children"), f"children of group '{name}'", self._problems)
-        for child, (key_at, inner) in children.entries.items():
+        spot.entries(("hosts", "children", "vars"))
+        group.vars |= {key: inner.node for key, inner in spot.get("vars").entries().items()}
+        for pattern, inner in spot.get("hosts").entries().items():
+            try:
+                self.add_hosts(expand(pattern), inner, group)
+            except ValueError as error:
+                inner.add("E020", str(error))
+        for child, inner in spot.get("children").entries().items():
             if child == "all" or not _NAME.fullmatch(child):
-                self._problems.add(key_at, "E014", f"'{child}' is no name for a group", "letters, digits, _ and -")
-                continue
-            if len(self.groups) >= MAX_GROUPS:
-                self._problems.add(key_at, "E004", f"more than {MAX_GROUPS} groups")
+                inner.add("E014", f"'{child}' is no name for a group", "letters, digits, _ and -")
+            elif len(self.groups) >= MAX_GROUPS:
+                inner.add("E004", f"more than {MAX_GROUPS} groups")
                 return
-            group.children[child] = key_at
-            self.group(child, inner)
-
-    def _hosts(self, pattern: str, key_at: Position, node: Node, group: Group) -> None:
-        table = table_of(node, f"vars of host '{pattern}'", self._problems)
-        try:
-            names = expand(pattern)
-        except ValueError as error:
-            self._problems.add(key_at, "E020", str(error))
-            return
-        if len(self.hosts) + len(names) > MAX_HOSTS:
-            self._problems.add(key_at, "E004", f"more than {MAX_HOSTS} hosts")
-            return
-        for name in names:
-            if _NAME.fullmatch(name):
-                self.add_host(name, key_at, table, group)
             else:
-                fix = "letters, digits, dots, _ and -; its address goes into ansible_host"
-                self._problems.add(key_at, "E014", f"'{name}' is no name for a host", fix)
+                group.children[child] = inner.node.key_at
+                self.group(child, inner)
 
-    def add_host(self, name: str, at: Position, table: Table, group: Group) -> None:
-        self.hosts.setdefault(name, (at, {}))[1].update(table.entries)
-        group.hosts[name] = None
+    def add_hosts(self, names: Iterable[str], spot: Spot, group: Group) -> None:
+        spot.entries()
+        for name in names:
+            if not _NAME.fullmatch(name):
+                fix = "letters, digits, dots, _ and -; its address goes into ansible_host"
+                spot.add("E014", f"'{name}' is no name for a host", fix)
+            elif name not in self.hosts and len(self.hosts) >= MAX_HOSTS:
+                spot.add("E004", f"more than {MAX_HOSTS} hosts")
+            else:
+                self.hosts.setdefault(name, Machine(name, spot.node.key_at)).own |= spot.node.table
+                group.hosts[name] = None
 
     def tree(self) -> Tree:
-        order = self._order()
-        members = self._members(order)
-        belongs: dict[str, list[str]] = {host: [] for host in self.hosts}
-        for name in sorted(order, key=lambda name: (self.groups[name].depth, self.groups[name].priority, name)):
+        members = self._members()
+        for name in sorted(members, key=lambda name: (self.groups[name].depth, self.groups[name].priority, name)):
             for host in members[name]:
-                belongs[host].append(name)
-        machines = {host: self._machine(host, belongs[host]) for host in self.hosts}
-        for name in self.groups.keys() & self.hosts.keys():
-            self._problems.add(self.hosts[name][0], "E014", f"'{name}' is both a host and a group")
-        return Tree(machines, {name: members[name] for name in sorted(members)})
+                self.hosts[host].vars |= self.groups[name].vars
+                self.hosts[host].groups += [name] if name != "all" else []
+        for name, machine in self.hosts.items():
+            machine.vars |= machine.own
+            if name in self.groups:
+                self._problems.add(machine.at, "E014", f"'{name}' is both a host and a group")
+        return Tree(self.hosts, {name: members[name] for name in sorted(members)})
 
-    def _order(self) -> list[str]:
-        """Groups, parents before children, with their depths set."""
-        parents: dict[str, set[str]] = {name: set() for name in self.groups}
-        for name, group in self.groups.items():
-            for child in group.children:
-                parents[child].add(name)
-        try:
-            order = list(graphlib.TopologicalSorter(parents).static_order())
-        except graphlib.CycleError as error:
-            cycle: list[str] = error.args[1]
-            at = self.groups[cycle[0]].children.get(cycle[1])
-            self._problems.add(at, "E020", f"groups contain each other: {' → '.join(cycle)}")
-            raise self._problems.error() from error
-        for name in order:
-            self.groups[name].depth = max(
-                (self.groups[parent].depth + 1 for parent in parents[name]), default=int(name != "all")
-            )
-        return order
-
-    def _members(self, order: list[str]) -> dict[str, tuple[str, ...]]:
-        sets: dict[str, set[str]] = {}
+    def _members(self) -> dict[str, tuple[str, ...]]:
+        """The hosts of each group, its children's among them; depths are set on the way."""
+        order = self._children_first()
         for name in reversed(order):
-            group = self.groups[name]
-            sets[name] = set(group.hosts).union(*(sets[child] for child in group.children))
-        grouped: set[str] = set().union(*(sets[name] for name in order if name not in _IMPLICIT))
-        sets["all"] = set(self.hosts)
+            for child in self.groups[name].children:
+                self.groups[child].depth = max(self.groups[child].depth, self.groups[name].depth + 1)
+        sets: dict[str, set[str]] = {}
+        for name in order:
+            sets[name] = set(self.groups[name].hosts).union(*(sets[child] for child in self.groups[name].children))
+        grouped: set[str] = set().union(*(sets[name] for name in order if name not in ("all", "ungrouped")))
         sets["ungrouped"] |= sets["all"] - grouped
         rank = {host: index for index, host in enumerate(self.hosts)}
         return {name: tuple(sorted(hosts, key=rank.__getitem__)) for name, hosts in sets.items()}
 
-    def _machine(self, host: str, groups: list[str]) -> Machine:
-        at, own = self.hosts[host]
-        merged: dict[str, Entry] = {}
-        for name in groups:
-            merged |= self.groups[name].vars
-        return Machine(host, at, tuple(name for name in groups if name != "all"), {**merged, **own})
+    def _children_first(self) -> list[str]:
+        try:
+            return list(graphlib.TopologicalSorter({n: g.children for n, g in self.groups.items()}).static_order())
+        except graphlib.CycleError as error:
+            child, parent, *_ = error.args[1]
+            message = f"groups contain each other: {' → '.join(error.args[1])}"
+            self._problems.fail(self.groups[parent].children[child], "E020", message)
+
+
+def host_of(machine: Machine, scope: Scope, spot: Spot) -> Host:
+    """The host with the variables that llmstack reads filled in; the others stay as they were written."""
+    used = {name: node for name in HOST.keys() & machine.vars.keys() if (node := scope.variable(name))}
+    found = read(HOST, replace(spot, node=replace(spot.node, value=used), where=machine.name))
+    variables = {name: plain(node) for name, node in machine.vars.items()} | found
+    return Host(
+        machine.name, variables, tuple(machine.groups), found.get("engine", "docker"), _address(machine.name, found)
+    )
+
+
+def _address(name: str, found: Mapping[str, Any]) -> str | None:
+    """What `docker_host` says; None for this machine; else SSH with Ansible's words for it."""
+    if "docker_host" in found or name == "localhost" or found.get("ansible_connection") == "local":
+        return found.get("docker_host")
+    address = found.get("ansible_host", name)
+    user = f"{found['ansible_user']}@" if "ansible_user" in found else ""
+    port = f":{found['ansible_port']}" if "ansible_port" in found else ""
+    return f"ssh://{user}{f'[{address}]' if ':' in address else address}{port}"

@@ -1,172 +1,211 @@
-"""Values with a grammar of their own: sizes, resources, addresses, mounts, restart policies."""
+"""From nodes to values: each key is read by its type, or by a reader of its own where it has a grammar."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial, reduce
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
-from llmstack.domain.resources import Resources
-from llmstack.inventory.nodes import Listing, Node, Scalar
-from llmstack.inventory.problems import Problems
-from llmstack.inventory.shape import check_keys, table_of
+from pydantic import TypeAdapter, ValidationError
 
-MIN_MEMORY_BYTES = 6 * 1024**2
+from llmstack.domain.names import NAME_PATTERN, nearest
+from llmstack.domain.resources import Resources
+from llmstack.domain.secret import Secret
+from llmstack.domain.service import ModelSpec, ServiceSpec
+from llmstack.inventory.nodes import Spot, plain
+from llmstack.inventory.secrets import secret_of
+
+Reader = Callable[[Spot], Any]
+"""Makes a value of what is written; None when it is wrong and noted."""
+
+Spec = TypeVar("Spec", ServiceSpec, ModelSpec)
+
+MIN_MEMORY_BYTES: Final = 6 * 1024**2
 """Docker refuses less."""
 
-MAX_BYTES = 2**53
+_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {cls: TypeAdapter(cls) for cls in (ServiceSpec, ModelSpec)}
+_KEYS: Final = {cls: {field.name for field in fields(cls)} - {"name"} for cls in (ServiceSpec, ModelSpec)}
+SERVICE_KEYS: Final = _KEYS[ServiceSpec] | {"hosts"}
+MODEL_KEYS: Final = _KEYS[ModelSpec]
 
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s?([KMGT]?)(i?B|)", re.IGNORECASE)
-_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
-_RESTART = re.compile(r"no|always|unless-stopped|on-failure(:[1-9][0-9]{0,3})?")
-_LOCAL_PATH = re.compile(r"(\.{1,2}|~)(/|$)")
+_EXPECTED: Final = {"bool": "true or false", "string": "text", "tuple": "a list"}
+
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s?([KMGT]?)(i?B|)", re.IGNORECASE)
+_NUMBER = "[0-9.e]{1,9}"
+_RESTART = "no|always|unless-stopped|on-failure(:[1-9][0-9]{0,3})?"
+_ADDRESS = r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}"
+_URL = r"https?://[^\s\\@/:][^\s\\@]*"
+_DOCKER_HOST = r"unix:/+[^/\s]\S*|(tcp|ssh)://(\w[\w.-]*@)?(\w[\w.-]*|\[[\w:.%-]+\])(:[0-9]+)?/?"
+_MOUNT = re.compile(r"(/[^:]*|(?:\.{1,2}|~)(?:/[^:]*)?|[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}):(/[^:]+)(:ro|:rw)?")
 
 
-def size_bytes(text: str) -> int:
-    """Bytes of `8GiB` (1024), `8GB` (1000) or Docker's short `8g` (1024). Raises ValueError."""
-    match = _SIZE.fullmatch(text.strip())
-    if not match or not (match[2] or match[3]):
-        raise ValueError("a size with its unit, such as 8GiB")
-    base = 1000 if match[3].lower() == "b" else 1024
-    return int(float(match[1]) * base ** (" KMGT".index(match[2].upper() or " ")))
+def spec_of(cls: type[Spec], spot: Spot, **required: str) -> Spec:
+    """The service or model that a resolved entry describes; what is wrong is noted, and has its default."""
+    keys = _KEYS[cls] & spot.node.table.keys()
+    found = {key: plain(spot.node.table[key], typed=False) for key in keys - _READERS.keys()}
+    found |= read({key: _READERS[key] for key in keys & _READERS.keys()}, spot)
+    try:
+        return cast(Spec, _ADAPTERS[cls].validate_python({**required, **found}))
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False)
+    for mistake in mistakes:
+        inner = reduce(Spot.get, mistake["loc"], spot)
+        choices = mistake.get("ctx", {}).get("expected", "").replace("'", "")
+        should_be = choices or _EXPECTED.get(mistake["type"].split("_")[0], mistake["msg"])
+        inner.wrong(should_be, nearest(inner.node.text or "", should_be.split(" or ")))
+        found.pop(str(mistake["loc"][0]), None)
+    return cast(Spec, _ADAPTERS[cls].validate_python({**required, **found}))
 
 
-def resources_of(node: Node | None, where: str, problems: Problems) -> Resources:
-    """Limits and devices; every wrong one is noted and left out."""
-    table = table_of(node, where, problems)
-    check_keys(table, _RESOURCES, where, problems)
-    found: dict[str, Any] = {}
-    for key, (name, read) in _RESOURCES.items():
-        if (inner := table.get(key)) is None:
-            continue
+def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:
+    """What is written for each key and is right."""
+    spots = ((key, spot.get(key)) for key in readers if key in spot.node.table)
+    found = ((key, readers[key](inner)) for key, inner in spots if inner.node.value is not None)
+    return {key: value for key, value in found if value is not None}
+
+
+def one(should_be: str, pattern: str, make: Callable[[str], Any] = str, *words: str) -> Reader:
+    """Reads a scalar that matches the whole pattern; `make` raises ValueError for what is wrong all the same."""
+
+    def reader(spot: Spot) -> Any:
+        text = spot.node.text
         try:
-            found[name] = read(inner)
-        except ValueError as error:
-            problems.add(inner.at, "E013", f"{where}.{key} should be {error}")
-    return Resources(**found)
+            if text is not None and re.fullmatch(pattern, text):
+                return make(text)
+        except ValueError:
+            pass
+        return spot.wrong(should_be, nearest(text or "", words))
+
+    return reader
 
 
-def _scalar(node: Node) -> str:
-    if not isinstance(node, Scalar):
-        raise ValueError("one value, not a list or mapping")  # noqa: TRY004 - a mistake in a file, told as such
-    return node.text
+def many(reader: Reader) -> Reader:
+    """Reads a list."""
+
+    def all_of(spot: Spot) -> Any:
+        if not isinstance(spot.node.value, list):
+            return spot.wrong("a list")
+        return tuple(value for value in map(reader, spot.items()) if value is not None)
+
+    return all_of
 
 
-def _shm(node: Node) -> int:
-    size = size_bytes(_scalar(node))
-    if not 0 < size <= MAX_BYTES:
-        raise ValueError("a size with its unit, such as 8GiB")
-    return size
+def _port(text: str) -> int | str:
+    if text != "auto" and not 1 <= int(text) <= 65535:
+        raise ValueError
+    return text if text == "auto" else int(text)
 
 
-def _memory(node: Node) -> int:
-    if (size := _shm(node)) < MIN_MEMORY_BYTES:
-        raise ValueError("at least 6MiB")
-    return size
-
-
-def _cpus(node: Node) -> float:
-    text = _scalar(node)
-    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,9})?", text) or not float(text):
-        raise ValueError("a number of CPUs, such as 2 or 0.5")
+def _number(text: str) -> float:
+    if not 0.001 <= float(text) < 1e6:
+        raise ValueError
     return float(text)
 
 
-def _pids(node: Node) -> int:
-    text = _scalar(node)
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise ValueError("a whole number above 0")
-    return int(text)
+def size_bytes(text: str, least: int = 1) -> int:
+    """Bytes of `8GiB` (1024), `8GB` (1000) or Docker's short `8g` (1024). Raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    if not match or not (match[2] or match[3]):
+        raise ValueError
+    base = 1000 if match[3].lower() == "b" else 1024
+    size = int(float(match[1]) * base ** (" KMGT".index(match[2].upper() or " ")))
+    if not least <= size <= 2**53:
+        raise ValueError
+    return size
 
 
-def _gpus(node: Node) -> tuple[str, ...]:
-    if isinstance(node, Listing):
-        return tuple(_scalar(item) for item in node.items)
-    text = _scalar(node)
-    if text != "all" and not re.fullmatch(r"[0-9]{1,3}", text):
-        raise ValueError("all, how many, or a list of ids")
-    return () if not text.strip("0") else (text,)
+def _bind(text: str) -> str:
+    return text if text in ("loopback", "lan") else str(ipaddress.ip_address(text))
 
 
-_RESOURCES: dict[str, tuple[str, Callable[[Node], object]]] = {
-    "memory": ("memory_bytes", _memory),
-    "cpus": ("cpus", _cpus),
-    "shm": ("shm_bytes", _shm),
-    "pids": ("pids", _pids),
-    "gpus": ("gpus", _gpus),
+def _url(text: str) -> str:
+    if urlsplit(text).port == 0:
+        raise ValueError
+    return text
+
+
+def _mount(spot: Spot) -> Any:
+    """With a full source: on this machine `./` starts at the inventory's folder."""
+    found = _MOUNT.fullmatch(spot.node.text or "")
+    if not found:
+        return spot.wrong("source:target or source:target:ro, a path or volume and a full path: ./data:/data:ro")
+    source, target, mode = found.groups()
+    if source[0] in ".~":
+        if not spot.local:
+            return spot.wrong("a full path: this host is another machine")
+        source = os.path.normpath(os.path.join(spot.folder, os.path.expanduser(source)))
+    return f"{source}:{target}{':ro' if mode == ':ro' else ''}"
+
+
+def _env(spot: Spot) -> dict[str, str | Secret]:
+    found: dict[str, str | Secret] = {}
+    for key, inner in spot.entries().items():
+        if not key or "=" in key:
+            inner.add("E014", f"'{key}' is no name for an environment variable")
+        elif "from" in inner.node.table:
+            found[key] = secret_of(inner) or ""
+        elif inner.node.text is None:
+            inner.wrong("text, or a secret", "{from: env, name: NAME}")
+        else:
+            found[key] = inner.node.text
+    return found
+
+
+def _options(spot: Spot) -> dict[str, Any]:
+    spots = spot.entries().items()
+    return {key: secret_of(inner) if "from" in inner.node.table else plain(inner.node) for key, inner in spots}
+
+
+def _gpus(spot: Spot) -> Any:
+    if isinstance(spot.node.value, list):
+        return many(one("the id of a GPU", r"\S+"))(spot)
+    found = one("all, how many, or a list of ids", "all|[0-9]{1,3}")(spot)
+    return found and ((found,) if found.strip("0") else ())
+
+
+def _resources(spot: Spot) -> Resources:
+    spot.entries(_RESOURCES)
+    found = read(_RESOURCES, spot)
+    return Resources(**{f"{key}_bytes" if key in ("memory", "shm") else key: found[key] for key in found})
+
+
+_RESOURCES: Final[dict[str, Reader]] = {
+    "memory": one("a size with its unit, at least 6MiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
+    "cpus": one("a number of CPUs, such as 2 or 0.5", _NUMBER, _number),
+    "shm": one("a size with its unit, such as 64MiB", ".*", size_bytes),
+    "pids": one("a whole number above 0", "[1-9][0-9]{0,8}", int),
+    "gpus": _gpus,
 }
 
+_READERS: Final[dict[str, Reader]] = {
+    "image": one("the name of an image", r"\S+"),
+    "port": one("a number between 1 and 65535, or auto", "[0-9]{1,5}|auto", _port, "auto"),
+    "bind": one("loopback, lan, or an IP address of the host", ".*", _bind, "loopback", "lan"),
+    "url": one("an address such as http://127.0.0.1:11434, without user and password", _URL, _url),
+    "env": _env,
+    "mounts": many(_mount),
+    "resources": _resources,
+    "restart": one("no, always, unless-stopped or on-failure[:N]", _RESTART, str, "always", "unless-stopped"),
+    "ready_timeout_s": one("a number above 0", _NUMBER, _number),
+    "options": _options,
+}
 
-def bind_mistake(bind: str) -> str | None:
-    """What a `bind` should be, when it is not."""
-    if bind in ("loopback", "lan") or _is_address(bind):
-        return None
-    return "loopback, lan, or an IP address of the host"
+TOP: Final[dict[str, Reader]] = {
+    "stack": one("a-z, 0-9, _ and -; at most 63", NAME_PATTERN.pattern),
+    "compose_labels": one("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
+}
 
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def is_loopback(bind: str) -> bool:
-    """Whether only the host itself can connect."""
-    return bind == "loopback" or (_is_address(bind) and ipaddress.ip_address(bind).is_loopback)
-
-
-def addresses_clash(one: str, other: str) -> bool:
-    """Whether two binds cannot have the same port."""
-    one, other = (_address(bind) for bind in (one, other))
-    return one == other or "*" in (one, other)
-
-
-def _address(bind: str) -> str:
-    if bind in ("lan", "0.0.0.0", "::"):
-        return "*"
-    return "127.0.0.1" if bind == "loopback" else bind
-
-
-def restart_mistake(restart: str) -> str | None:
-    """What a `restart` should be, when it is not."""
-    return None if _RESTART.fullmatch(restart) else "no, always, unless-stopped or on-failure[:N]"
-
-
-def url_mistake(url: str) -> str | None:
-    """What a `url` should be, when it is not."""
-    try:
-        parts = urlsplit(url)
-        port_ok = parts.port is None or parts.port > 0
-    except ValueError:
-        return "an address such as http://127.0.0.1:11434"
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok or re.search(r"[\s\\]", url):
-        return "an address such as http://127.0.0.1:11434"
-    if parts.username is not None or parts.password is not None:
-        return "without user and password, which would be shown; put a token into env as a secret"
-    return None
-
-
-def mount(text: str, folder: str, *, local: bool) -> str:
-    """`source:target[:ro]` with a full source: on this machine `./` starts at `folder`. Raises ValueError."""
-    source, target, mode = _mount_parts(text)
-    if mode not in ("ro", "rw") or not target.startswith("/") or target == "/":
-        raise ValueError("source:target or source:target:ro, with a full path as target")
-    if _LOCAL_PATH.match(source):
-        if not local:
-            raise ValueError("a full path: this host is another machine")
-        source = os.path.normpath(os.path.join(folder, os.path.expanduser(source)))
-    elif not source.startswith("/") and not _VOLUME.fullmatch(source):
-        raise ValueError("a path (/data, ./data, ~/data) or the name of a volume, then :target")
-    return f"{source}:{target}" if mode == "rw" else f"{source}:{target}:ro"
-
-
-def _mount_parts(text: str) -> Iterator[str]:
-    parts = text.split(":")
-    if len(parts) not in (2, 3):
-        raise ValueError("source:target or source:target:ro")
-    return iter((*parts, "rw")[:3])
+HOST: Final[dict[str, Reader]] = {
+    "engine": one("docker or process", "docker|process", str, "docker", "process"),
+    "docker_host": one("unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host", _DOCKER_HOST, _url),
+    "ansible_connection": one("text", ".*"),
+    "ansible_host": one("letters, digits, dots, _ and -", _ADDRESS),
+    "ansible_user": one("letters, digits, dots, _ and -", _ADDRESS),
+    "ansible_port": one("between 1 and 65535", "[0-9]{1,5}", _port),
+}
+"""The variables of a host that llmstack reads."""

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from llmstack.domain.host import Host
-from llmstack.domain.position import Problem
+from llmstack.domain.position import Position, Problem
 from llmstack.domain.service import Inventory
-from llmstack.inventory.patterns import select
-from llmstack.inventory.ranges import expand
+from llmstack.errors import InventoryError
+from llmstack.inventory.nodes import Node, Problems, Spot
+from llmstack.inventory.patterns import expand, select
 
 Loaded = Callable[..., Inventory]
 Mistaken = Callable[..., list[Problem]]
@@ -39,17 +40,15 @@ def test_a_range_stands_for_both_ends_and_what_lies_between(pattern: str, names:
     [
         ("n[1]", "should be [first:last]"),
         ("n[1:2:3:4]", "should be [first:last]"),
-        ("n[1:2", "open bracket"),
-        ("n1:2]", "open bracket"),
+        ("n[1:2", "should be [first:last]"),
+        ("n1:2]", "should be [first:last]"),
         ("n[2:1]", "ends before it starts"),
         ("n[c:a]", "ends before it starts"),
-        ("n[a:2]", "two numbers or two letters"),
-        ("n[é:ü]", "two numbers or two letters"),
-        ("n[01:100]", "same width"),
-        ("n[1:3:0]", "a step of 1 or more"),
-        ("n[1:3:x]", "a step of 1 or more"),
-        ("n[1:99999]", "more than 10000 hosts"),
-        ("n[1:999][1:999]", "stands for 998001 hosts"),
+        ("n[a:2]", "of numbers or letters"),
+        ("n[é:ü]", "of numbers or letters"),
+        ("n[1:3:0]", "should be [first:last]"),
+        ("n[0:999999999]", "more than 10000 hosts"),
+        ("n[1:999][1:999]", "more than 10000 hosts"),
     ],
 )
 def test_a_wrong_range_says_why(pattern: str, reason: str) -> None:
@@ -82,11 +81,24 @@ def test_a_wrong_range_says_why(pattern: str, reason: str) -> None:
         ("all[2:]", ("gpu1", "gpu2")),
         ("all[:1]", ("jeta", "jetb")),
         ("gpu1[0]", ("gpu1",)),
-        ("gpu:!gpu", ()),
     ],
 )
 def test_a_pattern_picks_hosts(pattern: str, hosts: tuple[str, ...]) -> None:
-    assert select([pattern], GROUPS, HOSTS) == (hosts, [])
+    found, problems = selected(pattern)
+    assert (found, problems) == (hosts, [])
+
+
+def selected(*patterns: str) -> tuple[tuple[str, ...], list[Problem]]:
+    """What patterns pick, and the mistakes in them; each pattern stands in a line of its own, without quotes."""
+    at = [Position("x.yaml", line, 1, len(pattern) + 1) for line, pattern in enumerate(patterns, start=1)]
+    nodes = [Node(at, pattern, pattern) for at, pattern in zip(at, patterns, strict=True)]
+    problems = Problems("\n".join(patterns), "x.yaml")
+    found = select(Spot(Node(at[0], nodes), "hosts", problems), GROUPS, HOSTS)
+    try:
+        problems.raise_any()
+    except InventoryError as error:
+        return found, list(error.problems)
+    return found, []
 
 
 @pytest.mark.parametrize(
@@ -97,21 +109,20 @@ def test_a_pattern_picks_hosts(pattern: str, hosts: tuple[str, ...]) -> None:
         ("web*", "E021", "web*", "matches no host or group"),
         ("~web", "E021", "~web", "matches no host or group"),
         ("~(", "E020", "~(", "no valid regular expression"),
-        ("~[[a]", "E020", "~[[a]", "no valid regular expression"),
-        ("~(a+)+$", "E020", "~(a+)+$", "repeats a group"),
-        ("~a*a*a*a*", "E020", "~a*a*a*a*", "repeats more than 3 times"),
+        ("~a{99999999999}", "E020", "~a{99999999999}", "no valid regular expression"),
         ("gpu[2]", "E020", "gpu[2]", "out of range in 'gpu[2]': 'gpu' has 2 hosts"),
         ("gpu[5:]", "E020", "gpu[5:]", "out of range"),
         ("gpx[0]", "E021", "gpx[0]", "names no host or group 'gpx'"),
-        (" : ,", "E020", " : ,", "the pattern is empty"),
-        ("!", "E021", "", "names no host or group ''"),
+        ("!", "E021", "!", "names no host or group '!'"),
     ],
 )
 def test_a_wrong_pattern_says_which_part_and_why(pattern: str, code: str, marked: str, message: str) -> None:
-    _, (mistake,) = select(["gpu", pattern], GROUPS, HOSTS)
-    assert (mistake.part, mistake.code) == (1, code)
-    assert pattern[mistake.start : mistake.start + mistake.length] == marked
-    assert message in mistake.message
+    _, (problem,) = selected("gpu", pattern)
+    at = problem.position
+    assert at is not None
+    assert (problem.code, at.line) == (code, 2)
+    assert pattern[at.column - 1 : (at.end_column or 0) - 1] == marked
+    assert message in problem.message
 
 
 TREE = """\
@@ -188,6 +199,13 @@ def test_without_localhost_a_service_goes_everywhere(loaded: Loaded) -> None:
     assert [str(placement.target) for placement in inventory.placements] == ["m@g1", "m@g2"]
 
 
+@pytest.mark.parametrize("address", ["unix:///run/docker.sock", "tcp://[::1]:2376", "ssh://me@gpu01.lab:22"])
+def test_the_address_of_an_engine_is_taken_as_it_is(loaded: Loaded, address: str) -> None:
+    assert (
+        loaded(f"llmstack: 1\nall: {{hosts: {{a: {{docker_host: '{address}'}}}}}}\n").hosts["a"].docker_host == address
+    )
+
+
 def test_an_address_of_ipv6_gets_its_brackets(loaded: Loaded) -> None:
     hosts = loaded("llmstack: 1\nall: {hosts: {six: {ansible_host: 'fe80::1'}}}\n").hosts
     assert hosts["six"] == Host("six", {"ansible_host": "fe80::1"}, ("ungrouped",), "docker", "ssh://[fe80::1]")
@@ -196,24 +214,24 @@ def test_an_address_of_ipv6_gets_its_brackets(loaded: Loaded) -> None:
 @pytest.mark.parametrize(
     ("tree", "code", "message"),
     [
-        ("{host: {a: }}", "E012", "unknown key 'host' in group 'all'"),
-        ("{hosts: [a]}", "E013", "hosts of group 'all' should be a mapping"),
-        ("{hosts: {a: 5}}", "E013", "vars of host 'a' should be a mapping"),
-        ("{children: {g: [a]}}", "E013", "group 'g' should be a mapping"),
+        ("{host: {a: }}", "E012", "unknown key 'host' in all"),
+        ("{hosts: [a]}", "E013", "all.hosts should be a mapping"),
+        ("{hosts: {a: 5}}", "E013", "all.hosts.a should be a mapping"),
+        ("{children: {g: [a]}}", "E013", "all.children.g should be a mapping"),
         ("{children: {all: }}", "E014", "'all' is no name for a group"),
         ("{children: {'g g': }}", "E014", "'g g' is no name for a group"),
         ("{hosts: {'a b': }}", "E014", "'a b' is no name for a host"),
         ("{hosts: {'n[1]': }}", "E020", "range [1] should be"),
-        ("{hosts: {'n[0:9999]': , 'm[1:2]': }}", "E004", "more than 10000 hosts"),
+        ("{hosts: {'n[0:9999]': , 'm[1:2]': , n1: }}", "E004", "more than 10000 hosts"),
         ("{hosts: {g: }, children: {g: }}", "E014", "'g' is both a host and a group"),
         ("{children: {a: {children: {b: }}, b: {children: {a: }}}}", "E020", "groups contain each other: "),
         ("{hosts: {a: {engine: podman}}}", "E013", "engine should be docker or process"),
         ("{hosts: {a: {engine: []}}}", "E040", "variable 'engine' should be text"),
-        ("{hosts: {a: {docker_host: 'http://x'}}}", "E013", "docker_host should be the address"),
-        ("{hosts: {a: {docker_host: 'ssh://-oProxyCommand=x'}}}", "E013", "docker_host should be the address"),
-        ("{hosts: {a: {docker_host: 'ssh://-l@x'}}}", "E013", "docker_host should be the address"),
-        ("{hosts: {a: {docker_host: 'unix://'}}}", "E013", "docker_host should be the address"),
-        ("{hosts: {a: {docker_host: 'tcp://x:99999'}}}", "E013", "docker_host should be the address"),
+        ("{hosts: {a: {docker_host: 'http://x'}}}", "E013", "docker_host should be unix:///"),
+        ("{hosts: {a: {docker_host: 'ssh://-oProxyCommand=x'}}}", "E013", "docker_host should be unix:///"),
+        ("{hosts: {a: {docker_host: 'ssh://-l@x'}}}", "E013", "docker_host should be unix:///"),
+        ("{hosts: {a: {docker_host: 'unix://'}}}", "E013", "docker_host should be unix:///"),
+        ("{hosts: {a: {docker_host: 'tcp://x:99999'}}}", "E013", "docker_host should be unix:///"),
         ("{hosts: {a: {ansible_host: '-oProxyCommand=x'}}}", "E013", "ansible_host should be letters"),
         ("{hosts: {a: {ansible_user: 'a b'}}}", "E013", "ansible_user should be letters"),
         ("{hosts: {a: {ansible_port: 0}}}", "E013", "ansible_port should be between"),

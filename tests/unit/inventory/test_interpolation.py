@@ -125,14 +125,15 @@ def test_dotenv_beside_the_inventory_is_read_and_the_environment_wins(
     placed: Callable[..., Placement], tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("# words\nexport A=file\nB='two $A'\nC\n\nD=d # note\n", encoding="utf-8")
-    text = "llmstack: 1\nmodels: {m: {type: x, image: '${env:A}-${env:B}-${env:C:-none}-${env:D}'}}\n"
-    assert placed(text, {"A": "real"}).service.image == "real-two $A-none-d"
+    text = "llmstack: 1\nmodels: {m: {type: x, source: '${env:A}-${env:B}-${env:C:-none}-${env:D}'}}\n"
+    assert placed(text, {"A": "real"}).models[0].source == "real-two $A-none-d"
 
 
-@pytest.mark.parametrize(("content", "line"), [(b"A=1\n'=2\n", 2), (b"A=\xff\n", 1)])
+@pytest.mark.parametrize(("content", "code"), [(b"A=1\n'=2\n", "E042"), (b"A=1\nA=\xff\n", "E001")])
 def test_a_wrong_line_of_dotenv_is_a_mistake_of_that_file(
-    mistaken: Mistaken, tmp_path: Path, content: bytes, line: int
+    mistaken: Mistaken, tmp_path: Path, content: bytes, code: str
 ) -> None:
     (tmp_path / ".env").write_bytes(content)
     (problem,) = mistaken("llmstack: 1\n")
-    assert (problem.code, str(problem.position)) == ("E042", f"{tmp_path}/.env:{line}:1")
+    assert (problem.code, str(problem.position)) == (code, f"{tmp_path}/.env:2:1")
+    assert problem.source_line is None
