@@ -6,11 +6,13 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmstack.cli.flags import PROMPT, Flag
-from llmstack.domain.selection import Selection
 from llmstack.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmstack.domain.selection import Selection
 
 STDIN = "-"
 """In place of a name: names are read from standard input, one per line."""
@@ -18,6 +20,8 @@ STDIN = "-"
 
 def selection(models: Iterable[str], services: tuple[str, ...], hosts: tuple[str, ...]) -> Selection:
     """The names picked; `name@host` picks both. Raises UsageError when pairs cannot be told as names and hosts."""
+    from llmstack.domain.selection import Selection
+
     words = [name for word in models for name in (names_from_stdin() if word == STDIN else (word,))]
     pairs = [(name, host) for name, _, host in (word.partition("@") for word in words)]
     names, named = dict.fromkeys(name for name, _ in pairs), dict.fromkeys(host for _, host in pairs)
