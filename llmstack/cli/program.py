@@ -69,10 +69,10 @@ def _run(words: Sequence[str]) -> int:
 
 def _told(*words: str) -> int:
     """Let Invoke answer; what it refuses is a mistake in usage."""
+    refused: object = None
     try:
         _Teller(version=__version__, namespace=namespace(), name=NAME, binary=NAME).run([NAME, *words])
     except SystemExit as end:
-        return UsageError.exit_code if end.code else OK
-    finally:
-        sys.stdout.flush()
-    return OK
+        refused = end.code
+    sys.stdout.flush()
+    return UsageError.exit_code if refused else OK
