@@ -49,7 +49,9 @@ def under_way(desk: Desk, *words: str, door: str) -> Iterator[subprocess.Popen[s
             process.kill()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("door", "number", "code"), [("invoke", signal.SIGINT, 130), ("llmstack", signal.SIGTERM, 143)]
+)
 def test_a_signal_in_the_middle_of_up_leaves_nothing(slow: Desk, door: str, number: int, code: int) -> None:
     with under_way(slow, "up", "-o", "json", door=door) as process:
         os.killpg(process.pid, number)

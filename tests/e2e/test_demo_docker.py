@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.desk import Desk, free_port, until
+from tests.desk import until
 from tests.e2e import life
 from tests.rig import images
 from tests.rig.host import RigHost
@@ -20,8 +21,9 @@ HARMLESS = ("exec_create", "exec_start", "exec_die", "top")
 class DockerBench(life.Bench):
     """Containers of a host of the rig; commands and tests are in its network."""
 
-    def __init__(self, desk: Desk, rig: RigHost) -> None:
-        self.desk, self.rig = desk, rig
+    def __init__(self, folder: Path, rig: RigHost) -> None:
+        super().__init__(folder, "docker", f", image: {rig.image(images.LLAMA)}", DOCKER_HOST=rig.address)
+        self.rig = rig
         self._since = time.time()
 
     def kill(self, name: str) -> None:
@@ -30,6 +32,9 @@ class DockerBench(life.Bench):
         (pid,) = (pid for pid, program in rows if program == "llama-server")
         self.rig.run("kill", "-9", pid)
         until(lambda: self.facts(name)["State"]["Pid"] != before["Pid"])
+
+    def restarts(self, name: str) -> int:
+        return int(self.facts(name)["RestartCount"])
 
     def facts(self, name: str) -> dict[str, Any]:
         return dict(self.rig.api.inspect_container(f"llmstack-life-{name}"))
@@ -46,13 +51,16 @@ class DockerBench(life.Bench):
         return [*containers, *networks, *(name for name in programs if name.startswith("llama"))]
 
 
+@pytest.fixture
+def door() -> str:
+    """One is enough here."""
+    return "invoke"
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, rig_host: RigHost) -> Iterator[DockerBench]:
     with rig_host.inside():
-        image = f", image: {rig_host.image(images.LLAMA)}"
-        inventory = life.INVENTORY.format(engine="docker", server=life.SERVER, image=image, port=free_port())
-        desk = Desk(tmp_path_factory.mktemp("docker"), inventory, DOCKER_HOST=rig_host.address)
-        yield DockerBench(desk, rig_host)
+        yield DockerBench(tmp_path_factory.mktemp("docker"), rig_host)
         rig_host.clean()
 
 

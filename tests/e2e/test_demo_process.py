@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.desk import Desk, free_port, until
+from tests.desk import DOORS, until
 from tests.e2e import life
 
 pytestmark = pytest.mark.model
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.model
 class ProcessBench(life.Bench):
     """Processes of this machine."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "process")
         self._known: dict[str, tuple[int, int]] = {}
 
     def kill(self, name: str) -> None:
@@ -27,6 +28,10 @@ class ProcessBench(life.Bench):
         assert there.pid is not None
         os.kill(there.pid, signal.SIGKILL)
         until(lambda: self.desk.engine.inspect(there.container_name).pid != there.pid)  # type: ignore[union-attr]
+
+    def restarts(self, name: str) -> int:
+        there = self.desk.engine.inspect(f"llmstack-life-{name}")
+        return (there.restarts or 0) if there else 0
 
     def writes(self) -> list[str]:
         files = [path for path in self.desk.processes_root.rglob("*") if path.is_file() and path.name != "log"]
@@ -40,12 +45,17 @@ class ProcessBench(life.Bench):
         return [*folders, *(str(process) for process in self.desk.servers())]
 
 
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest) -> str:
+    """The name of each door in turn."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessBench]:
-    inventory = life.INVENTORY.format(engine="process", server=life.SERVER, image="", port=free_port())
-    desk = Desk(tmp_path_factory.mktemp("process"), inventory)
-    yield ProcessBench(desk)
-    desk.close()
+    made = ProcessBench(tmp_path_factory.mktemp("process"))
+    yield made
+    made.desk.close()
 
 
 class TestLife(life.Life):

@@ -35,7 +35,7 @@ models:
 """
 
 
-@pytest.mark.parametrize("task", ["up", "down", "status", "health", "sync", "logs"])
+@pytest.mark.parametrize("task", ["up", "status", "health", "logs"])
 def test_without_docker_every_task_says_so_and_how_to_start_it(make_desk: Make, task: str) -> None:
     desk = make_desk(WEB.format(image="none:1", args="[]"), DOCKER_HOST="unix:///nowhere/docker.sock")
     ran = desk.run(task)
