@@ -25,7 +25,7 @@ from llmstack.core.report import last_ladder, status_report, strangers_report, s
 from llmstack.core.select import Picked, pick
 from llmstack.core.status import LastLadder
 from llmstack.domain.clock import SystemClock
-from llmstack.domain.event import EventType
+from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import Outcome, RunResult
@@ -83,7 +83,8 @@ class App:
         if self._store is None:
             self._store = open_store(self.settings.store, os.environ)
             if self._store.notice:
-                self.context("store").emit(EventType.WARNING, message=self._store.notice)
+                notice = Event(ts=self.clock.now(), type=EventType.WARNING, task="store", message=self._store.notice)
+                self.sink.emit(notice)
         return self._store
 
     # -- verbs that change -----------------------------------------------------------------------------------------
@@ -234,7 +235,7 @@ class App:
     def context(self, task: str, *, wait: bool = True) -> Context:
         """A run's context."""
         timeout_s = self.settings.timeout_s
-        wanted = () if task == "store" else self._wanted_or_none()
+        wanted = self._wanted_or_none()
         return Context(
             task=task,
             engine_of=self.engines.get,
