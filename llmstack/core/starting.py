@@ -25,12 +25,13 @@ def decided(action: Action, engine: Engine) -> InstanceSpec:
 
 
 def announce(action: Action, context: Context, spec: InstanceSpec | None) -> None:
-    """Tell what is being worked on: type, source and where it will be reached."""
+    """Tell what is being worked on: type, engine, source and where it will be reached."""
     placement = action.placement
     assert placement is not None
     where = f"{spec.bind}:{spec.host_port}" if spec and spec.host_port else placement.service.url
-    message = " · ".join(part for part in (placement.service.type, _source(action, spec), where) if part)
-    context.emit(EventType.START, action.target, message, engine=context.wanted_of(action).engine)
+    runs = f"{placement.service.type} on {context.wanted_of(action).engine}" if spec else placement.service.type
+    message = " · ".join(part for part in (runs, _source(action, spec), where) if part)
+    context.emit(EventType.START, action.target, message)
 
 
 def _source(action: Action, spec: InstanceSpec | None) -> str | None:

@@ -95,7 +95,7 @@ class App:
     def _outcome(self, action: Action, *, check: bool) -> Outcome:
         if check:
             return Outcome(target=action.target, status=Status.WOULD_CHANGE, reason=action.reason, action=action)
-        self._emit(EventType.START, action.target, "llamacpp · SmolLM2 · 127.0.0.1:8080", engine="process")
+        self._emit(EventType.START, action.target, "llamacpp · SmolLM2 · 127.0.0.1:8080")
         if action.target.name == "stuck":
             threading.Event().wait(60)
         outcome = _broken(action) if action.target.name == "broken" else _fine(action)

@@ -49,7 +49,7 @@ def test_up_creates_starts_and_proves(world: World) -> None:
     assert outcome.ladder.rungs[0].rung == "created"
     assert verbs(world) == ["create", "start"]
     (started,) = world.ears.of(EventType.START)
-    assert started.message == "loader · image:1 · 127.0.0.1:8080"
+    assert started.message == "loader on docker · image:1 · 127.0.0.1:8080"
 
 
 def test_up_again_writes_nothing(world: World) -> None:
@@ -245,7 +245,7 @@ def test_a_model_of_a_broken_plugin_cannot_be_unloaded(world: World) -> None:
 def test_the_weights_of_a_start_are_named(world: World) -> None:
     weights = Weights(source="file:m.gguf", path="/data/SmolLM2.Q4.gguf", fingerprint="f", size_bytes=1)
     up(world, world.want(weights=weights))
-    assert world.ears.of(EventType.START)[0].message == "loader · SmolLM2.Q4 · 127.0.0.1:8080"
+    assert world.ears.of(EventType.START)[0].message == "loader on docker · SmolLM2.Q4 · 127.0.0.1:8080"
 
 
 def test_down_of_a_model_unloads_it(world: World) -> None:
