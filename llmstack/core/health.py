@@ -83,13 +83,13 @@ def prove(climb: Climb, there: Instance | None) -> Ladder:
         return _fallen(climb, Rung.CREATED, Why(summary="not there", do=f"llmstack up --service {_name(climb)}"))
     climb.note(Rung.CREATED)
     if not there.running:
-        return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there)))
+        return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there)), describe(there))
     climb.note(Rung.RUNNING, survived(there))
     return climb.climb()
 
 
-def _fallen(climb: Climb, rung: Rung, why: Why) -> Ladder:
-    climb.note(rung, why.summary, ok=False)
+def _fallen(climb: Climb, rung: Rung, why: Why, seen: str | None = None) -> Ladder:
+    climb.note(rung, seen or why.summary, ok=False)
     return Ladder(target=climb.target, rungs=tuple(climb.rungs), why=why)
 
 

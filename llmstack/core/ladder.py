@@ -37,11 +37,11 @@ ANSWER_TOKENS = 16
 
 
 class _FellError(Exception):
-    """The climb ends here; carries the rung and why."""
+    """The climb ends here; carries the rung, why, and what was seen from outside."""
 
-    def __init__(self, rung: Rung, why: Why) -> None:
+    def __init__(self, rung: Rung, why: Why, seen: str | None = None) -> None:
         super().__init__(why.summary)
-        self.rung, self.why = rung, why
+        self.rung, self.why, self.seen = rung, why, seen or why.summary
 
 
 @dataclass(kw_only=True)
@@ -85,7 +85,7 @@ class Climb:
         try:
             self._climb(up_to)
         except _FellError as fall:
-            self.note(fall.rung, fall.why.summary, ok=False)
+            self.note(fall.rung, fall.seen, ok=False)
             return Ladder(target=self.target, rungs=tuple(self.rungs), why=fall.why)
         return Ladder(target=self.target, rungs=tuple(self.rungs))
 
@@ -129,7 +129,7 @@ class Climb:
         waited_s = patience.spent_s(lambda: (seen.life, self.last_line()))
         if waited_s is not None:
             otherwise = f"not ready after {waited_s:.0f} s: {seen.detail or 'nothing answers'}"
-            raise _FellError(self._next(), self.why(self.there, otherwise))
+            raise _FellError(self._next(), self.why(self.there, otherwise), otherwise)
         self.context.clock.sleep(POLL_S)
 
     def _wait_s(self) -> float:
@@ -162,7 +162,7 @@ class Climb:
             raise _FellError(rung, Why(summary=f"{self.there.container_name} was removed by somebody else"))
         again = self.there.restarts is not None and (now.restarts or 0) > self.there.restarts
         if now.state is State.CRASHED or again or not now.running:
-            raise _FellError(rung, self.why(now, describe(now)))
+            raise _FellError(rung, self.why(now, describe(now)), describe(now))
         self.there = now
 
     def _watch_for(self, seconds: float, rung: Rung) -> None:
@@ -242,7 +242,7 @@ class Climb:
             return request()
         except ServerError as error:
             self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
-            raise _FellError(rung, self.why(self.there, error.message)) from error
+            raise _FellError(rung, self.why(self.there, error.message), error.message) from error
 
     # -- why ----------------------------------------------------------------------------------------------------
 

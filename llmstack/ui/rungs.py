@@ -88,15 +88,18 @@ def _rung(result: RungResult) -> Text:
 
 
 def _failure(outcome: Outcome, error: LlmstackError) -> Iterator[Text]:
-    """Why it failed, what to do and where the log is."""
+    """Why it failed, as far as its rung does not say it already, what to do and where the log is."""
     why = outcome.ladder.why if outcome.ladder else None
     told = {"why": "", "do": error.hint or "", "log": ""}
-    if why:
+    if outcome.ladder and why:
+        fallen = next((rung for rung in outcome.ladder.rungs if rung.ok is False), None)
         place = f"   (log line {why.log_line})" if why.log_line is not None else ""
+        reason = "" if fallen and fallen.detail == why.summary else f"{clean(why.summary)}{place}"
+        there = not (fallen and fallen.rung is Rung.CREATED)
         told = {
-            "why": f"{clean(why.summary)}{place}\n{why.meaning or ''}",
+            "why": "\n".join(filter(None, (reason, why.meaning))),
             "do": why.do or "",
-            "log": f"llmstack logs {flags(outcome)}",
+            "log": f"llmstack logs {flags(outcome)}" if there else "",
         }
     yield Text()
     for label, text in told.items():

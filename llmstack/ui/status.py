@@ -24,9 +24,10 @@ _STYLES = {
 
 
 def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
-    """The table, if there is anything to show; below it what a state alone does not say."""
-    if report.rows:
-        yield from table([[line((name, "bold")) for name in HEAD], *map(_row, report.rows)], width)
+    """The table, without columns that no row has anything for; below it what a state alone does not say."""
+    columns = zip(HEAD, *map(_row, report.rows), strict=True)
+    told = [(line((name, "bold")), *cells) for name, *cells in columns if any(cell.plain != UNKNOWN for cell in cells)]
+    yield from table(list(zip(*told, strict=True)), width)
     for row in report.rows:
         if row.detail or not row.ours:
             yield line((f"{row.target}: {row.detail or 'not ours'}", "dim"))
