@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,26 +29,18 @@ def store_path(path: str | None, environ: Mapping[str, str]) -> str:
     return str(Path(chosen).expanduser().absolute())
 
 
-def make_private(path: str) -> None:
-    """Make the file (0600) and its folders (0700) where they are missing, and close the file to others where it is open
-    to them. Raises StoreError."""
+def header_of(path: str) -> bytes:
+    """The file's first 100 bytes, by which SQLite knows its own. Makes the file (0600) and its folders (0700) where
+    they are missing, and closes the file to others where it is open to them. Raises StoreError."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
                 os.fchmod(descriptor, 0o600)
+            return os.read(descriptor, 100)
         finally:
             os.close(descriptor)
-    except OSError as error:
-        raise faults.place_error(error, path) from error
-
-
-def read_header(path: str) -> bytes:
-    """The first 100 bytes, by which SQLite knows its files. Raises StoreError."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(100)
     except OSError as error:
         raise faults.place_error(error, path) from error
 
@@ -89,6 +82,4 @@ def _below(path: str, folder: str) -> bool:
 
 
 def _unescape(word: str) -> str:
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        word = word.replace(code, char)
-    return word
+    return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word)

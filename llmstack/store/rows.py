@@ -16,6 +16,7 @@ from llmstack.store import plain
 Row = Mapping[str, Any]
 
 _ENDS = {State.STOPPED: True, State.CRASHED: False}
+_FIGURES = ("first_token_ms", "tokens", "tokens_per_s", "clock")
 _UNTOLD = (State.ABSENT, State.UNREACHABLE)
 
 
@@ -58,20 +59,17 @@ def run_of(row: Row) -> StoredRun:
 
 def event_of(row: Row) -> Event:
     """A row of `events`."""
-    target = Target(row["target"], row["host"], TargetKind(row["kind"])) if row["target"] is not None else None
+    target = None if row["target"] is None else _target_of(row)
     return Event(row["ts"], EventType(row["type"]), row["task"], target, row["message"], plain.loads(row["data"]))
 
 
 def row_of_event(event: Event) -> dict[str, object]:
     """What a row of `events` holds beside its run."""
-    target = event.target
     return {
         "ts": event.ts,
         "type": event.type.value,
         "task": event.task,
-        "target": target.name if target else None,
-        "host": target.host if target else None,
-        "kind": target.kind.value if target else None,
+        **(_row_of_target(event.target) if event.target else {}),
         "message": event.message,
         "data": plain.dumps(event.data),
     }
@@ -79,15 +77,7 @@ def row_of_event(event: Event) -> dict[str, object]:
 
 def rows_of_ladder(ladder: Ladder, container_name: str, at: float) -> list[dict[str, object]]:
     """What the rows of `health` hold beside the number of their climb, one for each rung."""
-    target = ladder.target
-    common = {
-        "at": at,
-        "target": target.name,
-        "host": target.host,
-        "kind": target.kind.value,
-        "container_name": container_name,
-        "why": None,
-    }
+    common = {"at": at, **_row_of_target(ladder.target), "container_name": container_name, "why": None}
     rows = [{**common, **_row_of_rung(rung)} for rung in ladder.rungs]
     if rows and ladder.why:
         rows[-1]["why"] = plain.dumps(ladder.why)
@@ -97,29 +87,29 @@ def rows_of_ladder(ladder: Ladder, container_name: str, at: float) -> list[dict[
 def ladder_of(rows: Sequence[Row]) -> StoredLadder:
     """All rows of one climb, in order."""
     last = rows[-1]
-    target = Target(last["target"], last["host"], TargetKind(last["kind"]))
     why = plain.loads(last["why"])
-    ladder = Ladder(target=target, rungs=tuple(map(_rung_of, rows)), why=Why(**why) if why else None)
+    ladder = Ladder(target=_target_of(last), rungs=tuple(map(_rung_of, rows)), why=Why(**why) if why else None)
     return StoredLadder(ladder=ladder, container_name=last["container_name"], at=last["at"])
 
 
+def _row_of_target(target: Target) -> dict[str, object]:
+    return {"target": target.name, "host": target.host, "kind": target.kind.value}
+
+
+def _target_of(row: Row) -> Target:
+    return Target(row["target"], row["host"], TargetKind(row["kind"]))
+
+
 def _row_of_rung(result: RungResult) -> dict[str, object]:
-    answer = result.answer
     return {
         "rung": result.rung.value,
         "ok": result.ok,
         "ms": result.ms,
         "detail": result.detail,
-        "first_token_ms": answer.first_token_ms if answer else None,
-        "tokens": answer.tokens if answer else None,
-        "tokens_per_s": answer.tokens_per_s if answer else None,
-        "clock": answer.clock if answer else None,
+        **{name: getattr(result.answer, name, None) for name in _FIGURES},
     }
 
 
 def _rung_of(row: Row) -> RungResult:
-    answer = None
-    if row["clock"] is not None:
-        figures = {name: row[name] for name in ("first_token_ms", "tokens", "tokens_per_s", "clock")}
-        answer = Answer(text="", **figures)
+    answer = None if row["clock"] is None else Answer(text="", **{name: row[name] for name in _FIGURES})
     return RungResult(rung=Rung(row["rung"]), ok=row["ok"], ms=row["ms"], detail=row["detail"], answer=answer)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from peewee import SqliteDatabase, fn
@@ -40,8 +39,7 @@ def open_store(
     where = place.store_path(path, environ)
     network = None
     if where != place.MEMORY:
-        place.make_private(where)
-        check_header(where, place.read_header(where))
+        check_header(where, place.header_of(where))
         network = place.network_kind(os.path.realpath(where), place.read_mounts())
     database = Database(where)
     try:
@@ -74,9 +72,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # What runs tell

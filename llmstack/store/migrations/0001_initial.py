@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from peewee import (
-    AutoField,
     BooleanField,
     FloatField,
     ForeignKeyField,
@@ -17,7 +16,6 @@ from peewee import (
 class Models(Model):
     """As of schema 1."""
 
-    id = AutoField()
     name = TextField()
     host = TextField()
     container_name = TextField()
@@ -37,7 +35,6 @@ class Models(Model):
 class Runs(Model):
     """As of schema 1."""
 
-    id = AutoField()
     task = TextField()
     command = TextField()
     started_at = FloatField()
@@ -50,7 +47,6 @@ class Runs(Model):
 class Events(Model):
     """As of schema 1."""
 
-    id = AutoField()
     run = ForeignKeyField(Runs, null=True, column_name="run_id", on_delete="CASCADE")
     ts = FloatField(index=True)
     type = TextField()
@@ -65,7 +61,6 @@ class Events(Model):
 class Health(Model):
     """As of schema 1."""
 
-    id = AutoField()
     climb = IntegerField(index=True)
     at = FloatField(index=True)
     target = TextField()

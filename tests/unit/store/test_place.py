@@ -86,11 +86,6 @@ def test_a_file_in_place_of_its_folder_is_named(tmp_path):
     assert (tmp_path / "data").read_text() == "mine"
 
 
-def test_a_store_that_cannot_be_looked_at_is_named(tmp_path):
-    with pytest.raises(StoreError, match="cannot be opened"):
-        place.read_header(str(tmp_path))
-
-
 MOUNTS = r"""/dev/vda / ext4 rw 0 0
 nas:/home /home nfs4 rw 0 0
 /dev/vdb /home/local xfs rw 0 0
