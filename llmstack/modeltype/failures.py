@@ -69,7 +69,8 @@ COMMON: tuple[FailureRule, ...] = (
         "install the NVIDIA container toolkit, or leave `gpus` out",
     ),
     FailureRule(
-        r"(invalid|unknown|unrecognized) (argument|option)|error while handling argument|unrecognized arguments|argument \S+: (invalid|expected)",
+        r"(invalid|unknown|unrecognized) (argument|option)|error while handling argument|unrecognized arguments|"
+        r"argument \S+: (invalid|expected)",
         "The server does not accept one of its arguments.",
         "correct `args:` or `options:`",
     ),
