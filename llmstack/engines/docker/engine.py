@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.usage import Usage
-from llmstack.engines.addresses import ANYWHERE, LOOPBACK, url_of
+from llmstack.engines.addresses import ANYWHERE, reached, url_of
 from llmstack.engines.docker import logs, network, placeholder, ports, pull, rows, weights
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import container_body, image_of, inner_port
@@ -21,6 +20,7 @@ from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
+from llmstack.engines.ports import bind_error, holder
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Report
 
@@ -210,20 +210,16 @@ class DockerEngine:
         spec = was.spec
         if not (was.running and was.port and spec and self._wire.address.local):
             return None
-        if not ports.process_error(spec.bind, was.port):
+        if not bind_error(spec.bind, was.port):
             return None
-        return f"its port {was.port} is still held by {ports.process_holder(was.port)}"
+        return f"its port {was.port} is still held by {holder(spec.bind, was.port)}"
 
     def _reached(self, bind: str) -> tuple[str | None, str | None]:
         """Names under which a port bound to `bind` is reached from here, and from other machines."""
-        address = self._wire.address
-        if bind in LOOPBACK:
-            return (bind if address.local else None), None
-        if bind not in ANYWHERE:
-            return bind, bind
+        address, (here, there) = self._wire.address, reached(bind, self.host)
         if address.local:
-            return ANYWHERE[bind], socket.gethostname() if self.host == "localhost" else self.host
-        return address.host, address.host
+            return here, there
+        return (address.host, address.host) if bind in ANYWHERE else (there, there)
 
 
 def belongs(pid: int, container_id: str) -> bool:

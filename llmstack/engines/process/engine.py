@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import shutil
-import socket
 import tempfile
 import time
 import uuid
@@ -19,12 +18,11 @@ from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.secret import Sealed
 from llmstack.domain.usage import Usage
-from llmstack.engines import labels
-from llmstack.engines.addresses import ANYWHERE, LOOPBACK, url_of
-from llmstack.engines.process import processes
+from llmstack.engines import labels, ports
+from llmstack.engines.addresses import reached, url_of
+from llmstack.engines.process import log, processes
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
-from llmstack.engines.process.log import follow, read
 from llmstack.engines.process.look import KIND, look
 from llmstack.engines.process.stacklock import stack_lock
 from llmstack.engines.process.stopping import stop
@@ -34,7 +32,6 @@ from llmstack.protocols import Ability, Report
 
 ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
 STALE_S = 3600.0
-DEFAULT_PORT = 8000
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -93,25 +90,18 @@ class ProcessEngine:
         """First free port from the type's own upward that no other instance here was given."""
         others = {port for name, port in self._promised.items() if name != spec.name}
         others |= {each.port for each in self.observe(None) if each.port and each.container_name != spec.name}
-        wish = spec.container_port or DEFAULT_PORT
-        port = processes.free_port(spec.bind, wish, others)
-        if port is None:
-            raise PreflightError(f"{spec.target}: no free port from {wish} on {spec.bind}", "set `port:` yourself")
-        self._promised[spec.name] = port
+        self._promised[spec.name] = port = ports.free(spec, spec.container_port, others)
         return port
 
     def check_port(self, spec: InstanceSpec) -> None:
         """Binds the port for a moment; the instance that `spec` would replace may hold it."""
         port = spec.host_port
-        error = port is not None and processes.bind_error(spec.bind, port)
-        if not port or not error:
+        if port is None or not (error := ports.bind_error(spec.bind, port)):
             return
-        holders = processes.holders(spec.bind, port)
         mine = self.inspect(spec.name)
         own = processes.tree(mine.pid, mine.id) if mine and mine.running else {}
-        if own and all(holder.pid in own for holder in holders):
-            return
-        raise _port_error(spec, port, error, holders)
+        if not own or any(holder.pid not in own for holder in ports.holders(spec.bind, port)):
+            raise ports.refused(spec, error)
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Make the folder as a whole or not at all; nothing runs yet."""
@@ -180,7 +170,7 @@ class ProcessEngine:
         """Lines of the log, across its rotation; `follow` goes on until the instance ends for good."""
         self._instance(name)
         folder = self._path(name)
-        return _follow(folder, tail) if follow else read(folder, tail)
+        return log.follow(folder, tail, lambda: is_held(folder / LOCK)) if follow else log.read(folder, tail)
 
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[None]:
         """A file lock in the root: whoever dies frees it."""
@@ -193,11 +183,8 @@ class ProcessEngine:
         if instance.port is None:
             return None
         bind = instance.spec.bind if instance.spec else "127.0.0.1"
-        here = url_of(ANYWHERE.get(bind, bind), instance.port)
-        if bind in ANYWHERE:
-            name = socket.gethostname() if self.host == "localhost" else self.host
-            return Endpoint(here, network=url_of(name, instance.port))
-        return Endpoint(here, network=None if bind in LOOPBACK else here)
+        here, there = reached(bind, self.host)
+        return Endpoint(url_of(here, instance.port), network=there and url_of(there, instance.port))
 
     def pids(self, name: str) -> tuple[int, ...]:
         """The server and all its descendants."""
@@ -277,21 +264,3 @@ def _move(source: Path, target: Path) -> None:
         raise LlmstackError(
             f"the name {target.name} is taken in {target.parent}", "look at it with `status`", conflict=True
         ) from error
-
-
-def _follow(folder: Path, tail: int | None) -> Iterator[str]:
-    return follow(folder, tail, lambda: is_held(folder / LOCK))
-
-
-def _port_error(spec: InstanceSpec, port: int, error: OSError, holders: list[processes.Listener]) -> PreflightError:
-    if error.errno != errno.EADDRINUSE:
-        return PreflightError(
-            f"{spec.target}: cannot listen on {spec.bind}:{port}: {error.strerror}", "see `bind:`, `port:`"
-        )
-    who = str(holders[0]) if holders else "an unknown process"
-    return PreflightError(
-        f"{spec.target}: port {port} on {spec.bind} is taken by {who}",
-        "end it, or set another `port:` (or `port: auto`)",
-        port=port,
-        holder=who,
-    )

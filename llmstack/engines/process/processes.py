@@ -1,82 +1,20 @@
-"""Processes and ports of this machine, by psutil; what the rights do not show is unknown, not an error."""
+"""Processes of this machine, by psutil; what the rights do not show is unknown, not an error."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from llmstack.domain.usage import Usage
-from llmstack.engines.addresses import ANYWHERE
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
 
 GONE_S, POLL_S, USAGE_S = 5.0, 0.01, 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A process that listens on `port`; all else None where the rights do not show it."""
-
-    port: int
-    address: str
-    pid: int | None = None
-    name: str | None = None
-    started_at: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.name or 'process'} (pid {self.pid})" if self.pid else "a process of another user"
-
-
-def listeners() -> tuple[Listener, ...]:
-    """All listening TCP sockets; empty where the system tells nobody (macOS without rights)."""
-    try:
-        connections = psutil.net_connections(kind="tcp")
-    except (psutil.Error, OSError):
-        return ()
-    return tuple(
-        _listener(connection.laddr.port, connection.laddr.ip, connection.pid)
-        for connection in connections
-        if connection.laddr and connection.status == psutil.CONN_LISTEN
-    )
-
-
-def _listener(port: int, address: str, pid: int | None) -> Listener:
-    with contextlib.suppress(psutil.Error):
-        if pid:
-            process = psutil.Process(pid)
-            return Listener(port, address, pid, process.name(), process.create_time())
-    return Listener(port, address, pid)
-
-
-def holders(address: str, port: int) -> list[Listener]:
-    """Who stands in the way of listening there: on that address, or on all of them."""
-    found = [listener for listener in listeners() if listener.port == port]
-    return found if address in ANYWHERE else [one for one in found if one.address in (address, *ANYWHERE)]
-
-
-def bind_error(address: str, port: int) -> OSError | None:
-    """Why nobody can listen there now; None when it is free."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not count
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error
-    return None
-
-
-def free_port(address: str, wish: int, taken: Collection[int]) -> int | None:
-    """The first free port from `wish` upward that is not in `taken`."""
-    ports = range(wish, min(wish + 1000, 65536))
-    return next((port for port in ports if port not in taken and bind_error(address, port) is None), None)
 
 
 def shim_of(folder: Path) -> psutil.Process | None:

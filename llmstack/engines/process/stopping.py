@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 
 from llmstack.domain.instance import Instance
+from llmstack.engines.ports import Listener, bind_error, listeners
 from llmstack.engines.process.files import LOCK, is_held
-from llmstack.engines.process.processes import Listener, bind_error, listeners, shim_of, started_at, sweep
+from llmstack.engines.process.processes import shim_of, started_at, sweep
 from llmstack.errors import LlmstackError
 
 FOUND_S, KILL_S, PORT_S, POLL_S = 1.0, 5.0, 2.0, 0.01

@@ -8,8 +8,8 @@ from collections.abc import Collection
 import psutil
 
 from llmstack.domain.instance import Instance, State
+from llmstack.engines.ports import Listener, listeners
 from llmstack.engines.process.look import KIND
-from llmstack.engines.process.processes import Listener, listeners
 
 NAMES = ("ollama", "llama-server", "vllm", "xllamacpp", "llama_server")
 """Words of a program's path or of the module that python runs."""
