@@ -7,12 +7,7 @@ from collections.abc import Callable
 from llmstack.domain.server import Life, Liveness
 from llmstack.errors import ServerError
 
-_LIVES = {
-    "refused": Life.SILENT,
-    "reset": Life.SILENT,
-    "loading": Life.LOADING,
-    "denied": Life.READY,
-}
+_LIVES = {"refused": Life.SILENT, "reset": Life.SILENT, "loading": Life.LOADING, "denied": Life.READY}
 
 
 def look(probe: Callable[[], object]) -> Liveness:

@@ -86,13 +86,7 @@ class Ollama:
             self._clock.sleep(0.1)
 
     def pull(
-        self,
-        model: str,
-        report: Report,
-        *,
-        insecure: bool = False,
-        stall_s: float = 60.0,
-        give_up_s: float = 300.0,
+        self, model: str, report: Report, *, insecure: bool = False, stall_s: float = 60.0, give_up_s: float = 300.0
     ) -> None:
         """Download; returns after the server's `success`. The bytes that are there are kept for the next pull.
 

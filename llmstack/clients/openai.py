@@ -107,8 +107,7 @@ def _chunk(choice: Mapping[str, Any]) -> ChatChunk:
     if not isinstance(delta, dict):
         return ChatChunk()
     return ChatChunk(
-        text=text(delta.get("content")),
-        thinking=text(delta.get("reasoning_content")) or text(delta.get("reasoning")),
+        text=text(delta.get("content")), thinking=text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
     )
 
 

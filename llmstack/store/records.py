@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import (
-    AutoField,
-    BooleanField,
-    FloatField,
-    ForeignKeyField,
-    IntegerField,
-    Model,
-    TextField,
-)
+from peewee import AutoField, BooleanField, FloatField, ForeignKeyField, IntegerField, Model, TextField
 
 MAX_CHARS = 4000
 """Longer texts (a server's error page, an endless argument list) are cut."""

@@ -29,14 +29,12 @@ def argv_of(spec: InstanceSpec) -> list[str]:
     """The program of `spec` as it can be run here. Raises PreflightError when it is not installed."""
     if not spec.program:
         raise PreflightError(
-            f"{spec.target}: type '{spec.type}' has no program to run as a process",
-            "set `engine: docker` for it",
+            f"{spec.target}: type '{spec.type}' has no program to run as a process", "set `engine: docker` for it"
         )
     if spec.program[0] == "python":
         if len(spec.program) > 2 and not _importable(spec.program[2]):
             raise PreflightError(
-                f"{spec.target}: python module '{spec.program[2]}' is not installed",
-                f"install it for {sys.executable}",
+                f"{spec.target}: python module '{spec.program[2]}' is not installed", f"install it for {sys.executable}"
             )
         return [sys.executable, *spec.program[1:]]
     found = shutil.which(spec.program[0])

@@ -7,17 +7,7 @@ from typing import Any
 
 from llmstack.domain.instance import Instance, State
 from llmstack.engines import labels
-from llmstack.engines.process.files import (
-    CREATED,
-    EXIT,
-    LABELS,
-    LOCK,
-    RUNNING,
-    STATE,
-    WAITING,
-    is_held,
-    read_json,
-)
+from llmstack.engines.process.files import CREATED, EXIT, LABELS, LOCK, RUNNING, STATE, WAITING, is_held, read_json
 
 KIND = "process"
 KILLED = "its keeper was killed"

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import (
-    BooleanField,
-    FloatField,
-    ForeignKeyField,
-    IntegerField,
-    Model,
-    SqliteDatabase,
-    TextField,
-)
+from peewee import BooleanField, FloatField, ForeignKeyField, IntegerField, Model, SqliteDatabase, TextField
 
 
 class Models(Model):
