@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from invoke.context import Context
@@ -13,6 +15,7 @@ from invoke.tasks import Task
 from llmstack.cli.flags import COMMON, Flag
 from llmstack.cli.guard import guarded
 from llmstack.cli.session import Session
+from llmstack.errors import UsageError
 
 Run = Callable[[Session], int]
 
@@ -24,7 +27,7 @@ class Verb(Task[Callable[..., None]]):
         self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
 
         def body(_context: Context, **values: object) -> None:
-            code = self.perform(self.session("invoke", values))
+            code = self.perform(self.session("invoke", values), sys.argv[1:])
             if code:
                 raise Exit(code=code)  # ends the chain
 
@@ -45,9 +48,26 @@ class Verb(Task[Callable[..., None]]):
         """What was asked of it."""
         return Session(door, self.name, self.flags, values, kind=self.kind, reads_only=self.reads_only)
 
-    def perform(self, session: Session) -> int:
-        """Run once; returns the exit code."""
-        return guarded(lambda: self.run(session.checked()), session.fail)
+    def perform(self, session: Session, line: Sequence[str] = ()) -> int:
+        """Run once; returns the exit code. `line` is what plain Invoke has read."""
+
+        def run() -> int:
+            check_values(self.flags, line)
+            return self.run(session.checked())
+
+        return guarded(run, session.fail)
+
+
+def check_values(flags: Sequence[Flag[Any]], line: Sequence[str]) -> None:
+    """Plain Invoke takes `--model` without a name for no `--model` at all, which would mean everything.
+
+    Raises UsageError.
+    """
+    known = {spelling for flag in flags for spelling in flag.spellings}
+    lists = {spelling for flag in flags if flag.kind is list for spelling in flag.spellings}
+    for word, after in zip_longest(line, line[1:]):
+        if word in lists and (after is None or after in known):
+            raise UsageError(f"{word} needs a value", f"write {word} NAME")
 
 
 def verb(*flags: Flag[Any], kind: str = "run", reads_only: bool = False) -> Callable[[Run], Verb]:
