@@ -14,6 +14,7 @@ import requests
 from urllib3 import exceptions as wire
 
 from llmstack.clients.replies import refusal, server_error
+from llmstack.clients.speed import text
 from llmstack.domain.clock import SystemClock
 from llmstack.errors import ServerError, UsageError
 from llmstack.protocols import Clock
@@ -43,6 +44,15 @@ class Reply:
         if not isinstance(answer, dict):
             raise server_error("protocol", f"{self.what} answered no JSON object", self.body.decode("utf-8", "replace"))
         return answer
+
+    def listed(self, key: str, naming: str) -> list[dict[str, Any]]:
+        """The list under `key`, empty where it is null or absent; each of its objects tells its name under `naming`.
+        Raises ServerError(kind="protocol") for anything else."""
+        found = self.json().get(key)
+        items = [] if found is None else found
+        if not isinstance(items, list) or not all(isinstance(item, dict) and text(item.get(naming)) for item in items):
+            raise server_error("protocol", f"{self.what} answered no list of models")
+        return items
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from llmstack.protocols import Clock, Report
 TICK_S = 1.0
 ACT_TIMEOUT_S = 60.0
 """Longest silence of a request that changes something: deleting big files takes a while on a slow disk."""
-UNLOAD_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 300.0
 FOREVER_S = 10 * 365 * 86400
 """keep_alive -1 shows as an `expires_at` in the year 2319."""
@@ -72,7 +71,7 @@ class Ollama:
                 raise
             self._wait(alive, "/api/embed", {"model": model, "input": "ready"})
 
-    def unload(self, model: str, timeout_s: float = UNLOAD_TIMEOUT_S) -> None:
+    def unload(self, model: str, timeout_s: float = ACT_TIMEOUT_S) -> None:
         """Free its memory; returns when the server lists it no more.
 
         The server says "unload" at once, also while an answer is still being written: that one is waited for, and
@@ -202,10 +201,7 @@ def _server_now_s(reply: Reply, clock: Clock) -> float:
 
 
 def _named(reply: Reply) -> list[tuple[str, Mapping[str, Any]]]:
-    items = reply.json().get("models") or []
-    if not isinstance(items, list) or not all(isinstance(item, dict) and text(item.get("name")) for item in items):
-        raise server_error("protocol", f"{reply.what} answered no list of models")
-    return [(item["name"], item) for item in items]
+    return [(item["name"], item) for item in reply.listed("models", "name")]
 
 
 def _served(name: str, item: Mapping[str, Any], running: Mapping[str, Any] | None) -> ServedModel:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmstack.clients.http import READ_TIMEOUT_S, Http
+from llmstack.clients.http import Http
 from llmstack.clients.liveness import look
-from llmstack.clients.replies import server_error
 from llmstack.clients.speed import Meter, number, text
 from llmstack.clients.streams import choices, sse
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
@@ -36,7 +35,7 @@ class OpenAI:
 
     def models(self) -> tuple[ServedModel, ...]:
         """GET /v1/models; Ollama says `"data": null` for none."""
-        return tuple(self.served(item) for item in self._listed())
+        return tuple(self.served(item) for item in self.http.get("/v1/models").listed("data", "id"))
 
     def chat(
         self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
@@ -64,14 +63,6 @@ class OpenAI:
     def served(self, item: Mapping[str, Any]) -> ServedModel:
         """One item of the list; whether it is loaded is not told."""
         return ServedModel(name=text(item.get("id")))
-
-    def _listed(self) -> list[Mapping[str, Any]]:
-        reply = self.http.get("/v1/models", READ_TIMEOUT_S)
-        data = reply.json().get("data", ())
-        items = [] if data is None else data
-        if not isinstance(items, list) or not all(isinstance(item, dict) and text(item.get("id")) for item in items):
-            raise server_error("protocol", f"{reply.what} answered no list of models")
-        return items
 
     def _alive(self) -> None:
         try:

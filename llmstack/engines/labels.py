@@ -35,7 +35,6 @@ class Labels:
     host: str | None = None
     schema: int | None = None
     spec: InstanceSpec | None = None
-    role: str | None = None
 
 
 def labels_of(spec: InstanceSpec) -> dict[str, str]:
@@ -61,7 +60,6 @@ def parse(labels: Mapping[str, str]) -> Labels:
         host=labels.get(HOST),
         schema=schema,
         spec=_spec(labels.get(SPEC)) if schema is not None and schema <= SPEC_SCHEMA else None,
-        role=labels.get(ROLE),
     )
 
 

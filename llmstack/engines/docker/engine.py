@@ -168,7 +168,7 @@ class DockerEngine:
             return Endpoint(None, inside) if inside else None
         bind = spec.bind if spec else "127.0.0.1"
         here, there = self._reached(bind)
-        return Endpoint(_url(here, instance.port), inside, _url(there, instance.port))
+        return Endpoint(here and url_of(here, instance.port), inside, there and url_of(there, instance.port))
 
     def pids(self, name: str) -> tuple[int, ...] | None:
         """What `top` says, if this machine knows those pids as the container's."""
@@ -232,7 +232,3 @@ def belongs(pid: int, container_id: str) -> bool:
 
 def _labels(stack: str | None) -> list[str]:
     return [f"{ROLE}={SERVE}", f"{STACK}={stack}" if stack else STACK]
-
-
-def _url(name: str | None, port: int) -> str | None:
-    return url_of(name, port) if name else None

@@ -36,7 +36,7 @@ def from_row(row: Json, host: str) -> Instance:
         running=status in RUNS,
         image=row.get("Image"),
         image_id=row.get("ImageID"),
-        port=_first_port(row),
+        port=min(published(row), default=None),
         created_at=row.get("Created") if isinstance(row.get("Created"), int | float) else None,
         error="it is paused" if status == "paused" else None,
     )
@@ -137,10 +137,6 @@ def _instance(written: Mapping[str, str], host: str, **facts: Any) -> Instance:
         labels=dict(written),
         **facts,
     )
-
-
-def _first_port(row: Json) -> int | None:
-    return min(published(row), default=None)
 
 
 def _bound_port(bindings: Json) -> int | None:

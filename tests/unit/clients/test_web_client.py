@@ -34,15 +34,9 @@ def test_nobody_there_is_silent():
     assert (look.life, look.port) == (Life.SILENT, False)
 
 
-def test_the_version_comes_from_its_page(saying):
-    server = saying(body={"version": "0.6.31"})
-    assert Web(server.url).version() is None
-    assert Web(server.url, version_path="/api/version").version() == "0.6.31"
-    assert Web(server.url, version_path="/api/version", version_key="build").version() is None
-
-
 def test_it_has_no_models_and_cannot_be_asked(saying):
     client = Web(saying(body={}).url)
+    assert client.version() is None
     assert client.models() == ()
     with pytest.raises(ServerError) as caught:
         client.chat("m", "hi")

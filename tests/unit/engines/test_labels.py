@@ -15,10 +15,11 @@ SPEC = InstanceSpec(stack="lab", service="demo", host="gpu01", type="ollama", en
 def test_what_is_written_can_be_read() -> None:
     written = labels.labels_of(SPEC)
     assert labels.parse(written) == labels.Labels(
-        stack="lab", service="demo", host="gpu01", schema=SPEC_SCHEMA, spec=SPEC, role=labels.SERVE
+        stack="lab", service="demo", host="gpu01", schema=SPEC_SCHEMA, spec=SPEC
     )
     assert all(name.startswith("io.llmstack.") for name in written)
-    assert (written[labels.TYPE], written[labels.VERSION]) == ("ollama", llmstack.__version__)
+    assert (written[labels.TYPE], written[labels.ROLE]) == ("ollama", labels.SERVE)
+    assert written[labels.VERSION] == llmstack.__version__
 
 
 def test_foreign_labels_say_nothing() -> None:
