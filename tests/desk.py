@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError
 from tests import room
 

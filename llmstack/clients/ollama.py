@@ -84,16 +84,14 @@ class Ollama:
                 raise server_error("busy", f"{model} is still in memory {timeout_s:.0f} s after its unload")
             self._clock.sleep(0.1)
 
-    def pull(
-        self, model: str, report: Report, *, insecure: bool = False, stall_s: float = 60.0, give_up_s: float = 300.0
-    ) -> None:
+    def pull(self, model: str, report: Report, *, stall_s: float = 60.0, give_up_s: float = 300.0) -> None:
         """Download; returns after the server's `success`. The bytes that are there are kept for the next pull.
 
         `report` gets a high-water mark, with `stalled_s` once no byte came for `stall_s`. Raises FetchError, after
         `give_up_s` without a byte with kind "stalled".
         """
         meter = PullMeter(model, self._clock.monotonic(), stall_s, give_up_s)
-        body = {"model": model, "insecure": insecure, "stream": True}
+        body = {"model": model, "stream": True}
         try:
             with closing(ticking(lambda leaving: self._lines("/api/pull", body, None, leaving), self._tick_s)) as lines:
                 for line in lines:
@@ -114,18 +112,12 @@ class Ollama:
         self.http.send("DELETE", "/api/delete", {"model": model}, ACT_TIMEOUT_S)
 
     def chat(
-        self,
-        model: str,
-        prompt: str,
-        *,
-        max_tokens: int | None = None,
-        seed: int | None = None,
-        keep_alive: str | int | None = None,
+        self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
     ) -> Iterator[ChatChunk]:
         """A streamed answer; loads the model first when it is not loaded.
 
-        `seed` makes it a probe that can be repeated: temperature 0, no thinking. Without `keep_alive` ("10m", -1) the
-        time that the model has left in memory stays as it was. A prompt above the context is cut in silence by the
+        `seed` makes it a probe that can be repeated: temperature 0, no thinking. The time that the model has
+        left in memory stays as it was. A prompt above the context is cut in silence by the
         server: the answer is then short or empty, without an error.
         """
         left = self._keep_alive(model)
@@ -136,8 +128,7 @@ class Ollama:
         if seed is not None:
             body["think"] = False
             options |= {"seed": seed, "temperature": 0}
-        keep = left if keep_alive is None else keep_alive
-        body |= {"options": options} | ({} if keep is None else {"keep_alive": keep})
+        body |= {"options": options} | ({} if left is None else {"keep_alive": left})
         for line in self._lines("/api/chat", body, ANSWER_TIMEOUT_S):
             chunk = _chunk(line)
             yield chunk

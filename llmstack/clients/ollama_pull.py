@@ -36,7 +36,7 @@ TROUBLES = (
     Trouble("no Location header", "registry", "this registry sends files itself; Ollama wants a redirect to them",
             "set the registry to redirect downloads, or pull from another one"),
     Trouble("HTTP response to HTTPS client|insecure protocol http", "insecure", "this registry speaks plain http",
-            "set insecure for it: an http:// in the name is not enough"),
+            "give it a certificate, or pull from another one: an http:// in the name is not enough"),
     Trouble("file does not exist", "not_found", "no such model or tag in that registry",
             "check the name and the tag"),
     Trouble("invalid model name|missing request body|cannot unmarshal", "invalid_name", "that is no model name",

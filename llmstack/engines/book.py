@@ -45,7 +45,7 @@ def _make(host: Host, kind: str) -> Engine:
 
         return DockerEngine(host.name, host.docker_host)
     if kind == "process" and is_local(host):
-        from llmstack.engines.process import ProcessEngine
+        from llmstack.engines.process.engine import ProcessEngine
 
         return ProcessEngine(host.name)
     if kind == "process":

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.engines.docker import DockerEngine
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
 from llmstack.testing import FakeClock, FakeEngine

@@ -86,11 +86,6 @@ class TestKeepAlive:
         list(client.chat("demo:1b", "hi"))
         assert self.sent(ollama) == -1
 
-    def test_the_caller_can_set_it(self, client, ollama):
-        pull(client, "demo:1b")
-        list(client.chat("demo:1b", "hi", keep_alive="10m"))
-        assert self.sent(ollama) == "10m"
-
     def test_a_model_that_was_not_loaded_gets_the_servers_default(self, client, ollama):
         pull(client, "demo:1b")
         list(client.chat("demo:1b", "hi"))

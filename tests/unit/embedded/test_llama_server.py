@@ -20,7 +20,7 @@ import pytest
 
 from llmstack.domain.instance import InstanceSpec, State, Weights
 from llmstack.embedded import llama_server
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from tests.unit.engines.process.support import clear, fetch, new_port, now, until
 
 Run = Callable[..., subprocess.Popen[str]]

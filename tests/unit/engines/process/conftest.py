@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec
-from llmstack.engines.process import ProcessEngine, launch
+from llmstack.engines.process import launch
+from llmstack.engines.process.engine import ProcessEngine
 from tests.unit.engines.process.support import clear, fetch, new_port, now, until
 
 SERVER = Path(__file__).parents[3] / "servers" / "plain_server.py"

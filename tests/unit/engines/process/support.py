@@ -11,7 +11,7 @@ from collections.abc import Callable
 import psutil
 
 from llmstack.domain.instance import Instance
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 
 PATIENCE_S = 30.0
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, State, Weights
-from llmstack.engines.process import ProcessEngine
-from llmstack.engines.process.engine import STALE_S
+from llmstack.engines.process.engine import STALE_S, ProcessEngine
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
 from tests.unit.engines.process.support import now
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Ability, Engine
 from tests.unit.engines.process.support import alive, clear, fetch, now, shim_pid, until

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LockedError
 from tests.unit.engines.process.support import until
 

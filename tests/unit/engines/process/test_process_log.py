@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from llmstack.domain.instance import Instance
-from llmstack.engines.process import ProcessEngine, launch
+from llmstack.engines.process import launch
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.engines.process.log import LINE_BYTES, LogWriter, follow, read
 from tests.unit.engines.process.support import fetch, until
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import PreflightError
 
 Make = Callable[..., InstanceSpec]

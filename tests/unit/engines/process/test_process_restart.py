@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, State
-from llmstack.engines.process import ProcessEngine, launch
+from llmstack.engines.process import launch
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.engines.process.files import WAITING, read_json
 from tests.unit.engines.process.support import alive, fetch, now, until
 

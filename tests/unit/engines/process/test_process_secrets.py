@@ -12,7 +12,7 @@ import pytest
 
 from llmstack.domain.instance import Instance
 from llmstack.domain.secret import Sealed, Secret
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError
 from tests.unit.engines.process.support import fetch, now, shim_pid, until
 

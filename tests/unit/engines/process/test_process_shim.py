@@ -14,7 +14,8 @@ import pytest
 
 import llmstack
 from llmstack.domain.instance import InstanceSpec
-from llmstack.engines.process import ProcessEngine, files, launch, shim
+from llmstack.engines.process import files, launch, shim
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError, PreflightError
 from tests.unit.engines.process.support import now
 
@@ -92,11 +93,3 @@ def test_lookers_do_not_see_each_other(tmp_path: Path) -> None:
         assert holder is not None
         assert files.is_held(path)
     assert not files.is_held(tmp_path / "nothing")
-
-
-def test_only_the_engine_is_public() -> None:
-    from llmstack.engines import process
-
-    assert process.ProcessEngine is ProcessEngine
-    with pytest.raises(AttributeError):
-        _ = process.nothing

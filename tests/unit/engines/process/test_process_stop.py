@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, State
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.engines.process.files import is_held
 from llmstack.errors import LlmstackError
 from tests.unit.engines.process.support import alive, fetch, now, shim_pid, until

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmstack.domain.instance import Instance, State
-from llmstack.engines.process import ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.engines.process.strangers import strangers
 from tests.unit.engines.process.conftest import SERVER
 from tests.unit.engines.process.support import fetch, new_port, until
