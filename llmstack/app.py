@@ -247,6 +247,9 @@ class App:
             stack=self.inventory.stack if wanted else None,
             forks=self.settings.forks,
             wait=wait,
+            promised={
+                (item.target.host, item.spec.port) for item in wanted if item.spec and isinstance(item.spec.port, int)
+            },
             deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
         )
 

@@ -21,7 +21,8 @@ from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 
 @dataclass(kw_only=True)
 class Context:
-    """One run. `wanted` finds a placement by service@host; `deadline` is a time of the monotonic clock or None."""
+    """One run. `wanted` finds a placement by service@host; `deadline` is a time of the monotonic clock or None,
+    `promised` the (host, port) that somebody in it will have."""
 
     task: str
     engine_of: EngineOf
@@ -35,6 +36,12 @@ class Context:
     wait: bool = True
     deadline: float | None = None
     interrupted: threading.Event = field(default_factory=threading.Event)
+    promised: set[tuple[str, int]] = field(default_factory=set)
+    turns: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
+
+    def turn(self, *what: str) -> threading.Lock:
+        """The lock of something that only one worker of this run may do at a time."""
+        return self.turns.setdefault(what, threading.Lock())
 
     def check(self) -> None:
         """Raise InterruptedRunError or DeadlineError when the run should go no further."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,9 +100,27 @@ def desire(inventory: Inventory, registry: Registry) -> tuple[Wanted, ...]:
         problems |= {(problem.code, problem.position, problem.message): problem for problem in found}
         if kind and not found:
             wanted.append(_want(inventory, placement, kind, registry))
+    problems |= {problem.message: problem for problem in _port_problems(inventory, wanted)}
     if problems:
         raise InventoryError(problems.values())
     return tuple(wanted)
+
+
+def _port_problems(inventory: Inventory, wanted: Sequence[Wanted]) -> Iterator[Problem]:
+    """Ports that nobody wrote down, but two types have by themselves."""
+    first: dict[tuple[str, int], Wanted] = {}
+    for item in wanted:
+        if item.off or item.spec is None or not isinstance(item.spec.port, int):
+            continue
+        other = first.setdefault((item.target.host, item.spec.port), item)
+        if other is not item and not _apart(item.spec.bind, other.spec.bind if other.spec else item.spec.bind):
+            message = f"port {item.spec.port} of {item.target} is also that of '{other.target.name}'"
+            yield problem_at(inventory, item.placement.path, "E038", message, "write port: auto", key=True)
+
+
+def _apart(bind: str, other: str) -> bool:
+    """Whether two addresses can listen on one port."""
+    return bind != other and ADDRESSES["lan"] not in (bind, other)
 
 
 def engine_of(placement: Placement) -> str:

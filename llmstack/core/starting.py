@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
@@ -15,13 +17,18 @@ from llmstack.modeltype import Family
 from llmstack.protocols import Engine
 
 
-def decided(action: Action, engine: Engine) -> InstanceSpec:
-    """The action's spec with what is still `auto` decided."""
+def decided(action: Action, engine: Engine, context: Context) -> InstanceSpec:
+    """The action's spec with what is still `auto` decided: no two of a run get one port, whatever their engines."""
     spec = action.spec
     assert spec is not None
-    if spec.port == "auto" and spec.host_port is None:
-        return spec.with_decided(port=str(engine.decide_port(spec)))
-    return spec
+    if spec.port != "auto" or spec.host_port is not None:
+        return spec
+    with context.turn("ports", spec.host):
+        wish = spec
+        while (spec.host, port := engine.decide_port(wish)) in context.promised:
+            wish = replace(wish, container_port=port + 1)
+        context.promised.add((spec.host, port))
+    return spec.with_decided(port=str(port))
 
 
 def announce(action: Action, context: Context, spec: InstanceSpec | None) -> None:
@@ -48,7 +55,8 @@ def fetch_needs(action: Action, context: Context, engine: Engine, spec: Instance
     for need in engine.missing(spec):
         if need.kind == "image" and not image:
             continue
-        engine.fetch(need, spec, lambda progress: context.report(action.target, progress))
+        with context.turn("fetch", spec.host, need.kind, need.name):
+            engine.fetch(need, spec, lambda progress: context.report(action.target, progress))
 
 
 def start_and_climb(engine: Engine, climb: Climb, context: Context) -> Ladder:

@@ -22,7 +22,7 @@ from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.server import Life
 from llmstack.domain.service import ModelSpec
-from llmstack.errors import LlmstackError, UnhealthyError
+from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
 from llmstack.protocols import Engine, LazyClient
 
 STOP_GRACE_S = 10.0
@@ -45,7 +45,7 @@ def create(action: Action, context: Context) -> Outcome:
     """Fetch what is needed, create, start, climb."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = decided(action, engine)
+    spec = decided(action, engine, context)
     announce(action, context, spec)
     engine.check_port(spec)
     fetch_needs(action, context, engine, spec)
@@ -68,7 +68,12 @@ def start(action: Action, context: Context) -> Outcome:
     announce(action, context, action.spec)
     if there.running or (there.restarts or 0) > 0:
         engine.stop(there.container_name, STOP_GRACE_S)
-    engine.check_port(action.spec)
+    try:
+        engine.check_port(action.spec)
+    except PreflightError:
+        if action.spec.port != "auto":
+            raise
+        return _elsewhere(action, context, engine, there)
     fetch_needs(action, context, engine, action.spec, image=False)
     climb = _climb(action, context, wanted)
     climb.there = engine.inspect(there.container_name)
@@ -79,11 +84,19 @@ def start(action: Action, context: Context) -> Outcome:
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
 
+def _elsewhere(action: Action, context: Context, engine: Engine, there: Instance) -> Outcome:
+    """Somebody has taken the port that was once decided for it: make it anew at another one."""
+    assert action.spec is not None
+    engine.remove(there.container_name)
+    undecided = dataclasses.replace(action.spec, decided={})
+    return create(dataclasses.replace(action, kind=ActionKind.CREATE, spec=undecided), context)
+
+
 def replace(action: Action, context: Context) -> Outcome:
     """The new one takes over when it has climbed its ladder, or the old one comes back."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = decided(action, engine)
+    spec = decided(action, engine, context)
     announce(action, context, spec)
     fetch_needs(action, context, engine, spec)
     climb = _climb(action, context, wanted)
