@@ -15,6 +15,7 @@
     ├── FetchError              10  fetch
     ├── StoreError              11  store
     ├── PluginError             13  plugin
+    ├── BugError                70  bug
     ├── DeadlineError          124  timeout
     └── InterruptedRunError    130  signal
 
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from llmstack.domain.position import Problem
 
-OK, FAILED, BUG, SIGPIPE, SIGINT, SIGTERM = 0, 1, 70, 141, 130, 143
+OK, FAILED, SIGPIPE, SIGINT, SIGTERM = 0, 1, 141, 130, 143
 
 
 class LlmstackError(Exception):
@@ -146,6 +147,12 @@ class PluginError(LlmstackError):
     exit_code, name = 13, "plugin"
 
 
+class BugError(LlmstackError):
+    """A mistake in llmstack itself."""
+
+    exit_code, name = 70, "bug"
+
+
 class DeadlineError(LlmstackError):
     """The time-out of the whole run was reached."""
 
@@ -169,7 +176,7 @@ def exit_code_of(codes: Iterable[int]) -> int:
 def exit_codes() -> Mapping[int, str]:
     """Exit code -> class name, as documented."""
     table = {cls.exit_code: cls.name for cls in _tree(LlmstackError)}
-    return {OK: "ok", BUG: "bug", SIGPIPE: "signal", SIGINT: "signal", SIGTERM: "signal", **table}
+    return {OK: "ok", SIGPIPE: "signal", SIGINT: "signal", SIGTERM: "signal", **table}
 
 
 def _tree(cls: type[LlmstackError]) -> Iterable[type[LlmstackError]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from llmstack.errors import BUG, SIGINT, SIGPIPE, SIGTERM, LlmstackError
+from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, BugError, InterruptedRunError, LlmstackError
 
 _TERMINATED = threading.Event()
 
@@ -40,18 +40,17 @@ def _guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -
     try:
         return body()
     except LlmstackError as error:
-        with unread():
-            tell(error)
-        return error.exit_code
+        told = error
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return SIGINT
+        told = InterruptedRunError("interrupted", "run it again to go on")
     except BrokenPipeError:
         _hang_up()
         return SIGPIPE
     except Exception as error:  # noqa: BLE001 - the user gets one line and a file, never a traceback
-        sys.stderr.write(f"{_bug_line(error)}\n")
-        return BUG
+        told = _bug(error)
+    with unread():
+        tell(told)
+    return told.exit_code
 
 
 def _hang_up() -> None:
@@ -63,15 +62,12 @@ def _hang_up() -> None:
         os.close(nowhere)
 
 
-def _bug_line(error: Exception) -> str:
-    from llmstack.ui.clean import clean
-
-    what = clean(f"{type(error).__name__}: {error}")
+def _bug(error: Exception) -> BugError:
+    what = f"unexpected {type(error).__name__}: {error}"
     try:
-        path = _write_trace(error)
+        return BugError(what, f"this is a mistake in llmstack; the details are in {_write_trace(error)}")
     except OSError as trouble:
-        return f"error: unexpected {what} (and its details could not be written: {trouble})"
-    return f"error: unexpected {what}\n       this is a mistake in llmstack; the details are in {path}"
+        return BugError(what, f"this is a mistake in llmstack; its details could not be written: {trouble}")
 
 
 def _write_trace(error: Exception) -> str:
