@@ -34,20 +34,15 @@ class EngineBook:
             self._engines.clear()
 
 
-def is_local(host: Host) -> bool:
-    """Whether a host is this machine."""
-    return host.name in ("localhost", "127.0.0.1") or host.vars.get("ansible_connection") == "local"
-
-
 def _make(host: Host, kind: str) -> Engine:
     if kind == "docker":
         from llmstack.engines.docker import DockerEngine
 
         return DockerEngine(host.name, host.docker_host)
-    if kind == "process" and is_local(host):
-        from llmstack.engines.process.engine import ProcessEngine
-
-        return ProcessEngine(host.name)
-    if kind == "process":
+    if kind != "process":
+        raise ConfigError(f"no engine '{kind}'", f"engines: {', '.join(KINDS)}")
+    if host.name not in ("localhost", "127.0.0.1") and host.vars.get("ansible_connection") != "local":
         raise ConfigError(f"the process engine runs on this machine only, not on {host.name}", "engine: docker")
-    raise ConfigError(f"no engine '{kind}'", f"engines: {', '.join(KINDS)}")
+    from llmstack.engines.process.engine import ProcessEngine
+
+    return ProcessEngine(host.name)

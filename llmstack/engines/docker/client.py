@@ -8,7 +8,6 @@ from typing import Any
 import docker
 import docker.errors
 import docker.tls
-from docker.utils import parse_repository_tag
 
 from llmstack.engines.docker.address import Address
 
@@ -65,9 +64,3 @@ class Client(docker.APIClient):
     def make(self, body: dict[str, Any], name: str) -> str:
         """Create a container of a raw body; returns its id."""
         return str(self.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    def split(image: str) -> tuple[str, str]:
-        """Repository and tag (or digest) of an image's name; `latest` without one."""
-        name, tag = parse_repository_tag(image)
-        return name, tag or "latest"

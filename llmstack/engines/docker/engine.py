@@ -88,8 +88,7 @@ class DockerEngine:
             weights.put(self._wire, spec.weights, report)
             return
         with self._wire.doing(f"pull {need.name}", otherwise=FetchError) as api:
-            name, tag = api.split(need.name)
-            for step in pull.progress(need.name, api.pull(name, tag=tag, stream=True, decode=True)):
+            for step in pull.progress(need.name, api.pull(need.name, stream=True, decode=True)):
                 report(step)
 
     def decide_port(self, spec: InstanceSpec) -> int:
