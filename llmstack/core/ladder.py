@@ -4,7 +4,7 @@ failure says why."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import randrange
 from typing import TypeVar, cast
 
@@ -32,6 +32,7 @@ NOTICE_S = 1.0
 """An engine tells of a death a moment after its connections broke."""
 SETTLE_S = 1.0
 """What has no port to be asked at has to live that long at least."""
+MORE_TIME = "see its log; if it only needs longer, raise `ready_timeout_s:`"
 LOST = ("refused", "reset", "cut")
 ANSWER_TOKENS = 16
 
@@ -129,7 +130,10 @@ class Climb:
         waited_s = patience.spent_s(lambda: (seen.life, self.last_line()))
         if waited_s is not None:
             otherwise = f"not ready after {waited_s:.0f} s: {seen.detail or 'nothing answers'}"
-            raise _FellError(self._next(), self.why(self.there, otherwise), otherwise)
+            why = self.why(self.there, otherwise)
+            raise _FellError(
+                self._next(), replace(why, do=why.do or (MORE_TIME if self.wait_s is None else None)), otherwise
+            )
         self.context.clock.sleep(POLL_S)
 
     def _wait_s(self) -> float:

@@ -120,6 +120,7 @@ def test_a_server_that_never_gets_ready_is_given_up_and_stopped(make_desk: Make)
     ran = desk.run("up", "-o", "json")
     assert ran.code == 6
     assert "not ready after" in ran.item("demo")["why"]["summary"]
+    assert "ready_timeout_s" in ran.item("demo")["why"]["do"]
     assert nothing_runs(desk)
 
 
