@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,6 @@ from tests.rig.host import RigHost, outer
 REAL = os.environ.get("LLMSTACK_TEST_OLLAMA_IMAGE")
 MODEL = os.environ.get("LLMSTACK_TEST_OLLAMA_MODEL", "smollm2:135m")
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600 if REAL else 120)]
-recorded_only = pytest.mark.skipif(bool(REAL), reason="only the recorded Ollama fails on demand")
 INVENTORY = """\
 llmstack: 1
 stack: talk
@@ -39,6 +38,12 @@ FAILING = """\
   nosuch: {service: ollama, source: "nosuch"}
 """
 PAGE = "#!/bin/sh\nmkdir -p /w && env > /w/env && echo ok > /w/health && exec httpd -f -p 8080 -h /w\n"
+
+
+def recorded_only(test: Callable[..., None]) -> Callable[..., None]:
+    """No test where a real Ollama is used: only the recorded one fails on demand."""
+    test.__test__ = not REAL  # type: ignore[attr-defined]
+    return test
 
 
 class Talk:
