@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from llmstack.core import talk
 from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
-from llmstack.core.desired import Wanted, desire
+from llmstack.core.desired import Wanted, desire, fixed_ports
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
 from llmstack.core.locks import held, place_of, refuse_held
@@ -44,6 +44,7 @@ from llmstack.protocols import Clock, Sink
 if TYPE_CHECKING:
     from llmstack.store.store import Store
 
+EVERYTHING = Selection()
 Planner = Callable[[Sequence[Picked], Observed], Plan]
 
 
@@ -208,12 +209,15 @@ class App:
             return lambda _: None
         return partial(last_ladder, store)
 
-    def sync(self, *, check: bool = False) -> SyncReport:
+    def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""
         context = self.context("sync")
-        picked = pick(self.wanted, Selection(), dependencies=False)
+        picked = pick(self.wanted, selection, dependencies=False)
         observed = self._observe(picked, context, facts=False)
-        return sync_report(self.wanted, observed, self._orphans(observed), context, self.store, check=check)
+        wanted = [item.wanted for item in picked]
+        whole = selection.everything
+        orphans = self._orphans(observed) if whole else ()
+        return sync_report(wanted, observed, orphans, context, self.store, check=check, whole=whole)
 
     def logs(
         self, selection: Selection, *, tail: int | None = None, follow: bool = False
@@ -247,9 +251,7 @@ class App:
             stack=self.inventory.stack if wanted else None,
             forks=self.settings.forks,
             wait=wait,
-            promised={
-                (item.target.host, item.spec.port) for item in wanted if item.spec and isinstance(item.spec.port, int)
-            },
+            promised=fixed_ports(wanted),
             deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
         )
 

@@ -82,7 +82,5 @@ class _Task:
             raise UsageError(f"no task '{word}'", near(word, tasks) or f"tasks: {' '.join(tasks)}")
         if PROMPT in self.flags and (" " in word or MODEL.key in self.values):
             self.give(PROMPT, word)
-        elif MODEL in self.flags:
-            self.give(MODEL, word)
         else:
-            raise UsageError(f"{self.prefix}takes no names, and there is no task '{word}'", near(word, tasks))
+            self.give(MODEL, word)

@@ -14,7 +14,7 @@ from llmstack.errors import ServerError
 TEXT_LIMIT = 500
 
 HINTS = {
-    "refused": "nothing listens there: see `invoke status`, start it with `invoke up`",
+    "refused": "nothing listens there: see `invoke status`",
     "reset": "it is still starting, or listens on 127.0.0.1 inside its container only: see `invoke logs`",
     "timeout": "it is busy or hangs: see `invoke logs`",
     "cut": "the server died or was stopped in the middle: see `invoke logs`, then ask again",

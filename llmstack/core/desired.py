@@ -118,6 +118,11 @@ def _port_problems(inventory: Inventory, wanted: Sequence[Wanted]) -> Iterator[P
             yield problem_at(inventory, item.placement.path, "E038", message, "write port: auto", key=True)
 
 
+def fixed_ports(wanted: Iterable[Wanted]) -> set[tuple[str, int]]:
+    """Every (host, port) that the inventory gives to somebody."""
+    return {(item.target.host, item.spec.port) for item in wanted if item.spec and isinstance(item.spec.port, int)}
+
+
 def _apart(bind: str, other: str) -> bool:
     """Whether two addresses can listen on one port."""
     return bind != other and ADDRESSES["lan"] not in (bind, other)

@@ -130,8 +130,10 @@ def sync_report(
     memory: Memory,
     *,
     check: bool,
+    whole: bool = True,
 ) -> SyncReport:
-    """All differences; without `check` the store is made to say what runs."""
+    """All differences; without `check` the store is made to say what runs. Only a `whole` look judges rows of what is
+    not in `wanted`."""
     observed = _inspected(wanted, observed, context)
     looks = _looks(wanted, observed, context)
     found = [
@@ -141,7 +143,9 @@ def sync_report(
     ]
     seen = [one for each in found for one in _seen(*each)]
     seen += [Seen(instance=there, names=(), state=there.state, wanted=False) for there in orphans]
-    stored = [row for row in memory.models() if _judged(row, wanted, observed, context)]
+    names = {item.target.name for item in wanted}
+    rows = [row for row in memory.models() if whole or row.service in names]
+    stored = [row for row in rows if _judged(row, wanted, observed, context)]
     wrong = differences(stored, seen)
     if not check:
         for item, there, look in found:

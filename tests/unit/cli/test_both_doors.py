@@ -250,7 +250,7 @@ def test_sync_tells_differences_and_who_could_not_be_asked(both, door):
         "  llama3@gpu01  store: active   engine: exited 137  → recorded\n"
     )
     assert ran.err == f"error: gpu03: no route to host\n       run `{door} status`\n"
-    assert called("sync") == [(None, {"check": True})]
+    assert called("sync") == [(Selection(), {"check": True})]
 
 
 def test_status_is_a_table(both):

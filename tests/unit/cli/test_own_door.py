@@ -60,7 +60,6 @@ def test_a_question_needs_no_flag():
         ("up -o json -o names", "up: --output is given twice", "once is enough"),
         ("up -q --quiet", "up: --quiet is given twice", "once is enough"),
         ("up --check=yes", "up: --check takes no value", "write --check, and nothing behind it"),
-        ("sync statu", "sync: takes no names, and there is no task 'statu'", "did you mean 'status'?"),
         ("--check up", "no flag '--check'", ""),
         ("ask a b c", "ask: --prompt is given twice", "once is enough"),
     ],
