@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from llmstack.core.desired import Wanted
-from llmstack.core.diff import changes
+from llmstack.core.diff import changes, outdated
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
 from llmstack.domain.instance import SPEC_SCHEMA, Instance, InstanceSpec, Need, State
@@ -157,7 +157,8 @@ def _instance(wanted: Wanted, observed: Observed) -> Action:
         # A process has its secrets only in memory: what lost them must be created again.
         kind = ActionKind.REPLACE if spec.secrets and spec.engine == "process" else ActionKind.START
         return _begin(kind, wanted, spec, describe(there), observed=observed, there=there)
-    return _act(ActionKind.KEEP, wanted, "as wanted", observed=there, spec=there.spec)
+    reason = "as wanted, though newer defaults would launch it otherwise" if outdated(spec, there.spec) else "as wanted"
+    return _act(ActionKind.KEEP, wanted, reason, observed=there, spec=there.spec)
 
 
 def _begin(
@@ -259,7 +260,7 @@ def _unload(item: Picked, observed: Observed) -> Iterator[Action]:
         target = Target(model.name, wanted.target.host, TargetKind.MODEL)
         there = wanted.find(model, served)
         loaded = there is not None and there.loaded
-        kind = ActionKind.STOP if loaded else ActionKind.KEEP
+        kind = ActionKind.UNLOAD if loaded else ActionKind.KEEP
         reason = "loaded" if loaded else "not loaded"
         yield _act(kind, wanted, reason, target=target, model=model, observed=observed.find(wanted))
 

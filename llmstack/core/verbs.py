@@ -233,7 +233,7 @@ VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
     ActionKind.START: start,
     ActionKind.REPLACE: replace,
     ActionKind.FETCH: fetch,
-    ActionKind.STOP: unload,
+    ActionKind.UNLOAD: unload,
     ActionKind.REMOVE: remove,
     ActionKind.REFUSED: refuse,
     ActionKind.UNREACHABLE: refuse,

@@ -18,7 +18,6 @@ class EventType(StrEnum):
     RUNG = "rung"
     RESULT = "result"
     WARNING = "warning"
-    RECAP = "recap"
 
 
 @dataclass(frozen=True, slots=True)

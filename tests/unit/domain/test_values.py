@@ -175,12 +175,11 @@ def test_an_error_means_a_status(error, status):
     assert status_of(error) is status
 
 
-def test_a_plan_tells_what_writes_and_what_is_on_a_host():
+def test_a_plan_tells_what_writes():
     keep = Action(kind=ActionKind.KEEP, target=DEMO, reason="as wanted")
     create = Action(kind=ActionKind.CREATE, target=QWEN, reason="not there")
     plan = Plan((keep, create))
     assert plan.changes == (create,)
-    assert plan.on("localhost") == (keep,)
     unchanging = {ActionKind.KEEP, ActionKind.REFUSED, ActionKind.UNREACHABLE}
     assert {kind for kind in ActionKind if not kind.changes} == unchanging
 
