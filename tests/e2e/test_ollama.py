@@ -12,6 +12,7 @@ import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,3 +233,21 @@ def test_what_others_depend_on_comes_first_and_goes_last(talk: Talk) -> None:
     assert MODEL in [one["name"] for one in json.loads(get(f"{talk.url}/api/tags"))["models"]]  # kept in a volume
     down = [item["name"] for item in talk.desk.good("down", "-o", "json").json["items"]]
     assert [name for name in down if name in up] == ["clock", "webui", "ollama"]
+
+
+@recorded_only
+def test_without_an_inventory_status_shows_ours_and_strangers(talk: Talk, tmp_path: Path) -> None:
+    api, port = talk.rig.api, free_port()
+    api.tag(talk.rig.ollama_replay(), "ollama/ollama", "0.0")
+    bound = api.create_host_config(port_bindings={11434: ("127.0.0.1", port)})
+    other = api.create_container("ollama/ollama:0.0", ["serve"], ports=[11434], host_config=bound, name="chat")["Id"]
+    api.start(other)
+    try:
+        ran = Desk(tmp_path / "bare", DOCKER_HOST=talk.rig.address).good("status", "-o", "json")
+    finally:
+        api.remove_container(other, force=True)
+    rows = {row["container_name"]: row for row in ran.json["items"]}
+    assert (rows["chat"]["ours"], rows["chat"]["url"]) == (False, f"http://127.0.0.1:{port}")
+    ours = rows["llmstack-talk-ollama"]
+    assert (ours["ours"], ours["state"], ours["url"]) == (True, "ready", talk.url)
+    assert "no inventory found" in ran.err
