@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from abc import ABC, abstractmethod
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from tests.desk import Desk, free_port, get, listens, until
 
@@ -19,6 +22,13 @@ models:
 RUNGS = ["created", "running", "port", "api", "weights", "loaded", "answered", "device"]
 ONE = "localhost : ok=%d changed=%d unreachable=0 failed=0 unhealthy=%d skipped=0"
 KEPT, CHANGED, SICK = ONE % (1, 0, 0), ONE % (0, 1, 0), ONE % (0, 0, 1)
+
+
+def remembered(desk: Desk) -> dict[str, Any]:
+    """The row of the demo in the store's table of models."""
+    with closing(sqlite3.connect(desk.env["LLMSTACK_STORE"])) as store:
+        store.row_factory = sqlite3.Row
+        return dict(store.execute("select * from models where name = 'demo'").fetchone())
 
 
 class Bench(ABC):
@@ -70,6 +80,17 @@ class Life:
         assert ran.recap == CHANGED
         assert f"http://127.0.0.1:{desk.port}/v1" in ran.err.splitlines()[-1]
         assert f"{door} ask --model demo" in ran.err
+
+    def test_the_store_remembers_what_runs_and_that_it_was_stopped(self, bench: Bench) -> None:
+        desk = bench.up()
+        desk.good("sync")
+        row = remembered(desk)
+        assert (row["host"], row["container_name"], row["port"]) == ("localhost", "llmstack-life-demo", desk.port)
+        assert row["status"] == "active"
+        assert "installed_version" in row  # the wheel's server has none
+        assert row["last_updated"] >= row["created_at"] > 0
+        desk.good("down", "--model", "demo")
+        assert remembered(desk)["status"] == "inactive"
 
     def test_a_second_up_changes_nothing_and_writes_nothing(self, bench: Bench) -> None:
         desk = bench.up()
