@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from llmstack.core import talk
 from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
-from llmstack.core.desired import Wanted, desire, fixed_ports
+from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
 from llmstack.core.locks import held, place_of, refuse_held
@@ -73,8 +73,9 @@ class App:
 
     @cached_property
     def wanted(self) -> tuple[Wanted, ...]:
-        """Every placement, resolved by its type. Raises InventoryError."""
-        return desire(self.inventory, self.registry)
+        """Every placement, resolved by its type. Raises InventoryError with every mistake at once."""
+        with mistakes_of_types_too(self.registry):
+            return desire(self.inventory, self.registry)
 
     @property
     def store(self) -> Store:

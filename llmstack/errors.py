@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from llmstack.domain.position import Problem
+    from llmstack.domain.service import Inventory
 
 OK, FAILED, SIGPIPE, SIGINT, SIGTERM = 0, 1, 141, 130, 143
 
@@ -68,10 +69,13 @@ class NoInventoryError(ConfigError):
 
 
 class InventoryError(ConfigError):
-    """All mistakes found in an inventory."""
+    """All mistakes found in an inventory; `inventory` is what could be read of it all the same, if anything."""
 
-    def __init__(self, problems: Iterable[Problem], hint: str | None = None) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], hint: str | None = None, *, inventory: Inventory | None = None
+    ) -> None:
         self.problems = tuple(problems)
+        self.inventory = inventory
         count = len(self.problems)
         super().__init__(f"{count} error{'' if count == 1 else 's'}; nothing was changed", hint)
 

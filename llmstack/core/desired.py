@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,30 @@ def desire(inventory: Inventory, registry: Registry) -> tuple[Wanted, ...]:
     if problems:
         raise InventoryError(problems.values())
     return tuple(wanted)
+
+
+@contextmanager
+def mistakes_of_types_too(registry: Registry) -> Iterator[None]:
+    """An InventoryError in the block gets what only the types find wrong in the part that could be read: unknown types
+    and wrong options."""
+    try:
+        yield
+    except InventoryError as error:
+        if error.inventory is None:
+            raise
+        found: dict[object, Problem] = {}
+        for placement in error.inventory.placements:
+            for problem in _type_problems(error.inventory, placement, registry):
+                found[problem.code, problem.position] = problem
+        raise InventoryError(sorted((*error.problems, *found.values()), key=Problem.order)) from None
+
+
+def _type_problems(inventory: Inventory, placement: Placement, registry: Registry) -> Iterator[Problem]:
+    if placement.service.type:
+        with suppress(PluginError):
+            kind = registry.get(placement.service.type)
+            found = _problems(inventory, placement, kind, registry)
+            yield from (problem for problem in found if problem.code in ("E030", "E031", "E037"))
 
 
 def _port_problems(inventory: Inventory, wanted: Sequence[Wanted]) -> Iterator[Problem]:

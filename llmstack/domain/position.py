@@ -32,6 +32,11 @@ class Problem:
     suggestion: str | None = None
     source_line: str | None = None
 
+    def order(self) -> tuple[int, int, str]:
+        """Sorts mistakes as they stand in the file."""
+        at = self.position
+        return (at.line, at.column, self.code) if at else (0, 0, self.code)
+
     def as_json(self) -> dict[str, object]:
         """Flat record: file, line, column, end_column, code, message, suggestion."""
         at = self.position

@@ -38,7 +38,7 @@ def load(path: str | None, *, environ: Mapping[str, str], cwd: str = ".") -> Inv
     root = Spot(node, "", problems, folder, {**read_dotenv(folder, problems), **environ})
     inventory = replace(_Loader(root).inventory(), path=str(file), source=text)
     check(inventory, problems)
-    problems.raise_any()
+    problems.raise_any(inventory)
     return inventory
 
 

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from llmstack.domain.names import nearest
 from llmstack.domain.position import KEY, KeyPath, Position, Problem, source_lines
+from llmstack.domain.service import Inventory
 from llmstack.errors import InventoryError
 
 MAX_PROBLEMS = 100
@@ -122,19 +123,14 @@ class Problems:
         self.add(at, code, message, suggestion)
         raise self.error()
 
-    def error(self) -> InventoryError:
-        """All mistakes, in the order of the file."""
-        return InventoryError(sorted(self._found.values(), key=_order))
+    def error(self, inventory: Inventory | None = None) -> InventoryError:
+        """All mistakes, in the order of the file; `inventory` is what could be read all the same."""
+        return InventoryError(sorted(self._found.values(), key=Problem.order), inventory=inventory)
 
-    def raise_any(self) -> None:
+    def raise_any(self, inventory: Inventory | None = None) -> None:
         """Raise InventoryError when there is any mistake."""
         if self._found:
-            raise self.error()
-
-
-def _order(problem: Problem) -> tuple[int, int, str]:
-    at = problem.position
-    return (at.line, at.column, problem.code) if at else (0, 0, problem.code)
+            raise self.error(inventory)
 
 
 def within(node: Node, start: int, length: int) -> Position:
