@@ -82,7 +82,7 @@ def test_a_second_pull_of_the_same_model_succeeds_at_once(client):
     phases.pop("starting", None)  # told only in a slow moment, as is a report once more
     assert list(phases) == ["pulling manifest", "pulling", "verifying sha256 digest", "writing manifest", "success"]
     assert again[-1].done
-    assert {step.completed_bytes for step in again} < {step.completed_bytes for step in first}
+    assert len({step.completed_bytes for step in again}) < len({step.completed_bytes for step in first})
 
 
 def test_the_answer_is_always_streamed(client, ollama):
