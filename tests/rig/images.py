@@ -93,14 +93,16 @@ def _mmdebstrap(recipe: Recipe, target: Path) -> list[str]:
 
 
 def mirror(etc: Path = Path("/etc/apt")) -> str:
-    """The Debian mirror that this machine already uses."""
+    """The Debian mirror that this machine already uses. Raises LookupError without one."""
     for source in sorted((etc / "sources.list.d").glob("*.sources")):
         found = re.search(r"^URIs:\s*(\S+)", source.read_text(), re.MULTILINE)
         if found:
             return found[1]
     plain = etc / "sources.list"
     found = re.search(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)", plain.read_text() if plain.exists() else "", re.MULTILINE)
-    return found[1] if found else "http://deb.debian.org/debian"
+    if not found:
+        raise LookupError(f"no Debian mirror is named in {etc}")
+    return found[1]
 
 
 def busybox_tar() -> bytes:

@@ -80,5 +80,6 @@ def test_the_mirror_is_the_one_that_the_machine_uses(tmp_path: Path, file: str, 
     assert images.mirror(tmp_path) == "http://mirror.lab/debian"
 
 
-def test_a_machine_without_sources_uses_debians_own(tmp_path: Path) -> None:
-    assert images.mirror(tmp_path) == "http://deb.debian.org/debian"
+def test_a_machine_without_sources_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="no Debian mirror"):
+        images.mirror(tmp_path)
