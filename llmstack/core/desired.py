@@ -15,14 +15,13 @@ from llmstack.domain.names import nearest
 from llmstack.domain.position import KeyPath, Problem
 from llmstack.domain.secret import Secret
 from llmstack.domain.server import ServedModel
-from llmstack.domain.service import Inventory, ModelSpec, Placement, problem_at
+from llmstack.domain.service import EXTERNAL, Inventory, ModelSpec, Placement, problem_at
 from llmstack.domain.target import Target
 from llmstack.errors import InventoryError, LlmstackError, PluginError
 from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, NoOptions
 from llmstack.modeltype.options import OptionMistake, parse_options
 from llmstack.modeltype.registry import Registry
 
-EXTERNAL = "external"
 ADDRESSES = {"loopback": "127.0.0.1", "lan": "0.0.0.0"}
 
 
@@ -94,7 +93,7 @@ def desire(inventory: Inventory, registry: Registry) -> tuple[Wanted, ...]:
         try:
             kind = registry.get(placement.service.type)
         except PluginError as error:
-            wanted.append(Wanted(placement=placement, engine=engine_of(placement), error=error))
+            wanted.append(Wanted(placement=placement, engine=placement.engine, error=error))
             continue
         found = tuple(_problems(inventory, placement, kind, registry))
         problems |= {(problem.code, problem.position, problem.message): problem for problem in found}
@@ -152,11 +151,6 @@ def _apart(bind: str, other: str) -> bool:
     return bind != other and ADDRESSES["lan"] not in (bind, other)
 
 
-def engine_of(placement: Placement) -> str:
-    """The engine that runs a placement: its own, else its host's; a `url:` makes it external."""
-    return EXTERNAL if placement.service.url else placement.service.engine or placement.host.engine
-
-
 def _problems(
     inventory: Inventory, placement: Placement, kind: ModelType | None, registry: Registry
 ) -> Iterator[Problem]:
@@ -167,7 +161,7 @@ def _problems(
         message = f"unknown type '{service.type}' (types: {types})"
         yield problem_at(inventory, (*path, "type"), "E030", message, suggestion)
         return
-    engine = engine_of(placement)
+    engine = placement.engine
     if engine != EXTERNAL and engine not in kind.engines:
         able = " or ".join(sorted(kind.engines))
         message = f"type '{kind.name}' runs on {able}, not on {engine}"
@@ -219,7 +213,7 @@ def _better(mistake: OptionMistake) -> str | None:
 
 
 def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry: Registry) -> Wanted:
-    engine = engine_of(placement)
+    engine = placement.engine
     options, _ = parse_options(kind.Options, placement.service.options)
     base = Wanted(placement=placement, engine=engine, type=kind, options=options)
     if engine == EXTERNAL:

@@ -35,7 +35,7 @@ def _url(dependant: Placement, peer: Placement, type_port: int | None) -> str:
     service = peer.service
     if service.url:
         return service.url.rstrip("/")
-    inside = _engine(dependant) == _engine(peer) == "docker" and peer.host == dependant.host
+    inside = dependant.engine == peer.engine == "docker" and peer.host == dependant.host
     if inside and type_port:
         return f"http://{service.name}:{type_port}"
     port = service.port if service.port is not None else type_port
@@ -43,7 +43,3 @@ def _url(dependant: Placement, peer: Placement, type_port: int | None) -> str:
         return f"http://{service.name}"
     address = "127.0.0.1" if peer.host == dependant.host else str(peer.host.vars.get("ansible_host", peer.host.name))
     return f"http://{address}:{port}"
-
-
-def _engine(placement: Placement) -> str:
-    return placement.service.engine or placement.host.engine

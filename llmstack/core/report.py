@@ -8,7 +8,7 @@ from typing import Protocol
 
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
-from llmstack.core.desired import EXTERNAL, Wanted
+from llmstack.core.desired import Wanted
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
 from llmstack.core.remember import external_instance, keep_row
@@ -19,6 +19,7 @@ from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.report import StatusReport, StatusRow, SyncReport
+from llmstack.domain.service import EXTERNAL
 from llmstack.domain.stored import StoredLadder, StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError

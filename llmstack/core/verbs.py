@@ -14,7 +14,7 @@ from typing import cast
 from llmstack.core.context import Context, quiet
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
-from llmstack.core.replace import replace_instance
+from llmstack.core.replace import STOP_GRACE_S, replace_instance
 from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb, urls
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
@@ -24,8 +24,6 @@ from llmstack.domain.server import Life
 from llmstack.domain.service import ModelSpec
 from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
 from llmstack.protocols import Engine, LazyClient
-
-STOP_GRACE_S = 10.0
 
 
 def keep(action: Action, context: Context) -> Outcome:

@@ -12,6 +12,8 @@ from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
 from llmstack.domain.target import Target
 
+EXTERNAL = "external"
+
 
 def doc(text: str, *examples: object) -> dict[str, object]:
     """Field metadata: the sentence and examples that the reference page and the JSON Schema show."""
@@ -91,6 +93,11 @@ class Placement:
     models: tuple[ModelSpec, ...] = ()
     path: KeyPath = ()
     own_model: bool = False
+
+    @property
+    def engine(self) -> str:
+        """What runs it: its own engine, else its host's; `external` when a `url:` says that somebody else does."""
+        return EXTERNAL if self.service.url else self.service.engine or self.host.engine
 
     @property
     def target(self) -> Target:
