@@ -66,3 +66,16 @@ def test_two_types_with_the_same_port_of_their_own_are_told_before(bench: Bench)
         5,
     )
     assert problem.message == "port 8080 of b@localhost is also that of 'a'"
+
+
+def test_a_port_that_was_asked_for_is_never_changed_only_refused_with_its_holder(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nmodels:\n  a: {type: loader, port: 8080}\n")
+    bench.app().up(ALL)
+    engine = bench.world.engine()
+    (name,) = engine.instances
+    engine.stop(name, 1)
+    engine.occupy(8080, "python (pid 7)")
+    result = bench.app().up(ALL)
+    assert result.exit_code == 9
+    assert "python (pid 7)" in result.outcomes[0].reason
+    assert engine.instances[name].state is State.STOPPED

@@ -147,6 +147,7 @@ class TestLoading:
     def test_unload_of_a_model_that_is_not_loaded_is_fine(self, client):
         pull(client, "demo:1b")
         client.unload("demo:1b")
+        assert [model.loaded for model in client.models()] == [False]
 
     def test_unload_waits_for_a_running_answer_and_then_gives_up(self, ollama):
         clock = FakeClock()
