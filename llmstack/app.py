@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from llmstack.core import talk
-from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
-from llmstack.core.locks import held, place_of, refuse_held
 from llmstack.core.observe import Observed, Place, elsewhere, observe, places_of, sort_out
-from llmstack.core.plan import plan_down, plan_pull, plan_up
-from llmstack.core.remember import Recorder, remember
+from llmstack.core.plan import Policy, plan_down, plan_pull, plan_up
 from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
+from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
 from llmstack.core.status import LastLadder
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
-from llmstack.domain.outcome import Outcome, RunResult
+from llmstack.domain.outcome import RunResult
 from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
-from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.selection import AS_USUAL, RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.service import Inventory
 from llmstack.domain.target import Target
@@ -45,7 +40,7 @@ if TYPE_CHECKING:
     from llmstack.store.store import Store
 
 EVERYTHING = Selection()
-Planner = Callable[[Sequence[Picked], Observed], Plan]
+Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
 
 
 class App:
@@ -91,109 +86,58 @@ class App:
 
     # -- verbs that change -----------------------------------------------------------------------------------------
 
-    def up(self, selection: Selection, *, check: bool = False, wait: bool = True) -> RunResult:
+    def up(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
         """Make what is picked true, with all it depends on, and prove that it answers."""
-        picked = pick(self.wanted, selection, dependencies=True)
-        return self._run("up", picked, plan_up, check=check, wait=wait)
+        return self._run("up", plan_up, selection, options, dependencies=True)
 
-    def pull(self, selection: Selection, *, check: bool = False) -> RunResult:
+    def pull(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
         """Fetch models, weights and images; start nothing."""
-        return self._run("pull", pick(self.wanted, selection, dependencies=False), plan_pull, check=check)
+        return self._run("pull", plan_pull, selection, options)
 
-    def down(self, selection: Selection, *, check: bool = False, orphans: bool = False) -> RunResult:
+    def down(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
         """Stop and remove what is picked; with `orphans` also what the inventory knows no more."""
-        picked = pick(self.wanted, selection, dependencies=False)
-
-        def planner(picked: Sequence[Picked], observed: Observed) -> Plan:
-            return plan_down(picked, observed, self._orphans(observed) if orphans else ())
-
-        return self._run("down", picked, planner, check=check, everywhere=orphans)
+        return self._run("down", plan_down, selection, options)
 
     def _run(
-        self,
-        task: str,
-        picked: Sequence[Picked],
-        planner: Planner,
-        *,
-        check: bool = False,
-        wait: bool = True,
-        everywhere: bool = False,
+        self, task: str, planner: Planner, selection: Selection, options: RunOptions, *, dependencies: bool = False
     ) -> RunResult:
-        began = self.clock.monotonic()
-        context = self.context(task, wait=wait)
+        picked = self._pick(selection, dependencies=dependencies)
+        context = self.context(task, wait=options.wait)
 
         def look() -> Plan:
-            return planner(picked, self._observe(picked, context, everywhere=everywhere))
+            observed = self._observe(picked, context, everywhere=options.orphans)
+            orphans = self._orphans(observed) if options.orphans else ()
+            return planner(picked, observed, Policy(orphans=orphans, re_decide=options.re_decide))
 
-        plan = look()
-        context.emit(EventType.PLAN, plan=plan)
-        if check:
-            return RunResult(task=task, outcomes=check_only(plan), ms=self._since_ms(began))
-        run_id = self.store.begin_run(task, self.settings.command)
-        context.sink = Recorder(self.sink, self.store, run_id)
-        outcomes, interrupted = self._apply(plan, look, context)
-        result = RunResult(
-            task=task,
-            outcomes=by_target(outcomes),
-            ms=self._since_ms(began),
-            run_id=run_id,
-            interrupted=interrupted,
+        run = Run(
+            context=context,
+            look=look,
+            ledger=lambda: self.store,
+            command=self.settings.command,
+            lock_wait_s=self.settings.lock_wait_s,
         )
-        self._remember(run_id, result, outcomes, context)
-        return result
-
-    def _apply(self, plan: Plan, look: Callable[[], Plan], context: Context) -> tuple[tuple[Outcome, ...], bool]:
-        """What `plan` wants, by what is there once the locks are held. A name that was taken in between means one more
-        look: somebody without our lock is at work."""
-        down = context.task == "down"
-        with self._locked(plan, context) as refused:
-            if plan.changes:
-                plan = refuse_held(look(), refused)
-            outcomes, interrupted = apply(plan, context, down=down)
-            again = clashed(outcomes)
-            if again and not interrupted:
-                actions = (action for action in refuse_held(look(), refused).actions if action.target in again)
-                more, interrupted = apply(Plan(tuple(actions)), context, down=down)
-                outcomes = (*(outcome for outcome in outcomes if outcome.target not in again), *more)
-        return outcomes, interrupted
-
-    @contextmanager
-    def _locked(self, plan: Plan, context: Context) -> Iterator[dict[Place, LlmstackError]]:
-        places = {place: self._host(place[0]) for action in plan.changes if (place := place_of(action))}
-        owner = f"{getpass.getuser()}@{socket.gethostname()} {context.task} (pid {os.getpid()})"
-        with held(places, context, self.inventory.stack, owner, self.settings.lock_wait_s) as refused:
-            yield refused
-
-    def _remember(self, run_id: str, result: RunResult, outcomes: Sequence[Outcome], context: Context) -> None:
-        """What was done stands, even if it cannot be noted."""
-        try:
-            remember(outcomes, context, self.store)
-            self.store.end_run(run_id, result)
-        except StoreError as error:
-            _not_noted(error, context)
+        return run.check() if options.check else run.carry_out()
 
     # -- verbs that only look --------------------------------------------------------------------------------------
 
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         """Climb the ladder of everything picked that should run; changes nothing on engines and servers."""
-        began = self.clock.monotonic()
-        picked = pick(self.wanted, selection, dependencies=False)
+        picked = self._pick(selection)
         context = self.context("health")
         outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
-        result = RunResult(task="health", outcomes=outcomes, ms=self._since_ms(began))
+        result = RunResult(task="health", outcomes=outcomes, ms=context.spent_ms())
         try:
-            run_id = self.store.begin_run("health", self.settings.command)
+            result = replace(result, run_id=self.store.begin_run("health", self.settings.command))
+            note(result, outcomes, context, self.store)
         except StoreError as error:
-            _not_noted(error, context)
-            return result
-        self._remember(run_id, result, outcomes, context)
-        return replace(result, run_id=run_id)
+            not_noted(error, context)
+        return result
 
     def status(self, selection: Selection) -> StatusReport:
         """What runs; without an inventory, what serves models on this machine."""
         context = self.context("status")
         try:
-            picked = pick(self.wanted, selection, dependencies=False)
+            picked = self._pick(selection)
         except NoInventoryError:
             return strangers_report(self.engines, context, self.registry)
         observed = self._observe(picked, context, facts=False)
@@ -213,7 +157,7 @@ class App:
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""
         context = self.context("sync")
-        picked = pick(self.wanted, selection, dependencies=False)
+        picked = self._pick(selection)
         observed = self._observe(picked, context, facts=False)
         wanted = [item.wanted for item in picked]
         whole = selection.everything
@@ -225,17 +169,20 @@ class App:
     ) -> Iterator[tuple[Target, str]]:
         """Log lines of what is picked."""
         context = self.context("logs")
-        picked = pick(self.wanted, selection, dependencies=False)
+        picked = self._pick(selection)
         return talk.logs(picked, self._observe(picked, context, facts=False), context, tail=tail, follow=follow)
 
     def ask(self, selection: Selection, prompt: str, *, max_tokens: int | None = None) -> Iterator[ChatChunk]:
         """A streamed answer of the one model that is picked."""
         context = self.context("ask")
-        picked = pick(self.wanted, selection, dependencies=False)
+        picked = self._pick(selection)
         observed = self._observe(picked, context, facts=False)
         return talk.ask(picked, observed, context, prompt, max_tokens=max_tokens)
 
     # -- what the verbs share --------------------------------------------------------------------------------------
+
+    def _pick(self, selection: Selection, *, dependencies: bool = False) -> tuple[Picked, ...]:
+        return pick(self.wanted, selection, dependencies=dependencies)
 
     def context(self, task: str, *, wait: bool = True) -> Context:
         """A run's context."""
@@ -252,6 +199,7 @@ class App:
             stack=self.inventory.stack if wanted else None,
             forks=self.settings.forks,
             wait=wait,
+            began=self.clock.monotonic(),
             promised=fixed_ports(wanted),
             deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
         )
@@ -288,13 +236,3 @@ class App:
         """Instances of the stack whose service the inventory does not have on that host."""
         known = {item.target for item in self.wanted}
         return tuple(sorted((row for row in observed.rows() if row.target not in known), key=lambda row: row.target))
-
-    def _host(self, name: str) -> Host:
-        return self.inventory.hosts.get(name) or Host(name=name)
-
-    def _since_ms(self, began: float) -> float:
-        return (self.clock.monotonic() - began) * 1000
-
-
-def _not_noted(error: StoreError, context: Context) -> None:
-    context.emit(EventType.WARNING, message=f"not noted in the store: {error.message}")

@@ -10,7 +10,7 @@ from llmstack.domain.event import Event
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
-from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.selection import RunOptions, Selection, Settings
 
 
 class Stack(Closing):
@@ -36,16 +36,16 @@ class Stack(Closing):
 
     def plan(self, *names: str) -> Plan:
         """What `up` would do; changes nothing."""
-        outcomes = self._app.up(Selection(models=names), check=True).outcomes
+        outcomes = self._app.up(Selection(models=names), RunOptions(check=True)).outcomes
         return Plan(tuple(outcome.action for outcome in outcomes if outcome.action))
 
     def up(self, *names: str, wait: bool = True) -> RunResult:
         """Make them true, and prove that they answer unless `wait` is False."""
-        return self._app.up(Selection(models=names), wait=wait)
+        return self._app.up(Selection(models=names), RunOptions(wait=wait))
 
     def down(self, *names: str, orphans: bool = False) -> RunResult:
         """Stop and remove them."""
-        return self._app.down(Selection(models=names), orphans=orphans)
+        return self._app.down(Selection(models=names), RunOptions(orphans=orphans))
 
     def pull(self, *names: str) -> RunResult:
         """Fetch their models."""

@@ -11,5 +11,5 @@ from llmstack.cli.task import verb
 def pull(session: Session) -> int:
     """Fetch images and models, so that a later `up` need not wait."""
     with session.app(session.screen()) as app:
-        result = app.pull(session.selection, check=session[CHECK])
+        result = app.pull(session.selection, session.options)
     return session.finish(result)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llmstack.app import App
     from llmstack.domain.outcome import RunResult
-    from llmstack.domain.selection import Selection
+    from llmstack.domain.selection import RunOptions, Selection
     from llmstack.ui.console import Console
     from llmstack.ui.live import RunScreen
 
@@ -65,6 +65,13 @@ class Session:
         """What the user picked. Raises UsageError."""
         models, services, hosts = self[known.MODEL], self[known.SERVICE], self[known.HOST]
         return selection(models, services, hosts)
+
+    @property
+    def options(self) -> RunOptions:
+        """How the task goes about it."""
+        from llmstack.domain.selection import RunOptions
+
+        return RunOptions(check=self[known.CHECK], wait=self[known.WAIT], orphans=self[known.ORPHANS])
 
     @cached_property
     def out(self) -> Console:

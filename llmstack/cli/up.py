@@ -14,5 +14,5 @@ def up(session: Session) -> int:
     Without names everything is meant; what a picked service depends on comes along. A second run changes nothing.
     """
     with session.app(session.screen()) as app:
-        result = app.up(session.selection, check=session[CHECK], wait=session[WAIT])
+        result = app.up(session.selection, session.options)
     return session.finish(result)

@@ -21,7 +21,7 @@ from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 
 @dataclass(kw_only=True)
 class Context:
-    """One run. `wanted` finds a placement by service@host; `deadline` is a time of the monotonic clock or None,
+    """One run. `wanted` finds a placement by service@host; `began` and `deadline` are times of the monotonic clock,
     `promised` the (host, port) that somebody in it will have."""
 
     task: str
@@ -34,6 +34,7 @@ class Context:
     stack: str | None = None
     forks: int = 8
     wait: bool = True
+    began: float = 0.0
     deadline: float | None = None
     interrupted: threading.Event = field(default_factory=threading.Event)
     promised: set[tuple[str, int]] = field(default_factory=set)
@@ -42,6 +43,10 @@ class Context:
     def turn(self, *what: str) -> threading.Lock:
         """The lock of something that only one worker of this run may do at a time."""
         return self.turns.setdefault(what, threading.Lock())
+
+    def spent_ms(self) -> float:
+        """How long the run has taken so far."""
+        return (self.clock.monotonic() - self.began) * 1000
 
     def check(self) -> None:
         """Raise InterruptedRunError or DeadlineError when the run should go no further."""

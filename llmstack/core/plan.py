@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from llmstack.core.desired import Wanted
 from llmstack.core.diff import changes, outdated
@@ -17,24 +17,37 @@ from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, PluginError, UnhealthyError, UnreachableError, UsageError
 
 
-def plan_up(picked: Sequence[Picked], observed: Observed) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How to plan: `orphans` go too, and with `re_decide` what was once decided for `auto` is open again."""
+
+    orphans: tuple[Instance, ...] = ()
+    re_decide: bool = False
+
+
+AS_IT_IS = Policy()
+
+
+def plan_up(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
     """What makes every picked placement true, in order."""
-    return Plan(tuple(action for item in picked for action in _up(item, observed)))
+    actions = [action for item in picked for action in _up(item, observed)]
+    return Plan((*_orphans(policy), *actions))
 
 
-def plan_pull(picked: Sequence[Picked], observed: Observed) -> Plan:
+def plan_pull(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS) -> Plan:
     """What brings the models (and images) of every picked placement, without starting anything."""
     return Plan(tuple(action for item in picked for action in _pull(item, observed)))
 
 
-def plan_down(picked: Sequence[Picked], observed: Observed, orphans: Iterable[Instance] = ()) -> Plan:
-    """What stops and removes every picked placement, dependants first; `orphans` go too."""
+def plan_down(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
+    """What stops and removes every picked placement, dependants first."""
     actions = [action for item in reversed(picked) for action in _down(item, observed)]
-    actions += [
-        Action(kind=ActionKind.REMOVE, target=orphan.target, reason="not in the inventory", observed=orphan)
-        for orphan in orphans
-    ]
-    return Plan(tuple(actions))
+    return Plan((*actions, *_orphans(policy)))
+
+
+def _orphans(policy: Policy) -> Iterator[Action]:
+    for there in policy.orphans:
+        yield Action(kind=ActionKind.REMOVE, target=there.target, reason="not in the inventory", observed=there)
 
 
 def _up(item: Picked, observed: Observed) -> Iterator[Action]:

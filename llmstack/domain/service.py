@@ -25,6 +25,18 @@ STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """How a change rolls over the hosts of a service: `serial` at once (a number, or `25%` of them), and no further
+    when more than `max_fail` have failed. Running requests have `drain_s` seconds to end before a stop."""
+
+    __pydantic_config__ = STRICT
+
+    serial: int | str = 1
+    max_fail: int = 0
+    drain_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """A program that serves models, or a companion: one entry of `services:`, resolved for one host."""
 
@@ -58,6 +70,16 @@ class ServiceSpec:
     )
     depends_on: tuple[str, ...] = field(default=(), metadata=doc("Services that must be ready first.", ["ollama"]))
     enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
+    adopt: str | None = field(
+        default=None,
+        metadata=doc("A container that somebody else made and llmstack looks after.", {"container": "my-ollama"}),
+    )
+    stateful: bool | None = field(
+        default=None, metadata=doc("Its volumes are copied before a replace, so that it can go back; the type's own.")
+    )
+    update: Update = field(
+        default_factory=Update, metadata=doc("How a change rolls over its hosts.", {"serial": "25%", "max_fail": 1})
+    )
     ready_timeout_s: float | None = field(
         default=None, metadata=doc("Seconds without progress after which a start has failed.", 120)
     )

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from llmstack.domain.names import NAME_PATTERN, nearest
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
-from llmstack.domain.service import ModelSpec, ServiceSpec
+from llmstack.domain.service import ModelSpec, ServiceSpec, Update
 from llmstack.inventory.nodes import Spot, plain
 from llmstack.inventory.secrets import secret_of
 
@@ -174,6 +174,30 @@ def _resources(spot: Spot) -> Resources:
     return Resources(**{f"{key}_bytes" if key in ("memory", "shm") else key: found[key] for key in found})
 
 
+def _adopt(spot: Spot) -> Any:
+    spot.entries({"container"})
+    name = spot.get("container")
+    reader = one("the name of a container, as in {container: my-ollama}", r"[A-Za-z0-9][A-Za-z0-9_.-]+")
+    return reader(name if name.node.value is not None else spot)
+
+
+def _serial(text: str) -> int | str:
+    if not 1 <= int(text.removesuffix("%")) <= (100 if text.endswith("%") else 9999):
+        raise ValueError
+    return text if text.endswith("%") else int(text)
+
+
+def _update(spot: Spot) -> Update:
+    spot.entries(_UPDATE)
+    return Update(**read(_UPDATE, spot))
+
+
+_UPDATE: Final[dict[str, Reader]] = {
+    "serial": one("how many hosts at once, such as 2 or 25%", "[0-9]{1,4}%?", _serial),
+    "max_fail": one("a whole number", "[0-9]{1,4}", int),
+    "drain_s": one("a number of seconds", _NUMBER, float),
+}
+
 _RESOURCES: Final[dict[str, Reader]] = {
     "memory": one("a size with its unit, at least 6MiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
     "cpus": one("a number of CPUs, such as 2 or 0.5", _NUMBER, _number),
@@ -190,6 +214,8 @@ _READERS: Final[dict[str, Reader]] = {
     "env": _env,
     "mounts": many(_mount),
     "resources": _resources,
+    "adopt": _adopt,
+    "update": _update,
     "restart": one("no, always, unless-stopped or on-failure[:N]", _RESTART, str, "always", "unless-stopped"),
     "ready_timeout_s": one("a number above 0", _NUMBER, _number),
     "options": _options,

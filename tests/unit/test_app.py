@@ -12,11 +12,9 @@ import pytest
 from llmstack.app import App
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import EventType
-from llmstack.domain.host import Host
 from llmstack.domain.instance import Need, State
 from llmstack.domain.outcome import RunResult, Status
-from llmstack.domain.plan import ActionKind
-from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ServedModel
 from llmstack.errors import (
     ConfigError,
@@ -52,7 +50,7 @@ def test_up_makes_all_of_it_true_and_up_again_changes_nothing(bench: Bench) -> N
 def test_the_store_is_not_needed_for_a_right_plan(bench: Bench) -> None:
     bench.app().up(ALL)
     bench.forget()
-    result = bench.app(store=str(bench.folder / "another.db")).up(ALL, check=True)
+    result = bench.app(store=str(bench.folder / "another.db")).up(ALL, RunOptions(check=True))
     assert {outcome.status for outcome in result.outcomes} == {Status.OK}
     assert not (bench.folder / "another.db").exists()
     assert bench.writes() == []
@@ -61,7 +59,7 @@ def test_the_store_is_not_needed_for_a_right_plan(bench: Bench) -> None:
 def test_a_check_writes_nothing_and_needs_no_lock_and_no_store(bench: Bench) -> None:
     with bench.world.engine().lock("lab", "somebody", 60):
         bench.forget()
-        result = bench.app(store="/proc/no/store.db").up(ALL, check=True)
+        result = bench.app(store="/proc/no/store.db").up(ALL, RunOptions(check=True))
     assert {outcome.status for outcome in result.outcomes} == {Status.WOULD_CHANGE}
     assert bench.writes() == []
     (event,) = bench.world.ears.of(EventType.PLAN)
@@ -80,7 +78,7 @@ def test_down_leaves_nothing_and_down_again_is_fine(bench: Bench) -> None:
 def test_down_of_everything_checks_first_what_it_would_do(bench: Bench) -> None:
     bench.app().up(ALL)
     bench.forget()
-    assert recap(bench.app().down(ALL, check=True)) == {"would_change": 3}
+    assert recap(bench.app().down(ALL, RunOptions(check=True))) == {"would_change": 3}
     assert bench.writes() == []
 
 
@@ -145,8 +143,8 @@ def test_orphans_are_removed_when_asked_for_on_every_host(bench: Bench) -> None:
         "llmstack: 1\nstack: lab\nall: {hosts: {localhost: {}, far: {}}}\n"
         "services: {a: {type: page, hosts: localhost}}\n"
     )
-    assert recap(bench.app().down(Selection(services=("a",)), check=True)) == {"would_change": 1}
-    result = bench.app().down(Selection(services=("a",)), orphans=True)
+    assert recap(bench.app().down(Selection(services=("a",)), RunOptions(check=True))) == {"would_change": 1}
+    result = bench.app().down(Selection(services=("a",)), RunOptions(orphans=True))
     assert statuses(result.outcomes) == {"a@localhost": "changed", "b@far": "changed"}
     assert bench.world.engine("far").instances == {}
 
@@ -154,7 +152,7 @@ def test_orphans_are_removed_when_asked_for_on_every_host(bench: Bench) -> None:
 def test_orphans_of_a_host_that_cannot_be_asked_are_a_warning(bench: Bench) -> None:
     bench.write("llmstack: 1\nall: {hosts: {localhost: {}, far: {}}}\nservices: {a: {type: page, hosts: localhost}}\n")
     bench.world.engine("far").refuse("observe", UnreachableError("no route"), times=None)
-    assert bench.app().down(ALL, orphans=True).exit_code == 0
+    assert bench.app().down(ALL, RunOptions(orphans=True)).exit_code == 0
     assert [event.message for event in bench.world.ears.of(EventType.WARNING)] == ["far was not asked: no route"]
 
 
@@ -275,11 +273,6 @@ def test_closing_lets_go_of_engines_and_store(bench: Bench) -> None:
     app.close()
     assert app.engines.closed  # type: ignore[attr-defined]
     App(Settings(), bench.world.ears).close()
-
-
-def test_an_action_of_a_host_that_left_the_inventory_finds_its_engine(bench: Bench) -> None:
-    assert bench.app()._host("gone") == Host(name="gone")
-    assert ActionKind.REMOVE.changes
 
 
 def test_a_sync_of_one_model_judges_nobody_else(bench: Bench) -> None:

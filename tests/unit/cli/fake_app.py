@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from llmstack.domain.event import Event, EventType
@@ -20,7 +21,7 @@ from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
-from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError
@@ -44,14 +45,14 @@ class App:
     def close(self) -> None:
         self._note("close", None)
 
-    def up(self, selection: Selection, *, check: bool = False, wait: bool = True) -> RunResult:
-        return self._run("up", selection, check=check, wait=wait)
+    def up(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("up", selection, **asdict(options))
 
-    def down(self, selection: Selection, *, check: bool = False, orphans: bool = False) -> RunResult:
-        return self._run("down", selection, check=check, orphans=orphans)
+    def down(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("down", selection, **asdict(options))
 
-    def pull(self, selection: Selection, *, check: bool = False) -> RunResult:
-        return self._run("pull", selection, check=check)
+    def pull(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("pull", selection, **asdict(options))
 
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         return self._run("health", selection, deep=deep)

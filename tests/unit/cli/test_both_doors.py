@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
-from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.selection import RunOptions, Selection, Settings
 from tests.unit.cli.fake_app import CALLS
 
 TASKS = ("up", "down", "pull", "health", "sync", "status", "logs", "ask")
@@ -57,7 +59,7 @@ def test_flags_become_a_selection_and_settings(both, door):
     both("up", "-m", "a", "-m", "b", "--service", "s", "-l", "h", "--timeout", "2m", "--lock-wait", "5", "--no-wait")
     ((selection, how),) = called("up")
     assert selection == Selection(models=("a", "b"), services=("s",), hosts=("h",))
-    assert how == {"check": False, "wait": False}
+    assert how == asdict(RunOptions(wait=False))
     assert settings() == Settings(
         timeout_s=120.0,
         lock_wait_s=5.0,
@@ -69,7 +71,7 @@ def test_flags_become_a_selection_and_settings(both, door):
 def test_inventory_and_store_are_passed_on(both):
     both("down", "-i", "lab.yaml", "--store", ":memory:", "--orphans", "--check")
     assert (settings().inventory, settings().store) == ("lab.yaml", ":memory:")
-    assert called("down") == [(Selection(), {"check": True, "orphans": True})]
+    assert called("down") == [(Selection(), asdict(RunOptions(check=True, orphans=True)))]
 
 
 def test_nothing_picked_means_everything(both):

@@ -1,0 +1,97 @@
+"""One run that may change something: look, plan, lock, look again, apply, remember."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from llmstack.core.apply import apply, by_target, check_only, clashed
+from llmstack.core.context import Context
+from llmstack.core.locks import held, place_of, refuse_held
+from llmstack.core.observe import Place
+from llmstack.core.remember import Recorder, remember
+from llmstack.domain.event import EventType
+from llmstack.domain.outcome import Outcome, RunResult
+from llmstack.domain.plan import Plan
+from llmstack.errors import LlmstackError, StoreError
+from llmstack.protocols import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is to be done: `look` observes and plans, `ledger` opens the store once there is something to note."""
+
+    context: Context
+    look: Callable[[], Plan]
+    ledger: Callable[[], Ledger]
+    command: str = ""
+    lock_wait_s: float = 0.0
+
+    def check(self) -> RunResult:
+        """What would be done; nothing is changed, and nothing noted."""
+        return RunResult(task=self.context.task, outcomes=check_only(self._plan()), ms=self.context.spent_ms())
+
+    def carry_out(self) -> RunResult:
+        """Do it. Raises StoreError before anything is changed; later the store only warns."""
+        context, plan = self.context, self._plan()
+        ledger = self.ledger()
+        run_id = ledger.begin_run(context.task, self.command)
+        context.sink = Recorder(context.sink, ledger, run_id)
+        outcomes, interrupted = self._apply(plan)
+        result = RunResult(
+            task=context.task,
+            outcomes=by_target(outcomes),
+            ms=context.spent_ms(),
+            run_id=run_id,
+            interrupted=interrupted,
+        )
+        note(result, outcomes, context, ledger)
+        return result
+
+    def _plan(self) -> Plan:
+        plan = self.look()
+        self.context.emit(EventType.PLAN, plan=plan)
+        return plan
+
+    def _apply(self, plan: Plan) -> tuple[tuple[Outcome, ...], bool]:
+        """What `plan` wants, by what is there once the locks are held. A name that was taken in between means one more
+        look: somebody without our lock is at work."""
+        down = self.context.task == "down"
+        with self._locked(plan) as refused:
+            if plan.changes:
+                plan = refuse_held(self.look(), refused)
+            outcomes, interrupted = apply(plan, self.context, down=down)
+            again = clashed(outcomes)
+            if again and not interrupted:
+                actions = (action for action in refuse_held(self.look(), refused).actions if action.target in again)
+                more, interrupted = apply(Plan(tuple(actions)), self.context, down=down)
+                outcomes = (*(outcome for outcome in outcomes if outcome.target not in again), *more)
+        return outcomes, interrupted
+
+    @contextmanager
+    def _locked(self, plan: Plan) -> Iterator[dict[Place, LlmstackError]]:
+        context = self.context
+        found = filter(None, map(place_of, plan.changes))
+        places = {place: context.hosts[place[0]] for place in found}
+        owner = f"{getpass.getuser()}@{socket.gethostname()} {context.task} (pid {os.getpid()})"
+        with held(places, context, context.stack or "", owner, self.lock_wait_s) as refused:
+            yield refused
+
+
+def note(result: RunResult, outcomes: Sequence[Outcome], context: Context, ledger: Ledger) -> None:
+    """What was done stands, even if it cannot be noted."""
+    try:
+        remember(outcomes, context, ledger)
+        if result.run_id:
+            ledger.end_run(result.run_id, result)
+    except StoreError as error:
+        not_noted(error, context)
+
+
+def not_noted(error: StoreError, context: Context) -> None:
+    """Warn of a store that does not take what happened."""
+    context.emit(EventType.WARNING, message=f"not noted in the store: {error.message}")
