@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmstack.core.desired import Wanted
@@ -30,10 +30,11 @@ def pick(wanted: Sequence[Wanted], selection: Selection, *, dependencies: bool) 
     _check(wanted, selection)
     picked = {item.target: found for item in wanted if (found := _pick_one(item, selection))}
     if not picked and not selection.everything:
-        raise NoMatchError("nothing is both of that name and on that host", "llmstack status shows what runs where")
+        raise NoMatchError("these names, hosts and tags leave nothing", "llmstack status shows what runs where")
     if dependencies:
         for item in _closure([found.wanted for found in picked.values()], wanted):
-            picked.setdefault(item.target, Picked(item))
+            if not _excluded(item, selection):
+                picked.setdefault(item.target, Picked(item))
     return tuple(picked[item.target] for item in in_order(wanted) if item.target in picked)
 
 
@@ -57,14 +58,45 @@ def in_order(wanted: Sequence[Wanted]) -> tuple[Wanted, ...]:
 
 
 def _pick_one(item: Wanted, selection: Selection) -> Picked | None:
+    """All of a placement, some of its models, or nothing."""
     placement = item.placement
-    if selection.hosts and not ({placement.host.name, *placement.host.groups} & set(selection.hosts)):
+    if _excluded(item, selection) or not _among(_places(item), selection.hosts):
         return None
-    models = tuple(model for model in placement.models if {model.name, *model.aliases} & set(selection.models))
-    if models:
-        return Picked(item, models, by_model=True)
-    named = placement.service.name in (*selection.models, *selection.services)
-    return Picked(item, placement.models) if named or not (selection.models or selection.services) else None
+    whole = placement.service.name in (*selection.models, *selection.services) or not _names_any(selection)
+    kept = [model for model in placement.models if not _names(model) & set(selection.exclude)]
+    named = [model for model in kept if _names(model) & set(selection.models)]
+    asked = named or (kept if whole else [])
+    if not _among(placement.service.tags, selection.tags):
+        whole, asked = False, [model for model in asked if _among(model.tags, selection.tags)]
+    by_model = bool(named) or not whole or len(asked) < len(placement.models)
+    return Picked(item, tuple(asked), by_model=by_model) if asked or whole else None
+
+
+def _names_any(selection: Selection) -> bool:
+    return bool(selection.models or selection.services)
+
+
+def _among(words: Iterable[str], wanted: Collection[str]) -> bool:
+    """Whether one of `words` is wanted; nothing wanted means all."""
+    return not wanted or not set(wanted).isdisjoint(words)
+
+
+def _excluded(item: Wanted, selection: Selection) -> bool:
+    return bool(selection.exclude) and _among({item.target.name, *_places(item)}, selection.exclude)
+
+
+def _places(item: Wanted) -> tuple[str, ...]:
+    return (item.placement.host.name, *item.placement.host.groups)
+
+
+def _tags(item: Wanted) -> Iterator[str]:
+    yield from item.placement.service.tags
+    for model in item.placement.models:
+        yield from model.tags
+
+
+def _names(model: ModelSpec) -> set[str]:
+    return {model.name, *model.aliases}
 
 
 def _closure(start: Iterable[Wanted], wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -82,11 +114,14 @@ def _closure(start: Iterable[Wanted], wanted: Sequence[Wanted]) -> list[Wanted]:
 def _check(wanted: Sequence[Wanted], selection: Selection) -> None:
     models = [name for item in wanted for model in item.placement.models for name in (model.name, *model.aliases)]
     services = [item.placement.service.name for item in wanted]
-    hosts = [name for item in wanted for name in (item.placement.host.name, *item.placement.host.groups)]
+    hosts = [name for item in wanted for name in _places(item)]
+    tags = [tag for item in wanted for tag in _tags(item)]
     listing = {"models": models, "services": services}
     _known("model or service", selection.models, [*models, *services], listing)
     _known("service", selection.services, services, listing)
     _known("host or group", selection.hosts, hosts, {"hosts": hosts})
+    _known("model, service, host or group", selection.exclude, [*models, *services, *hosts], listing | {"hosts": hosts})
+    _known("tag", selection.tags, tags, {"tags": tags})
 
 
 def _known(kind: str, names: Iterable[str], known: Sequence[str], listing: Mapping[str, Sequence[str]]) -> None:

@@ -19,8 +19,10 @@ def stack(world: World) -> tuple[Wanted, ...]:
     page = world.want("page", "page", depends_on=("ollama",), host="gpu01")
     there = world.want("demo", host="gpu01")
     here = world.want("demo")
-    aliased = tuple(
-        replace(model, aliases=("chat",) if model.name == "llama3" else ()) for model in ollama.placement.models
+    llama3, mistral = ollama.placement.models
+    aliased = (replace(llama3, aliases=("chat",), tags=("chat",)), replace(mistral, tags=("code", "night")))
+    there = replace(
+        there, placement=replace(there.placement, service=replace(there.placement.service, tags=("night",)))
     )
     host = replace(ollama.placement.host, groups=("gpu", "all"))
     ollama = replace(ollama, placement=replace(ollama.placement, models=aliased, host=host))
@@ -62,6 +64,19 @@ def test_a_service_brings_all_its_models(stack: tuple[Wanted, ...]) -> None:
     assert names(stack, services=("demo",), hosts=("localhost",)) == ["demo@localhost:demo"]
 
 
+def test_a_tag_of_a_model_means_that_model_and_one_of_a_service_all_of_it(stack: tuple[Wanted, ...]) -> None:
+    assert names(stack, tags=("chat",)) == ["ollama@gpu01:llama3"]
+    assert names(stack, tags=("night",)) == ["ollama@gpu01:mistral", "demo@gpu01:demo"]
+    assert names(stack, tags=("night",), services=("ollama",)) == ["ollama@gpu01:mistral"]
+    assert [item.by_model for item in pick(stack, Selection(tags=("chat", "code")), dependencies=False)] == [True]
+
+
+def test_what_is_excluded_stays_out_even_as_a_dependency(stack: tuple[Wanted, ...]) -> None:
+    assert names(stack, exclude=("gpu01",)) == ["demo@localhost:demo"]
+    assert names(stack, exclude=("mistral", "demo")) == ["ollama@gpu01:llama3", "page@gpu01:"]
+    assert names(stack, services=("page",), exclude=("ollama",), dependencies=True) == ["page@gpu01:"]
+
+
 def test_dependencies_are_pulled_in_without_their_models(stack: tuple[Wanted, ...]) -> None:
     assert names(stack, services=("page",), dependencies=True) == ["ollama@gpu01:", "page@gpu01:"]
     assert names(stack, services=("page",)) == ["page@gpu01:"]
@@ -77,6 +92,12 @@ def test_dependencies_are_pulled_in_without_their_models(stack: tuple[Wanted, ..
         ({"models": ("lama3",)}, "no model or service 'lama3' in the inventory. Did you mean 'llama3'?", "llama3"),
         ({"models": ("zzz",)}, "no model or service 'zzz' in the inventory.", None),
         ({"services": ("olama",)}, "no service 'olama' in the inventory. Did you mean 'ollama'?", "ollama"),
+        (
+            {"exclude": ("misral",)},
+            "no model, service, host or group 'misral' in the inventory. Did you mean 'mistral'?",
+            "mistral",
+        ),
+        ({"tags": ("chta",)}, "no tag 'chta' in the inventory. Did you mean 'chat'?", "chat"),
         ({"hosts": ("gpu1",)}, "no host or group 'gpu1' in the inventory. Did you mean 'gpu01'?", "gpu01"),
     ],
 )
@@ -100,7 +121,7 @@ def test_the_hint_lists_what_there_is(stack: tuple[Wanted, ...]) -> None:
 
 
 def test_names_that_never_meet_are_told(stack: tuple[Wanted, ...]) -> None:
-    with pytest.raises(NoMatchError, match="both of that name and on that host"):
+    with pytest.raises(NoMatchError, match="these names, hosts and tags leave nothing"):
         names(stack, models=("llama3",), hosts=("localhost",))
 
 
