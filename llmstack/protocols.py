@@ -179,7 +179,7 @@ class Ledger(Protocol):
     """The store: remembers and explains, and is never needed for a correct plan. Raises StoreError."""
 
     def begin_run(self, task: str, command: str) -> str:
-        """Note that a run starts; returns its id."""
+        """Note that a run starts, and who runs it; returns its id."""
         ...
 
     def end_run(self, run_id: str, result: RunResult) -> None:
@@ -203,8 +203,13 @@ class Ledger(Protocol):
         """The instance is no longer there: its rows become inactive."""
         ...
 
-    def climbed(self, ladder: Ladder, container_name: str) -> None:
-        """Keep the figures of a ladder."""
+    def climbed(self, ladder: Ladder, container_name: str, *, started_spec: str | None = None) -> None:
+        """Keep the figures of a ladder; `started_spec` is the digest of the spec when it was that of a start which came
+        to its end."""
+        ...
+
+    def start_s(self, target: Target, spec_digest: str) -> float | None:
+        """Seconds that the last start of a target took, of this spec where there was one, else of any."""
         ...
 
 

@@ -9,6 +9,7 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import PREVIOUS, in_parallel
+from llmstack.domain.codec import digest
 from llmstack.domain.event import Event
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.outcome import Outcome, Status
@@ -16,6 +17,8 @@ from llmstack.domain.plan import ActionKind
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger, Sink
+
+STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.REPLACE)
 
 
 class Recorder:
@@ -123,4 +126,13 @@ def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger)
         placement = outcome.action.placement if outcome.action else None
         if outcome.ladder and placement:
             spec = context.wanted[placement.target].spec
-            ledger.climbed(outcome.ladder, spec.name if spec else f"external-{placement.service.name}")
+            name = spec.name if spec else f"external-{placement.service.name}"
+            ledger.climbed(outcome.ladder, name, started_spec=_started(outcome, context))
+
+
+def _started(outcome: Outcome, context: Context) -> str | None:
+    """The digest of the spec that was started, and proved to be ready."""
+    action = outcome.action
+    if action and action.spec and action.kind in STARTS and context.wait and outcome.status is Status.CHANGED:
+        return digest(action.spec)
+    return None

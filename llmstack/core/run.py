@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from llmstack.core.remember import Recorder, remember
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Plan
+from llmstack.domain.who import who
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger
 
@@ -77,7 +76,7 @@ class Run:
         context = self.context
         found = filter(None, map(place_of, plan.changes))
         places = {place: context.hosts[place[0]] for place in found}
-        owner = f"{getpass.getuser()}@{socket.gethostname()} {context.task} (pid {os.getpid()})"
+        owner = f"{who()} {context.task} (pid {os.getpid()})"
         with held(places, context, context.stack or "", owner, self.lock_wait_s) as refused:
             yield refused
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
@@ -23,6 +24,13 @@ def dumps(spec: InstanceSpec) -> str:
     plain["weights"] = asdict(spec.weights) if spec.weights else None
     plain["resources"] = asdict(spec.resources)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), default=dict)
+
+
+def digest(spec: InstanceSpec) -> str:
+    """A short name of what is launched: the same from every controller, whatever was decided for `auto`."""
+    weights = replace(spec.weights, path="") if spec.weights else None
+    same = replace(spec, secrets={}, decided={}, inventory=None, weights=weights)
+    return hashlib.sha256(dumps(same).encode()).hexdigest()[:16]
 
 
 def loads(text: str) -> InstanceSpec:

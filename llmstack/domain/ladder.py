@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from llmstack.domain.target import Target
+
+FIGURES = ("first_token_ms", "tokens", "tokens_per_s", "clock")
+"""What is kept of an answer."""
 
 
 class Rung(StrEnum):
@@ -59,13 +64,18 @@ class RungResult:
             "detail": self.detail,
         }
         if self.answer:
-            record |= {
-                "first_token_ms": self.answer.first_token_ms,
-                "tokens": self.answer.tokens,
-                "tokens_per_s": self.answer.tokens_per_s,
-                "clock": self.answer.clock,
-            }
+            record |= {name: getattr(self.answer, name) for name in FIGURES}
         return record
+
+
+def rung_of(record: Mapping[str, Any]) -> RungResult:
+    """The rung of a record such as `as_json` makes; the text of an answer stands in none."""
+    answer = None
+    if record.get("clock") is not None:
+        answer = Answer(text="", **{name: record[name] for name in FIGURES})
+    return RungResult(
+        rung=Rung(record["rung"]), ok=record["ok"], ms=record["ms"], detail=record["detail"], answer=answer
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +107,15 @@ class Ladder:
     def ok(self) -> bool:
         """Every rung that was tried holds, or could not be told."""
         return self.why is None and all(rung.ok is not False for rung in self.rungs)
+
+    @property
+    def start_s(self) -> float | None:
+        """Seconds from just before the start (`created`) to the last rung; None for a climb that was no start."""
+        created = self.find(Rung.CREATED)
+        end_ms = 0.0
+        for result in self.rungs:
+            end_ms = end_ms + result.ms if result.rung is Rung.ANSWERED else max(end_ms, result.ms)
+        return (end_ms - created.ms) / 1000 if created else None
 
     def find(self, rung: Rung) -> RungResult | None:
         """The result of `rung`, None when it was not reached."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder
@@ -45,7 +46,8 @@ class StoredModel:
 class StoredRun:
     """One run of a task; `ended_at`, `ms` and `exit_code` are None while it runs, and for ever when it was killed.
 
-    `items` holds each outcome as its JSON record.
+    `items` holds each outcome as its JSON record, of a run without an end those that it had come to; a target on which
+    it was still at work has the status None.
     """
 
     id: str
@@ -55,7 +57,9 @@ class StoredRun:
     ended_at: float | None = None
     ms: float | None = None
     exit_code: int | None = None
-    items: tuple[Mapping[str, object], ...] = ()
+    user: str | None = None
+    controller: str | None = None
+    items: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from llmstack.store.place import MEMORY
 
 Step = Callable[[SqliteDatabase], None]
 
-SCHEMA = 1
+SCHEMA = 2
 """The number of the last step in `migrations/`; a store keeps its own as SQLite's `user_version`."""
 
 APPLICATION_ID = 0x6C6C6D73

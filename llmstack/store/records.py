@@ -57,6 +57,8 @@ class RunRecord(Model):
     ms = FloatField(null=True)
     exit_code = IntegerField(null=True)
     items = TextField(null=True)
+    user = Text(null=True)
+    controller = Text(null=True)
 
     class Meta:
         """Peewee's settings."""
@@ -85,7 +87,8 @@ class EventRecord(Model):
 
 
 class HealthRecord(Model):
-    """A rung of a climb; all rungs of one climb share `climb`. `why` is JSON, on the last rung of a failed climb."""
+    """A rung of a climb; all rungs of one climb share `climb`. `why` is JSON, on the last rung of a failed climb;
+    `started_spec` is set on all rungs of a start."""
 
     id = AutoField()
     climb = IntegerField()
@@ -103,6 +106,7 @@ class HealthRecord(Model):
     tokens_per_s = FloatField(null=True)
     clock = Text(null=True)
     why = TextField(null=True)
+    started_spec = Text(null=True)
 
     class Meta:
         """Peewee's settings."""

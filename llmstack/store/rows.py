@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
+from llmstack.domain.ladder import FIGURES, Ladder, RungResult, Why, rung_of
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target, TargetKind
 from llmstack.store import plain
@@ -16,7 +16,6 @@ from llmstack.store import plain
 Row = Mapping[str, Any]
 
 _ENDS = {State.STOPPED: True, State.CRASHED: False}
-_FIGURES = ("first_token_ms", "tokens", "tokens_per_s", "clock")
 _UNTOLD = (State.ABSENT, State.UNREACHABLE)
 
 
@@ -57,6 +56,17 @@ def run_of(row: Row) -> StoredRun:
     return StoredRun(**{**row, "id": str(row["id"]), "items": items})
 
 
+def items_of(events: Iterable[Event]) -> tuple[Row, ...]:
+    """What a run had come to by its events: the outcome of each target, as far as there is one."""
+    items: dict[Target, Row] = {}
+    for event in events:
+        if target := event.target:
+            begun = {"target": str(target), "name": target.name, "kind": target.kind.value, "host": target.host}
+            items.setdefault(target, {**begun, "status": None})
+            items[target] = cast(Row, event.data.get("outcome", items[target]))
+    return tuple(items.values())
+
+
 def event_of(row: Row) -> Event:
     """A row of `events`."""
     target = None if row["target"] is None else _target_of(row)
@@ -75,9 +85,9 @@ def row_of_event(event: Event) -> dict[str, object]:
     }
 
 
-def rows_of_ladder(ladder: Ladder, container_name: str, at: float) -> list[dict[str, object]]:
-    """What the rows of `health` hold beside the number of their climb, one for each rung."""
-    common = {"at": at, **_row_of_target(ladder.target), "container_name": container_name, "why": None}
+def rows_of_ladder(ladder: Ladder, **common: object) -> list[dict[str, object]]:
+    """What the rows of `health` hold, one for each rung; `common` is in all of them."""
+    common |= {**_row_of_target(ladder.target), "why": None}
     rows = [{**common, **_row_of_rung(rung)} for rung in ladder.rungs]
     if rows and ladder.why:
         rows[-1]["why"] = plain.dumps(ladder.why)
@@ -88,7 +98,7 @@ def ladder_of(rows: Sequence[Row]) -> StoredLadder:
     """All rows of one climb, in order."""
     last = rows[-1]
     why = plain.loads(last["why"])
-    ladder = Ladder(target=_target_of(last), rungs=tuple(map(_rung_of, rows)), why=Why(**why) if why else None)
+    ladder = Ladder(target=_target_of(last), rungs=tuple(map(rung_of, rows)), why=Why(**why) if why else None)
     return StoredLadder(ladder=ladder, container_name=last["container_name"], at=last["at"])
 
 
@@ -106,10 +116,5 @@ def _row_of_rung(result: RungResult) -> dict[str, object]:
         "ok": result.ok,
         "ms": result.ms,
         "detail": result.detail,
-        **{name: getattr(result.answer, name, None) for name in _FIGURES},
+        **{name: getattr(result.answer, name, None) for name in FIGURES},
     }
-
-
-def _rung_of(row: Row) -> RungResult:
-    answer = None if row["clock"] is None else Answer(text="", **{name: row[name] for name in _FIGURES})
-    return RungResult(rung=Rung(row["rung"]), ok=row["ok"], ms=row["ms"], detail=row["detail"], answer=answer)

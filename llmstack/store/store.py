@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, replace
+from itertools import islice
 from typing import Any, Self
 
 from peewee import SqliteDatabase, fn
@@ -15,21 +17,24 @@ from llmstack.domain.ladder import Ladder
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.who import Who, who
 from llmstack.errors import UsageError
 from llmstack.store import place, plain, rows
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
+from llmstack.store.queries import KEY, Key, climbs_of, forget, has_key, in_container, key_of, select_models
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord
 
 KEPT_RUNS = 1000
 """Older runs go, with their events and the health of their time."""
 
-KEY = ("host", "container_name", "name")
-Key = tuple[str, str, str]
-
 
 def open_store(
-    path: str | None = None, environ: Mapping[str, str] = os.environ, *, now: Callable[[], float] = time.time
+    path: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    now: Callable[[], float] = time.time,
+    who: Callable[[], Who] = who,
 ) -> Store:
     """The store at `path`, else `LLMSTACK_STORE`, else in the user's data folder; made or migrated where need be.
 
@@ -48,16 +53,22 @@ def open_store(
         database.close()
         raise
     notice = f"the store lies on a network file system ({network}): {where}; it works, but slower" if network else None
-    return Store(database, notice, now)
+    return Store(database, notice, now, who)
 
 
 class Store:
     """Implements `protocols.Ledger`, and the questions that go with it. Any thread may use it; every method raises
     StoreError. `notice` is a sentence for the user about the store's place, or None."""
 
-    def __init__(self, database: Database, notice: str | None = None, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notice: str | None = None,
+        now: Callable[[], float] = time.time,
+        who: Callable[[], Who] = who,
+    ) -> None:
         self._database = database
-        self._now = now
+        self._now, self._who = now, who
         self.notice = notice
 
     @property
@@ -78,13 +89,13 @@ class Store:
     # What runs tell
 
     def begin_run(self, task: str, command: str) -> str:
-        """Note that a run starts; returns its id. Fails when there is no room for what the run will note, so a run that
-        calls it first finds out before it changes anything."""
+        """Note that a run starts, and who runs it; returns its id. Fails when there is no room for what the run will
+        note, so a run that calls it first finds out before it changes anything."""
         place.check_room(self.path)
-        now = self._now()
+        facts = {"task": task, "command": command, "started_at": self._now(), **asdict(self._who())}
         with self._database.write() as sqlite:
-            run_id: int = RunRecord.insert(task=task, command=command, started_at=now).execute(sqlite)
-            _forget(sqlite, run_id - KEPT_RUNS)
+            run_id: int = RunRecord.insert(facts).execute(sqlite)
+            forget(sqlite, run_id - KEPT_RUNS)
         return str(run_id)
 
     def end_run(self, run_id: str, result: RunResult) -> None:
@@ -102,13 +113,14 @@ class Store:
         with self._database.write() as sqlite:
             EventRecord.insert(row).execute(sqlite)
 
-    def climbed(self, ladder: Ladder, container_name: str) -> None:
-        """Keep the figures of a ladder."""
-        found = rows.rows_of_ladder(ladder, container_name, self._now())
+    def climbed(self, ladder: Ladder, container_name: str, *, started_spec: str | None = None) -> None:
+        """Keep the figures of a ladder; `started_spec` is the digest of the spec when it was that of a start which came
+        to its end."""
+        common = {"at": self._now(), "container_name": container_name, "started_spec": started_spec}
         with self._database.write() as sqlite:
             climb = (HealthRecord.select(fn.MAX(HealthRecord.climb)).scalar(sqlite) or 0) + 1
-            if found:
-                HealthRecord.insert_many([{**row, "climb": climb} for row in found]).execute(sqlite)
+            if found := rows.rows_of_ladder(ladder, **common, climb=climb):
+                HealthRecord.insert_many(found).execute(sqlite)
 
     def seen(
         self, instance: Instance, models: Iterable[str], version: str | None = None, url: str | None = None
@@ -121,38 +133,40 @@ class Store:
         names = set(models)
         with self._database.write() as sqlite:
             if not (instance.running or instance.state.active):
-                names |= {row["name"] for row in _select(_of(instance.container_name, instance.host), sqlite)}
+                names |= {
+                    row["name"] for row in select_models(in_container(instance.container_name, instance.host), sqlite)
+                }
             for name in sorted(names):
                 self._merge(sqlite, (instance.host, instance.container_name, name), facts, instance.started_at)
 
     def gone(self, target: Target, container_name: str) -> None:
         """The instance (or, for a target that is a model, that one model in it) is no longer there: its rows become
         inactive. Whether it went on purpose stays known where it was stopped before."""
-        rule = _of(container_name, target.host)
+        rule = in_container(container_name, target.host)
         if target.kind is TargetKind.MODEL:
             rule &= ModelRecord.name == target.name
         absent = rows.row_of_state(State.ABSENT)
         with self._database.write() as sqlite:
-            for row in _select(rule, sqlite):
+            for row in select_models(rule, sqlite):
                 purpose = None if row["status"] == "active" else row["stopped_on_purpose"]
-                self._merge(sqlite, _key_of(row), {**absent, "stopped_on_purpose": purpose})
+                self._merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose})
 
     # Models
 
     def models(self) -> tuple[StoredModel, ...]:
         """All models, by host, container and name."""
         with self._database.read() as sqlite:
-            return tuple(map(rows.model_of, _select(None, sqlite)))
+            return tuple(map(rows.model_of, select_models(None, sqlite)))
 
     def active_models(self) -> tuple[StoredModel, ...]:
         """The models that were ready (or degraded) when last seen."""
         with self._database.read() as sqlite:
-            return tuple(map(rows.model_of, _select(ModelRecord.status == "active", sqlite)))
+            return tuple(map(rows.model_of, select_models(ModelRecord.status == "active", sqlite)))
 
     def model(self, host: str, container_name: str, name: str) -> StoredModel | None:
         """One model by its key."""
         with self._database.read() as sqlite:
-            found = _select(_is((host, container_name, name)), sqlite)
+            found = select_models(has_key((host, container_name, name)), sqlite)
         return rows.model_of(found[0]) if found else None
 
     def upsert_model(self, model: StoredModel) -> StoredModel:
@@ -163,12 +177,12 @@ class Store:
         key = (model.host, model.container_name, model.name)
         with self._database.write() as sqlite:
             self._merge(sqlite, key, facts)
-            return rows.model_of(_select(_is(key), sqlite)[0])
+            return rows.model_of(select_models(has_key(key), sqlite)[0])
 
     def delete_model(self, host: str, container_name: str, name: str) -> bool:
         """Forget a model; whether it was known."""
         with self._database.write() as sqlite:
-            return bool(ModelRecord.delete().where(_is((host, container_name, name))).execute(sqlite))
+            return bool(ModelRecord.delete().where(has_key((host, container_name, name))).execute(sqlite))
 
     def set_status(self, container_name: str, status: str, host: str | None = None) -> int:
         """Make the models of a container `active` or `inactive` (on every host that has one of that name when `host` is
@@ -178,27 +192,29 @@ class Store:
         state = State.READY if status == "active" else State.STOPPED
         facts = {**rows.row_of_state(state), "stopped_on_purpose": None}
         with self._database.write() as sqlite:
-            found = _select(_of(container_name, host), sqlite)
+            found = select_models(in_container(container_name, host), sqlite)
             for row in found:
                 if row["status"] != status:
-                    self._merge(sqlite, _key_of(row), facts)
+                    self._merge(sqlite, key_of(row), facts)
         return len(found)
 
     def set_version(self, container_name: str, version: str | None, host: str | None = None) -> int:
         """Note the installed version of a container's models; returns how many there are."""
         with self._database.write() as sqlite:
-            found = _select(_of(container_name, host), sqlite)
+            found = select_models(in_container(container_name, host), sqlite)
             for row in found:
-                self._merge(sqlite, _key_of(row), {"installed_version": version})
+                self._merge(sqlite, key_of(row), {"installed_version": version})
         return len(found)
 
     # Runs, events, health
 
-    def runs(self, limit: int = 20) -> tuple[StoredRun, ...]:
-        """The last runs, newest first."""
+    def runs(self, limit: int | None = 20, names: Collection[str] = ()) -> tuple[StoredRun, ...]:
+        """The last runs, newest first; with `names` those that worked on a model or service of such a name (or
+        `name@host`), and of each only what it did with them."""
         with self._database.read() as sqlite:
-            found = RunRecord.select().order_by(RunRecord.id.desc()).limit(limit).dicts().execute(sqlite)
-            return tuple(map(rows.run_of, found))
+            found = RunRecord.select().order_by(RunRecord.id.desc()).dicts().iterator(sqlite)
+            runs = (self._run_of(row, names) for row in found)
+            return tuple(islice((run for run in runs if run.items or not names), limit))
 
     def run(self, run_id: str) -> StoredRun | None:
         """One run."""
@@ -206,7 +222,14 @@ class Store:
             return None
         with self._database.read() as sqlite:
             found = list(RunRecord.select().where(RunRecord.id == int(run_id)).dicts().execute(sqlite))
-        return rows.run_of(found[0]) if found else None
+        return self._run_of(found[0]) if found else None
+
+    def _run_of(self, row: Mapping[str, Any], names: Collection[str] = ()) -> StoredRun:
+        run, wanted = rows.run_of(row), set(names)
+        items = run.items if run.ended_at else rows.items_of(self.events(run.id))
+        if wanted:
+            items = tuple(item for item in items if wanted & {item["name"], item["target"]})
+        return replace(run, items=items)
 
     def events(self, run_id: str) -> tuple[Event, ...]:
         """What happened in a run, in order."""
@@ -218,9 +241,16 @@ class Store:
 
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
-        mine = (HealthRecord.target == target.name) & (HealthRecord.host == target.host)
-        mine &= HealthRecord.kind == target.kind.value
-        last = HealthRecord.select(fn.MAX(HealthRecord.climb)).where(mine)
+        return self._last_climb(climbs_of(target))
+
+    def start_s(self, target: Target, spec_digest: str) -> float | None:
+        """Seconds that the last start of a target took, of this spec where there was one, else of any."""
+        starts = climbs_of(target) & HealthRecord.started_spec.is_null(False)
+        last = self._last_climb(starts & (HealthRecord.started_spec == spec_digest)) or self._last_climb(starts)
+        return last.ladder.start_s if last else None
+
+    def _last_climb(self, rule: Any) -> StoredLadder | None:
+        last = HealthRecord.select(fn.MAX(HealthRecord.climb)).where(rule)
         query = HealthRecord.select().where(HealthRecord.climb == last).order_by(HealthRecord.id)
         with self._database.read() as sqlite:
             found = list(query.dicts().execute(sqlite))
@@ -230,39 +260,10 @@ class Store:
         self, sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object], started_at: float | None = None
     ) -> None:
         """Write what differs; that it was started since is a difference too."""
-        found = _select(_is(key), sqlite)
+        found = select_models(has_key(key), sqlite)
         now = self._now()
         if not found:
             names = dict(zip(KEY, key, strict=True))
             ModelRecord.insert({**facts, **names, "created_at": now, "last_updated": now}).execute(sqlite)
         elif (started_at or 0) > found[0]["last_updated"] or any(found[0][name] != facts[name] for name in facts):
-            ModelRecord.update({**facts, "last_updated": now}).where(_is(key)).execute(sqlite)
-
-
-def _select(rule: Any, sqlite: SqliteDatabase) -> list[dict[str, Any]]:
-    query = ModelRecord.select().order_by(ModelRecord.host, ModelRecord.container_name, ModelRecord.name)
-    return list((query if rule is None else query.where(rule)).dicts().execute(sqlite))
-
-
-def _of(container_name: str, host: str | None) -> Any:
-    rule = ModelRecord.container_name == container_name
-    return rule if host is None else rule & (ModelRecord.host == host)
-
-
-def _is(key: Key) -> Any:
-    host, container_name, name = key
-    return _of(container_name, host) & (ModelRecord.name == name)
-
-
-def _key_of(row: Mapping[str, Any]) -> Key:
-    return row["host"], row["container_name"], row["name"]
-
-
-def _forget(sqlite: SqliteDatabase, last: int) -> None:
-    """Runs up to `last` go, with their events, and events and health from before the oldest that stays."""
-    if last < 1:
-        return
-    RunRecord.delete().where(RunRecord.id <= last).execute(sqlite)
-    oldest = RunRecord.select(fn.MIN(RunRecord.started_at))
-    HealthRecord.delete().where(HealthRecord.at < oldest).execute(sqlite)
-    EventRecord.delete().where(EventRecord.run.is_null() & (EventRecord.ts < oldest)).execute(sqlite)
+            ModelRecord.update({**facts, "last_updated": now}).where(has_key(key)).execute(sqlite)

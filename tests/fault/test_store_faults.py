@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from llmstack.domain.event import Event, EventType
+from llmstack.domain.target import Target
 from llmstack.errors import StoreError
 from llmstack.store import open_store
 
@@ -20,6 +21,9 @@ PRELUDE = """
 import sys
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
+from llmstack.domain.ladder import Ladder, Rung, RungResult
+from llmstack.domain.outcome import RunResult
+from llmstack.domain.target import Target
 from llmstack.errors import StoreError
 from llmstack.store import open_store
 
@@ -31,14 +35,18 @@ WORK = (
     PRELUDE
     + """
 sys.stdin.readline()
+rungs = [RungResult(rung=rung, ok=True, ms=1000.0 * ms) for ms, rung in enumerate((Rung.CREATED, Rung.LOADED))]
 box = Instance(id="1", container_name="box", service="s", host="localhost", engine="process", state=State.READY)
 for number in range(rounds):
     with open_store(path, {}) as store:
         run_id = store.begin_run("up", f"{name}-{number}")
         store.record(run_id, event)
         store.seen(box, ["shared", name], f"{name}-{number}")
+        store.climbed(Ladder(target=Target(name, "localhost"), rungs=(*rungs,) * 20), "box", started_spec=str(number))
+        store.end_run(run_id, RunResult(task="up"))
         assert store.run(run_id).command == f"{name}-{number}"
         assert store.model("localhost", "box", name).installed_version == f"{name}-{number}"
+        assert store.start_s(Target(name, "localhost"), str(number)) == 1.0
 """
 )
 
@@ -113,7 +121,9 @@ def test_many_processes_at_once_lose_no_write_and_never_find_the_store_locked(tm
     with open_store(str(path), {}) as store:
         runs = store.runs(10_000)
         assert {run.command for run in runs} == {f"p{p}-{n}" for p in range(PROCESSES) for n in range(ROUNDS)}
-        assert all(len(store.events(run.id)) == 1 for run in runs)
+        assert all(len(store.events(run.id)) == 1 and run.exit_code == 0 for run in runs)
+        climbs = [store.last_ladder(Target(f"p{number}", "localhost")) for number in range(PROCESSES)]
+        assert {len(climb.ladder.rungs) for climb in climbs} == {40}
         versions = {model.name: model.installed_version for model in store.models()}
     shared = versions.pop("shared")
     assert versions == {f"p{number}": f"p{number}-{ROUNDS - 1}" for number in range(PROCESSES)}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from llmstack.core.desired import Wanted
 from llmstack.core.remember import remember
+from llmstack.domain.codec import digest
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
@@ -105,6 +106,21 @@ def test_an_external_service_is_remembered_by_its_name(world: World, store: Stor
     kept = store.last_ladder(far.target)
     assert kept is not None
     assert kept.container_name == "external-far"
+
+
+def test_only_a_start_that_was_waited_for_is_a_measure_of_its_spec(world: World, store: Store) -> None:
+    demo, other = world.want(), world.want("other", port=2)
+    assert demo.spec
+    rungs = tuple(RungResult(rung=rung, ok=True, ms=ms) for rung, ms in ((Rung.CREATED, 100), (Rung.LOADED, 2100)))
+    climbed = replace(outcome(demo, ActionKind.REPLACE, spec=demo.spec), ladder=Ladder(target=demo.target, rungs=rungs))
+    kept = replace(outcome(other, spec=other.spec), ladder=Ladder(target=other.target, rungs=rungs))
+    assert kept.action
+    fallen = Ladder(target=demo.target, rungs=(*rungs, RungResult(rung=Rung.ANSWERED, ok=False, ms=9000)))
+    failed = replace(climbed, status=Status.UNHEALTHY, ladder=fallen)
+    remember([climbed, kept, failed], world.context(), store)
+    remember([replace(kept, action=replace(kept.action, kind=ActionKind.START))], world.context(wait=False), store)
+    assert store.start_s(demo.target, digest(demo.spec)) == 2.0
+    assert store.start_s(other.target, digest(demo.spec)) is None
 
 
 def test_an_outcome_without_a_placement_is_only_forgotten(world: World, store: Store) -> None:

@@ -76,6 +76,15 @@ def test_a_secret_that_cannot_be_read_is_told():
         codec.dumps(replace(BARE, secrets={"TOKEN": Secret("env:TOKEN", read)}))
 
 
+def test_a_digest_names_what_is_launched_and_not_where_or_with_which_secrets():
+    elsewhere = replace(FULL.weights, path="/home/m.gguf")
+    same = replace(FULL, secrets={"T": seal("x")}, decided={"port": "9"}, inventory="/etc/i.yaml", weights=elsewhere)
+    assert codec.digest(same) == codec.digest(FULL)
+    others = [replace(FULL, image="vllm:2"), replace(FULL, restart="no"), replace(FULL, weights=None), BARE]
+    assert len({codec.digest(spec) for spec in (FULL, *others)}) == 5
+    assert len(codec.digest(FULL)) == 16
+
+
 def test_what_is_sealed_stays_as_it_is():
     sealed = seal("hunter2")
     assert codec.loads(codec.dumps(replace(BARE, secrets={"T": sealed}))).secrets == {"T": sealed}

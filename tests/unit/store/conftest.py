@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.who import Who
 from llmstack.store import open_store
 
 
@@ -31,5 +32,5 @@ def path(tmp_path) -> Path:
 
 @pytest.fixture
 def store(path, clock):
-    with open_store(str(path), {}, now=clock) as opened:
+    with open_store(str(path), {}, now=clock, who=lambda: Who("ann", "laptop")) as opened:
         yield opened

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from llmstack.domain.target import Target
 from llmstack.errors import StoreError
 from llmstack.store import migrate, open_store, records
 from llmstack.store.database import Database
@@ -38,6 +39,15 @@ INSERT INTO models VALUES (1, 'demo', 'localhost', 'llmstack-lab-demo', 'demo', 
 INSERT INTO runs VALUES (1, 'up', 'invoke up', 1700000000.0, 1700000001.5, 1500.0, 0, '[{"status": "changed"}]');
 """
 """A store as schema 1 made it, written down and never to be changed."""
+
+SCHEMA_2 = (
+    SCHEMA_1
+    + """
+PRAGMA user_version = 2;
+ALTER TABLE "runs" ADD COLUMN "user" TEXT; ALTER TABLE "runs" ADD COLUMN "controller" TEXT;
+ALTER TABLE "health" ADD COLUMN "started_spec" TEXT;
+"""
+)
 
 
 def make(path, script):
@@ -80,7 +90,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_a_fresh_store_has_the_shape_that_was_written_down(path, tmp_path):
     open_store(str(path), {}).close()
-    make(tmp_path / "frozen.db", SCHEMA_1)
+    make(tmp_path / "frozen.db", SCHEMA_2)
     assert shape(path) == shape(tmp_path / "frozen.db")
 
 
@@ -89,8 +99,23 @@ def test_a_store_of_schema_1_is_read_and_written(path):
     with open_store(str(path), {}) as store:
         (model,) = store.active_models()
         assert (model.name, model.url, model.installed_version) == ("demo", "http://127.0.0.1:8080", "0.5.0")
-        assert (store.run("1").exit_code, store.run("1").items) == (0, ({"status": "changed"},))
+        old = store.run("1")
+        assert (old.exit_code, old.items, old.user, old.controller) == (0, ({"status": "changed"},), None, None)
         assert store.begin_run("up", "") == "2"
+    make(path.with_name("frozen.db"), SCHEMA_2)
+    assert shape(path) == shape(path.with_name("frozen.db"))
+
+
+def test_a_climb_of_before_it_was_known_what_was_started_is_no_start(path):
+    make(path, SCHEMA_1)
+    demo = Target("demo", "localhost")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        columns = "climb, at, target, host, kind, container_name, rung, ok, ms, detail"
+        values = "1, 5.0, 'demo', 'localhost', 'service', 'box', 'created', 1, 20.0, ''"
+        connection.execute(f"INSERT INTO health ({columns}) VALUES ({values})")
+    with open_store(str(path), {}) as store:
+        assert store.last_ladder(demo).at == 5.0
+        assert store.start_s(demo, "") is None
 
 
 @pytest.mark.parametrize("record", [records.ModelRecord, records.RunRecord, records.EventRecord, records.HealthRecord])

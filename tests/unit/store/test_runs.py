@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from enum import IntEnum
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.secret import Sealed, Secret
 from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.who import Who, who
 from llmstack.errors import UnhealthyError
 from llmstack.store import place
 from llmstack.store import store as store_module
@@ -32,9 +34,19 @@ def kept(store, **data):
     return store.events(run_id)[0].data
 
 
-def test_a_run_that_has_begun_has_no_end_yet(store):
+def test_a_run_that_has_begun_tells_who_began_it_and_has_no_end_yet(store):
     run_id = store.begin_run("up", "invoke up --model demo")
-    assert store.run(run_id) == StoredRun(id=run_id, task="up", command="invoke up --model demo", started_at=1000.0)
+    assert store.run(run_id) == StoredRun(
+        id=run_id, task="up", command="invoke up --model demo", started_at=1000.0, user="ann", controller="laptop"
+    )
+
+
+def test_a_user_without_a_name_is_unknown(monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+    assert who() == Who(None, socket.gethostname())
+    assert str(Who(None, "box")) == "-@box"
 
 
 def test_a_run_that_ended_keeps_each_outcome(store, clock):
@@ -51,6 +63,45 @@ def test_a_run_that_ended_keeps_each_outcome(store, clock):
 def test_runs_come_newest_first_and_no_more_than_asked(store):
     ids = [store.begin_run(task, "") for task in ("up", "health", "down")]
     assert [run.id for run in store.runs(2)] == [ids[2], ids[1]]
+
+
+def ended(store, task, *targets, status=Status.CHANGED):
+    run_id = store.begin_run(task, "")
+    outcomes = tuple(Outcome(target=target, status=status) for target in targets)
+    store.end_run(run_id, RunResult(task=task, outcomes=outcomes))
+    return run_id
+
+
+LLAMA3 = Target("llama3", "gpu01", TargetKind.MODEL)
+
+
+def test_the_runs_of_a_name_hold_only_what_they_did_with_it(store):
+    both, _, other = ended(store, "up", DEMO, LLAMA3), ended(store, "down", DEMO), ended(store, "up", LLAMA3)
+    found = store.runs(names=["llama3"])
+    assert [(run.id, [item["target"] for item in run.items]) for run in found] == [
+        (other, ["llama3@gpu01"]),
+        (both, ["llama3@gpu01"]),
+    ]
+    assert [run.id for run in store.runs(1, ["llama3", "demo"])] == [other]
+    assert [run.id for run in store.runs(names=["demo@localhost", "llama3@gpu02"])] == ["2", "1"]
+    assert store.runs(names=["dem", "DEMO"]) == ()
+    assert [len(run.items) for run in store.runs()] == [1, 1, 2]
+
+
+def test_a_run_without_an_end_tells_how_far_it_came(store):
+    run_id = store.begin_run("up", "")
+    done = Outcome(target=DEMO, status=Status.CHANGED, reason="not there")
+    store.record(run_id, Event(1.0, EventType.START, "up", DEMO))
+    store.record(run_id, Event(2.0, EventType.RESULT, "up", DEMO, "", {"outcome": done}))
+    store.record(run_id, Event(3.0, EventType.RUNG, "up", LLAMA3, "", {"rung": LADDER.rungs[0]}))
+    store.record(run_id, Event(4.0, EventType.WARNING, "up"))
+    run = store.run(run_id)
+    assert run.ended_at is None
+    assert run.items == (
+        json.loads(json.dumps(done.as_json())),
+        {"target": "llama3@gpu01", "name": "llama3", "kind": "model", "host": "gpu01", "status": None},
+    )
+    assert [run.id for run in store.runs(names=["llama3"])] == [run_id]
 
 
 @pytest.mark.parametrize("run_id", ["77", "", "x", "-1", "1.0"])
@@ -145,6 +196,40 @@ def test_the_last_climb_of_a_target_comes_back_whole(store, clock):
     store.climbed(Ladder(target=Target("demo", "gpu01"), rungs=LADDER.rungs[:1]), "llmstack-lab-demo")
     last = store.last_ladder(DEMO)
     assert (last.ladder, last.container_name, last.at) == (LADDER, "llmstack-lab-demo", 2000.0)
+
+
+def climb(store, created_ms, answered_ms, spec=None, target=DEMO):
+    rungs = (RungResult(rung=Rung.CREATED, ok=True, ms=created_ms), *LADDER.rungs[:1])
+    rungs += (RungResult(rung=Rung.ANSWERED, ok=True, ms=answered_ms),)
+    store.climbed(Ladder(target=target, rungs=rungs), "box", started_spec=spec)
+
+
+def test_a_start_takes_from_before_the_start_to_the_answer(store):
+    climb(store, 20.0, 400.0, spec="ab12")
+    assert store.start_s(DEMO, "ab12") == pytest.approx(0.48)
+
+
+def test_the_last_start_of_the_same_spec_is_the_measure_else_that_of_any(store):
+    climb(store, 0.0, 1000.0, spec="ab12")
+    climb(store, 0.0, 2000.0, spec="ab12")
+    climb(store, 0.0, 3000.0, spec="cd34")
+    climb(store, 0.0, 9000.0)
+    climb(store, 0.0, 8000.0, spec="ab12", target=Target("demo", "gpu01"))
+    climb(store, 0.0, 7000.0, spec="ab12", target=Target("demo", "localhost", TargetKind.MODEL))
+    found = [store.start_s(DEMO, digest) for digest in ("ab12", "cd34", "ef56")]
+    assert found == pytest.approx([2.1, 3.1, 3.1])
+
+
+def test_what_was_never_started_has_no_measure(store):
+    climb(store, 0.0, 1.0)
+    assert store.start_s(DEMO, "ab12") is None
+    assert Ladder(target=DEMO, rungs=LADDER.rungs).start_s is None
+
+
+def test_a_device_that_was_looked_at_after_the_answer_counts_the_time_from_the_beginning():
+    rungs = (RungResult(rung=Rung.CREATED, ok=True, ms=100.0), *LADDER.rungs[:2])
+    slow = RungResult(rung=Rung.DEVICE, ok=None, ms=600.0)
+    assert Ladder(target=DEMO, rungs=(*rungs, slow)).start_s == pytest.approx(0.5)
 
 
 def test_why_a_climb_failed_is_kept(store):
