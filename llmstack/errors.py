@@ -14,6 +14,7 @@
     ├── PreflightError           9  preflight
     ├── FetchError              10  fetch
     ├── StoreError              11  store
+    ├── DeclinedError           12  declined
     ├── PluginError             13  plugin
     ├── BugError                70  bug
     ├── DeadlineError          124  timeout
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from llmstack.domain.position import Problem
     from llmstack.domain.service import Inventory
 
-OK, FAILED, SIGPIPE, SIGINT, SIGTERM = 0, 1, 141, 130, 143
+OK, FAILED, CHANGES, SIGPIPE, SIGINT, SIGTERM = 0, 1, 8, 141, 130, 143
 
 
 class LlmstackError(Exception):
@@ -145,6 +146,12 @@ class StoreError(LlmstackError):
     exit_code, name = 11, "store"
 
 
+class DeclinedError(LlmstackError):
+    """Something would be lost for good, and nobody said yes."""
+
+    exit_code, name = 12, "declined"
+
+
 class PluginError(LlmstackError):
     """A plugin is incompatible, or raised."""
 
@@ -179,8 +186,23 @@ def exit_code_of(codes: Iterable[int]) -> int:
 
 def exit_codes() -> Mapping[int, str]:
     """Exit code -> class name, as documented."""
-    table = {cls.exit_code: cls.name for cls in _tree(LlmstackError)}
-    return {OK: "ok", SIGPIPE: "signal", SIGINT: "signal", SIGTERM: "signal", **table}
+    return {code: name for code, (name, _) in meanings().items()}
+
+
+def meanings() -> Mapping[int, tuple[str, str]]:
+    """Exit code -> class name and when it is the code of a run."""
+    first = {cls.exit_code: cls for cls in reversed(tuple(_tree(LlmstackError)))}
+    told = {code: (cls.name, cls.__doc__ or "") for code, cls in first.items()}
+    return dict(sorted({**told, **_OTHERWISE}.items()))
+
+
+_OTHERWISE = {
+    OK: ("ok", "Every target is as it is wanted, changed or not."),
+    FAILED: ("failed", "A target failed for a reason without a code of its own, or failures of different classes."),
+    CHANGES: ("changes", "With --exit-code: `--check` would change something, or `status` sees drift."),
+    SIGPIPE: ("signal", "The reader of stdout went away."),
+    SIGTERM: ("signal", "SIGTERM."),
+}
 
 
 def _tree(cls: type[LlmstackError]) -> Iterable[type[LlmstackError]]:

@@ -4,14 +4,18 @@ for every task, names after `--`; and what cannot be is told with the nearest wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmstack.cli.flags import MODEL, PROMPT, Flag, near
+from llmstack.cli.flags import LEADING, MODEL, PROMPT, Flag, near
 from llmstack.cli.picked import STDIN
 from llmstack.errors import UsageError
 
 Tasks = Mapping[str, Sequence[Flag[Any]]]
+
+_NAMED_BARE = ("model", "name")
+"""Flags that a word without a flag is for."""
 
 
 def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]]:
@@ -19,25 +23,33 @@ def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]
 
     Raises UsageError.
     """
-    first, *others = ({flag.name: flag for flag in flags} for flags in tasks.values())
-    leading = _Task(None, [flag for name, flag in first.items() if all(name in other for other in others)])
-    line, rest = [leading], iter(words)
-    for word in rest:
+    leading = _Task(None, LEADING)
+    line, rest = [leading], deque(words)
+    while rest:
+        word = rest.popleft()
         if word == "--":
-            for name in rest:
-                line[-1].take_bare(name, tasks)
-        elif word in tasks:
-            line.append(_Task(word, tasks[word]))
+            while rest:
+                line[-1].take_bare(rest.popleft(), tasks)
+        elif name := _task_name(word, rest, tasks):
+            line.append(_Task(name, tasks[name]))
         elif word.startswith("-") and word != STDIN:
             line[-1].take_flag(word, rest)
         else:
             line[-1].take_bare(word, tasks)
-    return [(task.name, {**leading.values, **task.values}) for task in line if task.name]
+    return [(task.name, {**leading.values_for(task), **task.values}) for task in line if task.name]
 
 
-def wants_json(words: Sequence[str]) -> bool:
-    """Whether a line that may not even be valid asks for JSON."""
-    return bool(re.search(r"(?:^| )(?:-o|--output)[ =]?json(?: |$)", " ".join(words)))
+def wanted_format(words: Sequence[str]) -> str:
+    """The format that a line asks for which may not even be valid."""
+    found = re.search(r"(?:^| )(?:-o|--output)[ =]?(json|ndjson)(?: |$)", " ".join(words))
+    return found[1] if found else "text"
+
+
+def _task_name(word: str, rest: deque[str], tasks: Tasks) -> str | None:
+    """The task that begins here; `inventory graph` is `inventory.graph`."""
+    if rest and f"{word}.{rest[0]}" in tasks:
+        return f"{word}.{rest.popleft()}"
+    return word if word in tasks else None
 
 
 class _Task:
@@ -48,29 +60,35 @@ class _Task:
         self.prefix = f"{name}: " if name else ""
         self.values: dict[str, Any] = {}
 
+    def values_for(self, task: _Task) -> dict[str, Any]:
+        """Those of its values that `task` has a flag for."""
+        keys = {flag.key for flag in task.flags}
+        return {key: value for key, value in self.values.items() if key in keys}
+
     def give(self, flag: Flag[Any], value: object) -> None:
-        if flag.kind is list:
+        if flag.kind is int:
+            self.values[flag.key] = self.values.get(flag.key, 0) + 1
+        elif flag.kind is list:
             self.values.setdefault(flag.key, []).append(value)
         elif flag.key in self.values:
             raise UsageError(f"{self.prefix}--{flag.name} is given twice", "once is enough")
         else:
             self.values[flag.key] = value
 
-    def take_flag(self, word: str, rest: Iterator[str]) -> None:
+    def take_flag(self, word: str, rest: deque[str]) -> None:
         """One flag with its value: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value` or `-qn`."""
         long = word.startswith("--")
         head, _, tail = word.partition("=") if long else (word[:2], "", word[2:].removeprefix("="))
         flag = next((flag for flag in self.flags if head in flag.spellings), None)
+        known = [spelling for flag in self.flags for spelling in flag.spellings]
         if flag is None:
-            known = [spelling for flag in self.flags for spelling in flag.spellings]
             raise UsageError(f"{self.prefix}no flag '{head}'", near(head, known) or f"flags: {' '.join(known)}")
-        if flag.kind is not bool:
-            value = tail if word != head else next(rest, None)
-            if value is None:
+        if flag.takes_value:
+            if word == head and (not rest or rest[0] in known):
                 raise UsageError(f"{self.prefix}{head} needs a value", f"write {head} VALUE")
-            self.give(flag, value)
+            self.give(flag, tail if word != head else rest.popleft())
             return
-        self.give(flag, not flag.default)
+        self.give(flag, not head.startswith("--no-"))
         if long and word != head:
             raise UsageError(f"{self.prefix}{head} takes no value", f"write {head}, and nothing behind it")
         if tail:
@@ -79,8 +97,13 @@ class _Task:
     def take_bare(self, word: str, tasks: Tasks) -> None:
         """A name, or a question."""
         if self.name is None:
-            raise UsageError(f"no task '{word}'", near(word, tasks) or f"tasks: {' '.join(tasks)}")
+            family = [name for name in tasks if name.startswith(f"{word}.")]
+            hint = None if family else near(word, tasks)
+            raise UsageError(f"no task '{word}'", hint or f"tasks: {' '.join(family or tasks)}")
+        names = next((flag for flag in self.flags if flag.name in _NAMED_BARE), None)
         if PROMPT in self.flags and (" " in word or MODEL.key in self.values):
             self.give(PROMPT, word)
+        elif names:
+            self.give(names, word)
         else:
-            self.give(MODEL, word)
+            raise UsageError(f"{self.prefix}'{word}' is neither a task nor a flag", near(word, tasks))

@@ -14,12 +14,22 @@ from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
 from llmstack.cli.up import up
 
+SHOW = "show"
+"""What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
+
 VERBS: tuple[Verb, ...] = (up, down, pull, health, sync, status, logs, ask)
 
 
 def namespace() -> Collection:
-    """A fresh collection of all tasks."""
-    collection = Collection("llmstack")
+    """A fresh collection of all tasks; those with dots in collections of their own."""
+    root = Collection("llmstack")
+    families = {task.name.partition(".")[0] for task in VERBS if "." in task.name}
     for task in VERBS:
-        collection.add_task(task)
-    return collection
+        family, _, own = task.name.partition(".")
+        if family not in families:
+            root.add_task(task)
+            continue
+        if family not in root.collections:
+            root.add_collection(Collection(family))
+        root.collections[family].add_task(task, name=own or SHOW, default=not own)
+    return root

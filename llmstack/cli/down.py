@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import CHECK, DIFF, LOCK_WAIT, ORPHANS, OUTPUT, SELECT, TIMEOUT
+from llmstack.cli.flags import CHANGE, ORPHANS
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, CHECK, DIFF, ORPHANS, TIMEOUT, LOCK_WAIT)
+@verb(*CHANGE, ORPHANS)
 def down(session: Session) -> int:
     """Stop and remove; weights and caches stay.
 

@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class Flag(NamedTuple, Generic[T]):
-    """`--name` (`-short`), whose value is a T. `kind` is bool for a switch, list for a flag that may be given again;
-    `read` turns text into a value, and raises ValueError saying what would be right; `env` names the variable that
-    gives a default."""
+    """`--name` (`-short`, or `--also`), whose value is a T. `kind` is bool for a switch, list for a flag that may be
+    given again (`commas` also divide its values), int for one that is counted; `read` turns text into a value, and
+    raises ValueError saying what would be right; `env` names the variable that gives a default."""
 
     name: str
     help: str
@@ -28,6 +28,8 @@ class Flag(NamedTuple, Generic[T]):
     short: str | None = None
     env: str | None = None
     kind: type = str
+    also: tuple[str, ...] = ()
+    commas: bool = False
 
     @property
     def key(self) -> str:
@@ -36,27 +38,34 @@ class Flag(NamedTuple, Generic[T]):
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The words for it; a switch that is on by default can only be switched off."""
-        long = f"--no-{self.name}" if self.default is True else f"--{self.name}"
-        return (long, f"-{self.short}") if self.short else (long,)
+        """The words for it; what is on by default has one to switch it off, too."""
+        off = (f"no-{self.name}",) if self.default is True else ()
+        short = (f"-{self.short}",) if self.short else ()
+        return (*(f"--{name}" for name in (*off, self.name)), *short, *(f"--{name}" for name in self.also))
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether the next word is its value."""
+        return self.kind not in (bool, int)
 
     def argument(self) -> Argument:
         """As Invoke's parser wants it; never positional, no short flag but the one given."""
-        names = (self.name, self.short) if self.short else (self.name,)
+        names = (self.name, *filter(None, (self.short,)), *self.also)
         told = f"{self.help} Default: ${self.env}." if self.env else self.help
-        default = self.default if self.kind is bool else None
-        dashed = self.key if "-" in self.name else None
-        return Argument(names=names, kind=self.kind, default=default, help=told, attr_name=dashed)
+        default = None if self.takes_value else self.default
+        dashed, counts = self.key if "-" in self.name else None, self.kind is int
+        return Argument(names=names, kind=self.kind, default=default, help=told, attr_name=dashed, incrementable=counts)
 
     def value(self, given: Any) -> Any:
         """The T that Invoke's value (None where the flag was not given) or the environment means.
 
         Raises UsageError for what cannot be, ConfigError where it is the environment's fault.
         """
-        if self.kind is bool:
+        if not self.takes_value:
             return self.default if given is None else given
         if self.kind is list:
-            return tuple(self._read(item, f"--{self.name}", UsageError) for item in given or ())
+            items = [part for item in given or () for part in (item.split(",") if self.commas else [item])]
+            return tuple(self._read(item, f"--{self.name}", UsageError) for item in items)
         if given is not None:
             return self._read(given, f"--{self.name}", UsageError)
         from_environ = os.environ.get(self.env) if self.env else None
@@ -123,9 +132,18 @@ def count(least: int) -> Callable[[str], int]:
     return read
 
 
-def names(flag: str, short: str, help_: str) -> Flag[tuple[str, ...]]:
+def extra(text: str) -> str:
+    """Reads `key=value` or `@file`."""
+    if not re.fullmatch(r"[^=\s]+=.*|@.+", text, re.DOTALL):
+        raise ValueError("it is KEY=VALUE, or @FILE")
+    return text
+
+
+def names(
+    flag: str, help_: str, short: str | None = None, *, also: tuple[str, ...] = (), commas: bool = False
+) -> Flag[tuple[str, ...]]:
     """A flag that picks names."""
-    return Flag(flag, f"{help_} NAME; may be given again.", (), name, short, kind=list)
+    return Flag(flag, f"{help_}; may be given again.", (), name, short, kind=list, also=also, commas=commas)
 
 
 def switch(flag: str, help_: str, *, default: bool = False, short: str | None = None) -> Flag[bool]:
@@ -139,9 +157,11 @@ def output(*formats: str) -> Flag[str]:
     return Flag("output", told, "text", one_of("text", *formats), "o", env="LLMSTACK_OUTPUT")
 
 
-MODEL = names("model", "m", "Model")
-SERVICE = names("service", "s", "Service")
-HOST = names("host", "l", "Host or group")
+MODEL = names("model", "Model NAME, or NAME@HOST", "m")
+SERVICE = names("service", "Service NAME", "s")
+HOST = names("host", "Host, group or PATTERN such as gpu:!gpu02", "l", also=("limit",))
+EXCLUDE = names("exclude", "NAME of a model, service, host or group to leave out", commas=True)
+TAGS = names("tags", "Only what has one of these TAGS", commas=True)
 INVENTORY = Flag[str | None](
     "inventory", "Inventory FILE instead of inventory.yaml.", None, name, "i", env="LLMSTACK_INVENTORY"
 )
@@ -150,10 +170,19 @@ COLOR = Flag[str](
     "color", "Colour: auto, always or never.", "auto", one_of("auto", "always", "never"), env="LLMSTACK_COLOR"
 )
 QUIET = switch("quiet", "Say nothing but errors.", short="q")
+FORKS = Flag[int]("forks", "Work on NUMBER targets at once; 8 if left out.", 8, count(1), "j", env="LLMSTACK_FORKS")
+EXTRA = Flag[tuple[str, ...]](
+    "extra", "KEY=VALUE that wins over the inventory, or @FILE; may be given again.", (), extra, "e", kind=list
+)
+KEEP_GOING = switch("keep-going", "Let a chain go on after this task has failed.", short="k")
+YES = switch("yes", "Do not ask before something is lost for good.", short="y")
 OUTPUT = output("json", "names")
 OUTPUT_JSON = output("json")
 CHECK = switch("check", "Show what would be done, and change nothing.")
 DIFF = switch("diff", "Show each field that differs.")
+EXIT_CODE = switch("exit-code", "End with 8 if --check would change something.")
+DRIFT = switch("exit-code", "End with 8 if something is not as it is wanted.")
+RE_DECIDE = switch("re-decide", "Decide anew what was once decided for `auto`.")
 WAIT = switch("wait", "Wait until each model has really answered.", default=True)
 DEEP = switch("deep", "Load and ask models that are not loaded, too.")
 ORPHANS = switch("orphans", "Also what is no longer in the inventory.")
@@ -169,5 +198,8 @@ TAIL = Flag[int | None]("tail", "Only the last NUMBER of lines.", None, count(0)
 MAX_TOKENS = Flag[int | None]("max-tokens", "End the answer after NUMBER tokens.", None, count(1))
 PROMPT = Flag[str | None]("prompt", "What to ask; read from standard input if left out.", None)
 
-SELECT = (MODEL, SERVICE, HOST)
-COMMON = (INVENTORY, STORE, COLOR, QUIET)
+SELECT = (MODEL, SERVICE, HOST, EXCLUDE, TAGS)
+CHANGE = (*SELECT, OUTPUT, CHECK, DIFF, EXIT_CODE, YES, TIMEOUT, LOCK_WAIT)
+COMMON = (INVENTORY, EXTRA, STORE, FORKS, KEEP_GOING, COLOR, QUIET)
+LEADING = (*SELECT, OUTPUT, TIMEOUT, YES, *COMMON)
+"""What may stand before the first task, for every task of the line."""

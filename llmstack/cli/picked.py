@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from llmstack.cli.flags import PROMPT, Flag
+from llmstack.cli.flags import EXTRA, PROMPT, Flag
 from llmstack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ STDIN = "-"
 """In place of a name: names are read from standard input, one per line."""
 
 
-def selection(models: Iterable[str], services: tuple[str, ...], hosts: tuple[str, ...]) -> Selection:
+def selection(models: Iterable[str], services: tuple[str, ...], hosts: tuple[str, ...], **more: Any) -> Selection:
     """The names picked; `name@host` picks both. Raises UsageError when pairs cannot be told as names and hosts."""
     from llmstack.domain.selection import Selection
 
@@ -29,7 +29,7 @@ def selection(models: Iterable[str], services: tuple[str, ...], hosts: tuple[str
         raise UsageError(
             "these names are on different hosts", "one task per host, or plain names with --host", names=words
         )
-    return Selection(models=tuple(names), services=services, hosts=(*hosts, *filter(None, named)))
+    return Selection(models=tuple(names), services=services, hosts=(*hosts, *filter(None, named)), **more)
 
 
 @cache
@@ -44,12 +44,20 @@ def names_from_stdin() -> tuple[str, ...]:
 
 
 def command_line(door: str, task: str, flags: Iterable[Flag[Any]], values: Mapping[str, Any]) -> str:
-    """The task as it could be typed again; a prompt is left out, since it is nobody else's business."""
+    """The task as it could be typed again."""
     words = [door, task]
     for flag in flags:
         value = values.get(flag.key)
-        if value in (None, flag.default) or flag == PROMPT:
+        if value in (None, flag.default):
             continue
         for item in value if flag.kind is list else [value]:
-            words += flag.spellings[:1] if flag.kind is bool else [f"--{flag.name}", str(item)]
+            words += [f"--{flag.name}", str(item)] if flag.takes_value else flag.spellings[:1] * int(value or 1)
     return shlex.join(words)
+
+
+def kept_command(door: str, task: str, flags: Iterable[Flag[Any]], values: Mapping[str, Any]) -> str:
+    """As `command_line`, for others to read: without a prompt, and without the values of `--extra`, which may be
+    secret."""
+    keys = [f"{item.partition('=')[0]}=..." if "=" in item else item for item in values.get(EXTRA.key) or ()]
+    told = [flag for flag in flags if flag != PROMPT]
+    return command_line(door, task, told, {**values, EXTRA.key: keys})

@@ -10,11 +10,12 @@ from invoke.parser.argument import Argument
 from invoke.program import Program
 
 from llmstack import __version__
-from llmstack.cli.argv import parse, wants_json
+from llmstack.cli.argv import parse, wanted_format
 from llmstack.cli.collection import VERBS, namespace
 from llmstack.cli.guard import guarded
 from llmstack.cli.session import Session
-from llmstack.errors import OK, UsageError, exit_codes
+from llmstack.cli.task import SIGNALS, Verb, goes_on
+from llmstack.errors import OK, UsageError, meanings
 
 NAME = "llmstack"
 TASKS = {task.name: task for task in VERBS}
@@ -44,7 +45,7 @@ class _Teller(Program):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the line and end the process with its exit code."""
     words = list(sys.argv if argv is None else argv)[1:]
-    session = Session(NAME, values={"output": "json"} if wants_json(words) else {})
+    session = Session(NAME, values={"output": wanted_format(words)})
     sys.exit(guarded(lambda: _run(words), session.fail))
 
 
@@ -56,7 +57,7 @@ def _run(words: Sequence[str]) -> int:
     if asked[:1] == ["help"]:
         helps, asked = True, asked[1:]
     if helps and asked == ["exit-codes"]:
-        table = "\n".join(f"{code:>4}  {name}" for code, name in sorted(exit_codes().items()))
+        table = "\n".join(f"{code:>4}  {name:<11}  {text}" for code, (name, text) in meanings().items())
         print(table, flush=True)  # noqa: T201 - the answer
         return OK
     calls = parse(asked, {name: task.flags for name, task in TASKS.items()})
@@ -64,7 +65,21 @@ def _run(words: Sequence[str]) -> int:
         return _told("--help", *(name for name, _ in calls[:1]))
     # A wrong value anywhere in the line, and nothing of it runs.
     sessions = [(TASKS[name], TASKS[name].session(NAME, values).checked()) for name, values in calls]
-    return next((code for task, session in sessions if (code := task.perform(session))), OK)
+    return _chain(sessions)
+
+
+def _chain(sessions: Sequence[tuple[Verb, Session]]) -> int:
+    """Run them in turn; returns the code of the first that fails, which ends the line unless --keep-going was given."""
+    first = OK
+    for place, (task, session) in enumerate(sessions, start=1):
+        code = task.perform(session)
+        first = first or code
+        left = [task.name for task, _ in sessions[place:]]
+        if code and not goes_on(session, code):
+            if left and code not in SIGNALS:
+                session.warn(f"not run after this failure: {' '.join(left)}")
+            break
+    return first
 
 
 def _told(*words: str) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import CHECK, DIFF, LOCK_WAIT, OUTPUT, SELECT, TIMEOUT
+from llmstack.cli.flags import CHANGE
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, CHECK, DIFF, TIMEOUT, LOCK_WAIT)
+@verb(*CHANGE)
 def pull(session: Session) -> int:
     """Fetch images and models, so that a later `up` need not wait."""
     with session.app(session.screen()) as app:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from llmstack.cli import flags as known
 from llmstack.cli.flags import Flag, T
 from llmstack.cli.guard import final, unread
-from llmstack.cli.picked import command_line, selection
-from llmstack.errors import LlmstackError
+from llmstack.cli.picked import command_line, kept_command, selection
+from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -54,7 +54,8 @@ class Session:
             self[flag]
         return self
 
-    def _leniently(self, flag: Flag[T]) -> T:
+    def leniently(self, flag: Flag[T]) -> T:
+        """The value of a flag, its default where it cannot be read."""
         try:
             return self[flag]
         except LlmstackError:
@@ -64,28 +65,49 @@ class Session:
     def selection(self) -> Selection:
         """What the user picked. Raises UsageError."""
         models, services, hosts = self[known.MODEL], self[known.SERVICE], self[known.HOST]
-        return selection(models, services, hosts)
+        return selection(models, services, hosts, exclude=self[known.EXCLUDE], tags=self[known.TAGS])
 
     @property
     def options(self) -> RunOptions:
         """How the task goes about it."""
         from llmstack.domain.selection import RunOptions
 
-        return RunOptions(check=self[known.CHECK], wait=self[known.WAIT], orphans=self[known.ORPHANS])
+        return RunOptions(
+            check=self[known.CHECK],
+            wait=self[known.WAIT],
+            orphans=self[known.ORPHANS],
+            re_decide=self[known.RE_DECIDE],
+        )
+
+    def confirm(self, what: str) -> None:
+        """Ask before something is lost for good: `what` ends in a question mark.
+
+        Raises DeclinedError when the answer is no, or when there is nobody to ask.
+        """
+        from llmstack.ui.clean import line
+
+        if self[known.YES]:
+            return
+        command = command_line(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
+        if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            raise DeclinedError(f"nobody is here to answer: {what}", f"to do it without being asked: {command}")
+        self.err.print(line((what, "bold"), " [y/N] "), end="")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise DeclinedError("not confirmed; nothing was changed", f"to do it without being asked: {command}")
 
     @cached_property
     def out(self) -> Console:
         """Where the answer goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stdout, talk=False, color=self._leniently(known.COLOR), door=self.door)
+        return Console(sys.stdout, talk=False, color=self.leniently(known.COLOR), door=self.door)
 
     @cached_property
     def err(self) -> Console:
         """Where everything else goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stderr, talk=True, color=self._leniently(known.COLOR), door=self.door)
+        return Console(sys.stderr, talk=True, color=self.leniently(known.COLOR), door=self.door)
 
     def screen(self, *, keep: bool = True) -> RunScreen:
         """A listener that draws on stderr what is done, and with `keep` leaves it there."""
@@ -104,9 +126,11 @@ class Session:
         settings = Settings(
             inventory=self[known.INVENTORY],
             store=self[known.STORE],
+            forks=self[known.FORKS],
             timeout_s=self[known.TIMEOUT],
             lock_wait_s=self[known.LOCK_WAIT],
-            command=command_line(self.door, self.task or "", self.flags, self.values),
+            command=kept_command(self.door, self.task or "", self.flags, self.values),
+            extra=self[known.EXTRA],
         )
         with screen or RunScreen(self.err, quiet=True) as listener:
             app = App(settings, listener)
@@ -120,7 +144,7 @@ class Session:
         task that only reads (BrokenPipeError), but takes nothing from one that has done its work."""
         from llmstack.ui.clean import clean
 
-        code, wanted = final(document["rc"]), self._leniently(known.OUTPUT)
+        code, wanted = final(document["rc"]), self.leniently(known.OUTPUT)
         with nullcontext() if self.reads_only else unread():
             if wanted == "json":
                 self.write(json.dumps({**document, "rc": code}, indent=2, default=str) + "\n")
@@ -131,6 +155,10 @@ class Session:
                 self.out.put(lines)
                 self.out.file.flush()
         return code
+
+    def noticed(self, document: Mapping[str, Any], *, changed: bool) -> Mapping[str, Any]:
+        """With the code for a change that was found, where that was asked for and nothing failed."""
+        return {**document, "rc": document["rc"] or (CHANGES if changed and self[known.EXIT_CODE] else OK)}
 
     def write(self, text: str) -> None:
         """Write to stdout at once, as it is."""
@@ -154,6 +182,12 @@ class Session:
         self.tell(error)
         self.answer(self.document((), error))
 
+    def warn(self, message: str) -> None:
+        """Write a warning to stderr, unless the user wants quiet."""
+        from llmstack.ui.problems import warning_line
+
+        self.talk([warning_line(message)])
+
     def talk(self, lines: Iterable[Text]) -> None:
         """Write to stderr, unless the user wants quiet."""
         if not self[known.QUIET]:
@@ -166,7 +200,9 @@ class Session:
 
         if self[known.CHECK]:
             actions = [outcome.action for outcome in result.outcomes if outcome.action]
-            return self.answer(result.as_json(), plan_lines(actions, diff=self[known.DIFF], checked=True))
+            changes = any(action.kind.changes for action in actions)
+            document = self.noticed(result.as_json(), changed=changes)
+            return self.answer(document, plan_lines(actions, diff=self[known.DIFF], checked=True))
         code = self.answer(result.as_json())
         self.talk((*recap_lines(result), *next_step(result)))
         return code

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import OUTPUT, SELECT, TIMEOUT
+from llmstack.cli.flags import DRIFT, OUTPUT, SELECT, TIMEOUT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, TIMEOUT, kind="status", reads_only=True)
+@verb(*SELECT, OUTPUT, DRIFT, TIMEOUT, kind="status", reads_only=True)
 def status(session: Session) -> int:
     """Show what runs, where, and what it uses; changes nothing.
 
-    Fails only when a host cannot be asked: a model that does not run is an answer.
+    Fails only when a host cannot be asked: a model that does not run is an answer. With --exit-code it ends with 8 when
+    something that should run does not, or something runs that should not.
     """
     from llmstack.ui.status import status_lines, status_note
 
     with session.app() as app:
         report = app.status(session.selection)
-    code = session.answer(report.as_json(), status_lines(report, session.out.width))
+    document = session.noticed(report.as_json(), changed=any(row.drifts for row in report.rows))
+    code = session.answer(document, status_lines(report, session.out.width))
     session.tell(*report.errors)
     session.talk(status_note(report))
     return code

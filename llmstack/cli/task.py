@@ -9,30 +9,67 @@ from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.executor import Executor
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
-from llmstack.cli.flags import COMMON, Flag
+from llmstack.cli.flags import COMMON, KEEP_GOING, Flag
 from llmstack.cli.guard import guarded
 from llmstack.cli.session import Session
-from llmstack.errors import UsageError
+from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, UsageError
 
+SIGNALS = (SIGINT, SIGTERM, SIGPIPE)
 Run = Callable[[Session], int]
+
+
+class _Failed(Exit):
+    """A task that failed, in a chain that goes on."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code=code)
+
+
+class Chain(Executor):
+    """Runs the tasks of a line one by one: none is dropped, and a failure ends the line unless --keep-going was given.
+
+    `invoke.yaml` names it, since plain Invoke asks no task which executor it wants.
+    """
+
+    def execute(self, *tasks: Any) -> dict[Any, Any]:
+        """The results by task. Raises the first failure in the end."""
+        results: dict[Any, Any] = {}
+        failed: _Failed | None = None
+        for task in tasks:
+            try:
+                results |= super().execute(task)
+            except _Failed as failure:
+                failed = failed or failure
+        if failed:
+            raise failed
+        return results
+
+
+def goes_on(session: Session, code: int) -> bool:
+    """Whether a line goes on after a task that ended with `code`; a signal ends it in any case."""
+    return code not in SIGNALS and bool(session.leniently(KEEP_GOING))
 
 
 class Verb(Task[Callable[..., None]]):
     """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off."""
 
-    def __init__(self, run: Run, flags: tuple[Flag[Any], ...], *, kind: str, reads_only: bool) -> None:
+    def __init__(
+        self, run: Run, flags: tuple[Flag[Any], ...], *, name: str | None, kind: str, reads_only: bool
+    ) -> None:
         self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
 
         def body(_context: Context, **values: object) -> None:
-            code = self.perform(self.session("invoke", values), sys.argv[1:])
+            session = self.session("invoke", values)
+            code = self.perform(session, sys.argv[1:])
             if code:
-                raise Exit(code=code)  # ends the chain
+                raise _Failed(code) if goes_on(session, code) else Exit(code=code)
 
         body.__doc__, body.__name__, body.__module__ = run.__doc__, run.__name__, run.__module__
-        super().__init__(body, positional=[], auto_shortflags=False)
+        super().__init__(body, name=name or run.__name__, positional=[], auto_shortflags=False)
 
     def __eq__(self, other: object) -> bool:
         """Never: Invoke drops a task equal to one it has seen, though the user typed it."""
@@ -70,6 +107,9 @@ def check_values(flags: Sequence[Flag[Any]], line: Sequence[str]) -> None:
             raise UsageError(f"{word} needs a value", f"write {word} NAME")
 
 
-def verb(*flags: Flag[Any], kind: str = "run", reads_only: bool = False) -> Callable[[Run], Verb]:
-    """Make a function of a session, which returns the exit code, a task; the common flags come along."""
-    return lambda run: Verb(run, (*flags, *COMMON), kind=kind, reads_only=reads_only)
+def verb(
+    *flags: Flag[Any], name: str | None = None, kind: str = "run", reads_only: bool = False
+) -> Callable[[Run], Verb]:
+    """Make a function of a session, which returns the exit code, a task; the common flags come along. `name` may have
+    dots (`store.info`); without it the function's own is taken."""
+    return lambda run: Verb(run, (*flags, *COMMON), name=name, kind=kind, reads_only=reads_only)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import CHECK, DIFF, LOCK_WAIT, OUTPUT, SELECT, TIMEOUT, WAIT
+from llmstack.cli.flags import CHANGE, ORPHANS, RE_DECIDE, WAIT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, CHECK, DIFF, WAIT, TIMEOUT, LOCK_WAIT)
+@verb(*CHANGE, WAIT, ORPHANS, RE_DECIDE)
 def up(session: Session) -> int:
     """Start what the inventory wants, and prove that each model answers.
 

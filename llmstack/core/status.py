@@ -53,6 +53,7 @@ def _row(wanted: Wanted, model: ModelSpec | None, there: Instance | None, found:
         restarts=there.restarts if there else None,
         exit_code=there.exit_code if there and not there.running else None,
         detail=found.detail,
+        enabled=not wanted.off and (model is None or model.enabled),
     )
 
 

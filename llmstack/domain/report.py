@@ -12,7 +12,8 @@ from llmstack.errors import LlmstackError, exit_code_of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
     """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is
-    False for an orphan or stranger. `detail` says in words what `state` alone does not (exit code, restarts)."""
+    False for an orphan or stranger, `enabled` for what is durably off. `detail` says in words what `state` alone does
+    not (exit code, restarts)."""
 
     model: str | None
     service: str
@@ -32,12 +33,22 @@ class StatusRow:
     exit_code: int | None = None
     detail: str = ""
     wanted: bool = True
+    enabled: bool = True
     ours: bool = True
 
     @property
     def target(self) -> Target:
         """`model@host`, or `service@host` for a companion."""
         return Target(self.model or self.service, self.host)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether it is not as the inventory wants it; what starts is on its way. A model that is off in a service that
+        is not is no drift: its files may stay."""
+        runs = self.state in (State.READY, State.LOADING, State.STARTING)
+        if not self.wanted:
+            return self.ours
+        return not runs if self.enabled else runs and self.model in (None, self.service)
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record."""

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import llmstack
-from llmstack.errors import exit_codes
+from llmstack.errors import meanings
 from tests.meta.source import ROOT
 from tests.room import BUDGET_S
 
@@ -51,8 +51,8 @@ def test_the_readme_s_local_links_lead_somewhere() -> None:
 
 
 def test_the_table_of_exit_codes_is_the_code_s() -> None:
-    rows = re.findall(r"^\| (\d+) \| (\w+) \|", read("docs/exit-codes.md"), re.MULTILINE)
-    assert {int(code): name for code, name in rows} == dict(exit_codes())
+    rows = re.findall(r"^\| (\d+) \| (\w+) \| (.+) \|$", read("docs/exit-codes.md"), re.MULTILINE)
+    assert {int(code): (name, text) for code, name, text in rows} == dict(meanings())
 
 
 def test_the_changelog_has_an_unreleased_part_first() -> None:

@@ -2,8 +2,8 @@
 
 `broken` fails its ladder, `boom` raises what no code expects, `stuck` never ends until a signal comes, `cut` breaks
 off, `bad` has mistakes in its inventory, `unknown` selects nothing, `away` is on a host that cannot be reached,
-`warned` comes with a warning; everything else goes well. Calls are kept in `CALLS`, and written to the file named by
-FAKE_APP_CALLS.
+`warned` comes with a warning, `gone` and `crashed` do not run; everything else goes well. Calls are kept in `CALLS`,
+and written to the file named by FAKE_APP_CALLS.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from llmstack.protocols import Sink
 
 CALLS: list[tuple[str, object, dict[str, object]]] = []
 
+STATES = {"gone": State.ABSENT, "crashed": State.CRASHED}
 ANSWERED = RungResult(
     rung=Rung.ANSWERED,
     ok=True,
@@ -66,7 +67,7 @@ class App:
     def status(self, selection: Selection) -> StatusReport:
         self._enter("status", selection)
         rows = [
-            StatusRow(model=name, service=name, host="localhost", state=State.READY, engine="process")
+            StatusRow(model=name, service=name, host="localhost", state=STATES.get(name, State.READY), engine="process")
             for name in selection.models or ("demo",)
         ]
         return StatusReport(rows=tuple(rows), inventory="inventory.yaml")

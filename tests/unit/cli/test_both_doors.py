@@ -64,8 +64,22 @@ def test_flags_become_a_selection_and_settings(both, door):
         timeout_s=120.0,
         lock_wait_s=5.0,
         store=settings().store,
-        command=f"{door} up --model a --model b --service s --host h --no-wait --timeout 2m --lock-wait 5",
+        command=f"{door} up --model a --model b --service s --host h --timeout 2m --lock-wait 5 --no-wait",
     )
+
+
+def test_what_narrows_a_run_and_how_it_goes_about_it(both):
+    words = ["--limit", "gpu:!gpu02", "--exclude", "a,b", "--exclude=c", "--tags", "chat,nightly", "-j", "3"]
+    both("up", *words, "-e", "a.port=9000", "-e", "@more.yaml", "--orphans", "--re-decide", "--yes")
+    ((selection, how),) = called("up")
+    assert selection == Selection(hosts=("gpu:!gpu02",), exclude=("a", "b", "c"), tags=("chat", "nightly"))
+    assert how == asdict(RunOptions(orphans=True, re_decide=True))
+    assert (settings().forks, settings().extra) == (3, ("a.port=9000", "@more.yaml"))
+
+
+def test_values_of_extra_are_not_kept_with_the_command(both, door):
+    both("down", "-e", "a.env.TOKEN=hush")
+    assert settings().command == f"{door} down --extra a.env.TOKEN=..."
 
 
 def test_inventory_and_store_are_passed_on(both):
@@ -138,6 +152,24 @@ def test_the_first_task_that_fails_ends_the_chain_with_its_code(both):
     assert called("down") == []
 
 
+def test_a_chain_that_goes_on_ends_with_the_code_of_its_first_failure(both):
+    ran = both("up", "-k", "-m", "broken", "down", "-k", "-m", "unknown", "pull", "-m", "a")
+    assert ran.code == 6
+    assert [name for name, _, _ in CALLS if name in TASKS] == ["up", "down", "pull"]
+
+
+def test_check_tells_by_its_code_that_something_would_change(both):
+    ran = both("up", "--check", "--exit-code", "-o", "json")
+    assert (ran.code, ran.json["rc"]) == (8, 8)
+    assert both("up", "--exit-code").code == 0
+
+
+@pytest.mark.parametrize(("model", "code"), [("a", 0), ("gone", 8)])
+def test_status_tells_by_its_code_that_something_drifts(both, model, code):
+    assert both("status", "-m", model, "--exit-code").code == code
+    assert both("status", "-m", model).code == 0
+
+
 @pytest.mark.parametrize(("name", "code"), [("unknown", 5), ("bad", 3), ("away", 4), ("boom", 70)])
 def test_each_class_of_error_has_its_exit_code(both, name, code):
     assert both("up", "-m", name).code == code
@@ -199,6 +231,8 @@ def test_a_trace_that_cannot_be_written_is_no_second_mistake(both, tmp_path, mon
         (["up", "--timeout", "soon"], "--timeout cannot be 'soon'"),
         (["up", "--timeout", "0"], "--timeout cannot be '0'"),
         (["up", "--lock-wait=-1"], "--lock-wait cannot be '-1'"),
+        (["up", "-j", "0"], "--forks cannot be '0'"),
+        (["up", "-e", "port 9"], "--extra cannot be 'port 9'"),
         (["up", "-o", "jsn"], "--output cannot be 'jsn'\n       did you mean 'json'?"),
         (["up", "-o", "yaml"], "--output cannot be 'yaml'\n       it is one of: text json names"),
         (["up", "--model", " "], "--model cannot be ' '"),

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 import llmstack
-from llmstack.cli.argv import parse, wants_json
+from llmstack.cli.argv import parse, wanted_format
 from llmstack.cli.collection import VERBS
 from llmstack.domain.selection import Selection
-from llmstack.errors import UsageError, exit_codes
+from llmstack.errors import UsageError, meanings
 from tests.unit.cli.fake_app import CALLS
 
 TASKS = {task.name: task.flags for task in VERBS}
@@ -29,6 +29,8 @@ TASKS = {task.name: task.flags for task in VERBS}
         ("up -ma -qo json", [("up", {"model": ["a"], "quiet": True, "output": "json"})]),
         ("up -o=json -m=a=b", [("up", {"output": "json", "model": ["a=b"]})]),
         ("up --no-wait --lock-wait 5", [("up", {"wait": False, "lock_wait": "5"})]),
+        ("up --wait -l gpu --limit=!gpu02", [("up", {"wait": True, "host": ["gpu", "!gpu02"]})]),
+        ("--timeout 5 -k logs sync", [("logs", {"keep_going": True}), ("sync", {"timeout": "5", "keep_going": True})]),
         ("up -- health --check -", [("up", {"model": ["health", "--check", "-"]})]),
         ("status -o names - -", [("status", {"output": "names", "model": ["-", "-"]})]),
         ("-q", []),
@@ -55,7 +57,9 @@ def test_a_question_needs_no_flag():
         ("up --nothing-like-it", "up: no flag '--nothing-like-it'", "flags: --model -m"),
         ("up -z", "up: no flag '-z'", "flags: --model -m"),
         ("up -qz", "up: no flag '-z'", "flags: --model -m"),
-        ("up --wait", "up: no flag '--wait'", "did you mean '--no-wait'?"),
+        ("up --waits", "up: no flag '--waits'", "did you mean '--wait'?"),
+        ("down --model --check", "down: --model needs a value", "write --model VALUE"),
+        ("up --no-check", "up: no flag '--no-check'", "did you mean '--check'?"),
         ("up --model", "up: --model needs a value", "write --model VALUE"),
         ("up -o json -o names", "up: --output is given twice", "once is enough"),
         ("up -q --quiet", "up: --quiet is given twice", "once is enough"),
@@ -73,10 +77,16 @@ def test_what_cannot_be_is_told_with_what_could(line, message, hint):
 
 @pytest.mark.parametrize(
     ("line", "wanted"),
-    [("up -o json", 1), ("up -ojson", 1), ("up --output=json", 1), ("up -o names", 0), ("up json", 0)],
+    [
+        ("up -o json", "json"),
+        ("up -ojson", "json"),
+        ("up --output=ndjson", "ndjson"),
+        ("up -o names", "text"),
+        ("up json", "text"),
+    ],
 )
-def test_json_is_noticed_even_in_a_line_that_is_wrong(line, wanted):
-    assert wants_json(line.split()) is bool(wanted)
+def test_a_format_for_machines_is_noticed_even_in_a_line_that_is_wrong(line, wanted):
+    assert wanted_format(line.split()) == wanted
 
 
 def test_bare_names_reach_the_app(own):
@@ -119,8 +129,9 @@ def test_each_task_has_its_own_help(own, words):
 
 
 def test_help_lists_the_exit_codes(own):
-    rows = [line.split() for line in own("help", "exit-codes").out.splitlines()]
-    assert {int(code): name for code, name in rows} == dict(exit_codes())
+    rows = [line.split(maxsplit=2) for line in own("help", "exit-codes").out.splitlines()]
+    assert {int(code): (name, text) for code, name, text in rows} == dict(meanings())
+    assert all(text.endswith(".") for _, _, text in rows)
 
 
 def test_help_for_what_there_is_not_suggests_what_there_is(own):
