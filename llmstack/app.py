@@ -13,8 +13,9 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
-from llmstack.core.observe import Observed, Place, elsewhere, observe, places_of, sort_out
-from llmstack.core.plan import Policy, plan_down, plan_pull, plan_up
+from llmstack.core.observe import Observed, Place, adopted, elsewhere, observe, places_of, sort_out
+from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
+from llmstack.core.policy import Policy
 from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
@@ -97,6 +98,18 @@ class App:
     def down(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
         """Stop and remove what is picked; with `orphans` also what the inventory knows no more."""
         return self._run("down", plan_down, selection, options)
+
+    def restart(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
+        """Stop what is picked and start it again, or unload and load a model of a shared service."""
+        return self._run("restart", plan_restart, selection, options)
+
+    def update(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
+        """As `up`, and take what newer defaults of llmstack and its plugins would launch otherwise."""
+        return self._run("update", plan_update, selection, options, dependencies=True)
+
+    def rm(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
+        """Delete the picked models from their servers."""
+        return self._run("rm", plan_rm, selection, options)
 
     def _run(
         self, task: str, planner: Planner, selection: Selection, options: RunOptions, *, dependencies: bool = False
@@ -221,6 +234,7 @@ class App:
         rows, errors = self._ask(places, context)
         for host, kind in errors.keys() - places_of(wanted):
             context.emit(EventType.WARNING, message=f"{host} was not asked: {errors[host, kind].message}")
+        rows = (*rows, *adopted(wanted, self.engines.get, errors, context.forks))
         observed = sort_out(rows, errors)
         if facts:
             more, _ = self._ask(elsewhere(wanted, observed, KINDS), context)

@@ -147,6 +147,10 @@ class Client(Protocol):
         """The models it has, with what is loaded where it can tell."""
         ...
 
+    def in_flight(self) -> int | None:
+        """How many requests it answers right now; None when it does not tell."""
+        ...
+
     def chat(
         self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
     ) -> Iterator[ChatChunk]:

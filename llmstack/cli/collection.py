@@ -9,15 +9,17 @@ from llmstack.cli.down import down
 from llmstack.cli.health import health
 from llmstack.cli.logs import logs
 from llmstack.cli.pull import pull
+from llmstack.cli.restart import restart
 from llmstack.cli.status import status
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
 from llmstack.cli.up import up
+from llmstack.cli.update import update
 
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-VERBS: tuple[Verb, ...] = (up, down, pull, health, sync, status, logs, ask)
+VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, health, sync, status, logs, ask)
 
 
 def namespace() -> Collection:

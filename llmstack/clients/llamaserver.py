@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from llmstack.clients.liveness import look
 from llmstack.clients.openai import OpenAI
 from llmstack.clients.speed import number, text
 from llmstack.domain.server import Liveness, ServedModel
+from llmstack.errors import ServerError
 
 
 class LlamaServer(OpenAI):
@@ -36,6 +38,16 @@ class LlamaServer(OpenAI):
         settings = self.http.get("/props").json().get("default_generation_settings")
         context = number(settings.get("n_ctx")) if isinstance(settings, dict) else None
         return (replace(models[0], context=context or None),)
+
+    def in_flight(self) -> int | None:
+        """Slots that are busy, of GET /slots; None where that is switched off (501) or only a router answers."""
+        try:
+            slots = json.loads(self.http.get("/slots").body)
+        except (ServerError, ValueError):
+            return None
+        if not isinstance(slots, list) or not all(isinstance(slot, dict) for slot in slots):
+            return None
+        return sum(slot.get("is_processing") is True for slot in slots)
 
     def served(self, item: Mapping[str, Any]) -> ServedModel:
         """`id` is the file's path, or its alias. A router tells each model's status, broken files included; without

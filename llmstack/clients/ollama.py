@@ -54,6 +54,10 @@ class Ollama:
         loaded = {canonical(name): item for name, item in self._list("/api/ps")}
         return tuple(_served(name, item, loaded.get(canonical(name))) for name, item in self._list("/api/tags"))
 
+    def in_flight(self) -> int | None:
+        """Its API does not tell."""
+        return None
+
     def show(self, model: str) -> Mapping[str, Any]:
         """Its details, parameters, template and `capabilities`."""
         return self._post("/api/show", {"model": model}).json()

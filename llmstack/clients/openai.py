@@ -37,6 +37,10 @@ class OpenAI:
         """GET /v1/models; Ollama says `"data": null` for none."""
         return tuple(self.served(item) for item in self.http.get("/v1/models").listed("data", "id"))
 
+    def in_flight(self) -> int | None:
+        """The API does not tell."""
+        return None
+
     def chat(
         self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
     ) -> Iterator[ChatChunk]:

@@ -31,6 +31,10 @@ class Web:
         """None of its own."""
         return ()
 
+    def in_flight(self) -> int | None:
+        """It tells nothing."""
+        return None
+
     def chat(self, *_: object, **__: object) -> Iterator[ChatChunk]:
         """Raises ServerError(kind="unsupported"): it has no model."""
         raise server_error("unsupported", f"{self.http.where} serves no model to ask")

@@ -79,6 +79,12 @@ class Context:
         host = action.placement.host if action.placement else self.hosts[action.target.host]
         return self.engine_of(host, engine)
 
+    def inspect(self, wanted: Wanted) -> Instance | None:
+        """The instance of a placement with all its facts; an adopted one under the name of its service."""
+        name = wanted.container_name
+        there = self.engine(wanted).inspect(name) if name else None
+        return replace(there, service=wanted.target.name) if there else None
+
     def client(self, wanted: Wanted, there: Instance | None) -> Client | None:
         """A client for a running server; None for an instance that publishes no port."""
         url = self.url(wanted, there)

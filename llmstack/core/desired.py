@@ -67,6 +67,16 @@ class Wanted:
         return self.engine == EXTERNAL
 
     @property
+    def adopted(self) -> bool:
+        """Somebody else made its container, and llmstack looks after it."""
+        return self.placement.service.adopt is not None
+
+    @property
+    def container_name(self) -> str | None:
+        """Its name on the engine; None where no engine runs it, or nothing can."""
+        return self.placement.service.adopt or (self.spec.name if self.spec else None)
+
+    @property
     def off(self) -> bool:
         """Durably switched off, by the service or by the one model it is for."""
         return not self.placement.service.enabled or (self.placement.own_model and not self.enabled_models())
@@ -216,7 +226,7 @@ def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry:
     engine = placement.engine
     options, _ = parse_options(kind.Options, placement.service.options)
     base = Wanted(placement=placement, engine=engine, type=kind, options=options)
-    if engine == EXTERNAL:
+    if engine == EXTERNAL or base.adopted:
         return base
     try:
         with plugin_guard(kind.name):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
-from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.instance import InstanceSpec, Mount
 from llmstack.domain.plan import FieldChange
+from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Sealed, Secret
 
 _IN_FORCE = ("engine", "image", "program", "command", "env", "container_port", "bind", "mounts", "resources", "restart")
@@ -14,7 +16,7 @@ _IN_FORCE = ("engine", "image", "program", "command", "env", "container_port", "
 def changes(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldChange, ...]:
     """Fields that the user asked to be different; empty when nothing in force would change.
 
-    A newer llmstack or plugin may launch the same wish in another way: that alone is no change (see `outdated`).
+    A newer llmstack or plugin may launch the same wish otherwise: that alone is no change (see `defaults_changed`).
     """
     content = (*_weights(wanted, there), *_secrets(wanted.secrets, there.secrets))
     if not content and _same_in_force(wanted, there):
@@ -22,9 +24,11 @@ def changes(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldChange, ...
     return (*_wish(wanted.wish, there.wish), *content)
 
 
-def outdated(wanted: InstanceSpec, there: InstanceSpec) -> bool:
-    """The wish is the same, but this llmstack or plugin would launch it differently."""
-    return not changes(wanted, there) and not _same_in_force(wanted, there)
+def defaults_changed(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldChange, ...]:
+    """What newer defaults would launch differently, of two specs between which nothing was wished to change."""
+    pairs = [(name, _plain(getattr(there, name)), _plain(getattr(wanted, name))) for name in _IN_FORCE]
+    pairs += [("port", there.host_port, there.host_port if wanted.port == "auto" else wanted.port)]
+    return tuple(FieldChange(name, _shown(old), _shown(new)) for name, old, new in pairs if old != new)
 
 
 def _same_in_force(wanted: InstanceSpec, there: InstanceSpec) -> bool:
@@ -64,6 +68,17 @@ def _same_secret(wanted: Secret | Sealed | None, there: Secret | Sealed | None) 
     if isinstance(wanted, Secret) and isinstance(there, Sealed):
         return there.matches(wanted.reveal())
     return wanted is None and there is None
+
+
+def _shown(value: object) -> str:
+    """A field in force as a person would write it."""
+    if isinstance(value, Mount):
+        return f"{value.source}:{value.target}{':ro' * value.read_only}"
+    if isinstance(value, Resources):
+        value = {name: found for name, found in asdict(value).items() if found}
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_shown(found)}" for key, found in sorted(value.items()))
+    return " ".join(map(_shown, value)) if isinstance(value, tuple) else _text(value)
 
 
 def _text(value: object) -> str:

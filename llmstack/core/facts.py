@@ -52,11 +52,11 @@ def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
 
 
 def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
-    spec = wanted.needed_spec
     running = there is not None and there.running
     served = _served(wanted, there, context) if running else None
-    if context.task == "down":
+    if wanted.adopted or context.task in ("down", "rm", "restart"):
         return Facts(served=served)
+    spec = wanted.needed_spec
     as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(spec, there.spec)
     if running and as_wanted:
         return Facts(served=served)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from llmstack.core.actions import describe
 from llmstack.core.apply import failure
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
 from llmstack.core.look import survived
 from llmstack.core.observe import Observed, in_parallel
-from llmstack.core.plan import describe
 from llmstack.core.select import Picked
 from llmstack.core.starting import judge, urls
 from llmstack.domain.event import EventType

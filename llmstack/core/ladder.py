@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from random import randrange
 from typing import TypeVar, cast
 
+from llmstack.core.actions import describe
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import by_processes, by_server, verdict
 from llmstack.core.logview import LogView, last_line
 from llmstack.core.patience import Patience
-from llmstack.core.plan import describe
 from llmstack.core.why import explain
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llmstack.core.actions import describe
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import by_server
-from llmstack.core.plan import describe
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from llmstack.core.desired import Wanted
@@ -97,6 +97,19 @@ def observe(
     answers = dict(zip(places, in_parallel(ask, list(places), forks), strict=True))
     instances = [row for answer in answers.values() if not isinstance(answer, LlmstackError) for row in answer]
     return tuple(instances), {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
+
+
+def adopted(
+    wanted: Iterable[Wanted], engine_of: EngineOf, errors: Mapping[Place, LlmstackError], forks: int
+) -> tuple[Instance, ...]:
+    """The containers of somebody else that are looked after, each under the name of its service."""
+    items = [item for item in wanted if item.adopted and (item.target.host, item.engine) not in errors]
+
+    def ask(item: Wanted) -> Instance | None:
+        there = engine_of(item.placement.host, item.engine).inspect(item.container_name or "")
+        return replace(there, service=item.target.name) if there else None
+
+    return tuple(filter(None, in_parallel(ask, items, forks)))
 
 
 def in_parallel(work: Callable[[T], R], items: list[T], forks: int) -> list[R]:

@@ -18,7 +18,7 @@ from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger, Sink
 
-STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.REPLACE)
+STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.RESTART, ActionKind.REPLACE)
 
 
 class Recorder:
@@ -56,14 +56,14 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     for wanted, now in zip(places, found, strict=True):
         if now and now[0]:
             keep_row(wanted, now[0], now[1], ledger)
-        elif now and wanted.spec:
-            ledger.gone(wanted.target, wanted.spec.name)
+        elif now and wanted.container_name:
+            ledger.gone(wanted.target, wanted.container_name)
     _keep_ladders(outcomes, context, ledger)
 
 
 def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look] | None:
     """What is there (None: nothing) and how it looks; None when nobody can tell."""
-    if not wanted.external and not wanted.spec:
+    if not wanted.external and not wanted.container_name:
         return None
     try:
         there = full_instance(wanted, context)
@@ -76,7 +76,7 @@ def full_instance(wanted: Wanted, context: Context) -> Instance | None:
     """The instance with what only an inspect tells: restarts, times, how it ended. Raises what the engine raises."""
     if wanted.external:
         return external_instance(wanted, context.stack)
-    return context.engine(wanted).inspect(wanted.spec.name) if wanted.spec else None
+    return context.inspect(wanted)
 
 
 def external_instance(wanted: Wanted, stack: str | None = None) -> Instance:
@@ -125,8 +125,7 @@ def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger)
     for outcome in outcomes:
         placement = outcome.action.placement if outcome.action else None
         if outcome.ladder and placement:
-            spec = context.wanted[placement.target].spec
-            name = spec.name if spec else f"external-{placement.service.name}"
+            name = context.wanted[placement.target].container_name or f"external-{placement.service.name}"
             ledger.climbed(outcome.ladder, name, started_spec=_started(outcome, context))
 
 

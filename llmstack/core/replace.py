@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmstack.core.context import Context
+from llmstack.core.drain import drain
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
@@ -25,6 +26,7 @@ def replace_instance(action: Action, spec: InstanceSpec, engine: Engine, climb: 
     old = action.observed
     assert old is not None
     previous = spec.name + PREVIOUS
+    drain(context, climb.wanted, old)
     if spec.host_port != old.port:
         engine.check_port(spec)
     if old.container_name != previous:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from llmstack.core.actions import describe
 from llmstack.core.desired import Wanted
 from llmstack.core.look import Look, ModelLook, look_at_model
 from llmstack.core.observe import Observed
-from llmstack.core.plan import describe
 from llmstack.core.select import Picked
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung

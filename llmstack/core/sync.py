@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from llmstack.core.plan import describe
+from llmstack.core.actions import describe
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import Difference
 from llmstack.domain.stored import StoredModel

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
 
+from llmstack.core import model_verbs
 from llmstack.core.context import Context, quiet
 from llmstack.core.desired import Wanted
+from llmstack.core.drain import drain
 from llmstack.core.ladder import Climb
 from llmstack.core.replace import STOP_GRACE_S, replace_instance
 from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb, urls
@@ -21,15 +22,14 @@ from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.server import Life
-from llmstack.domain.service import ModelSpec
 from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
-from llmstack.protocols import Engine, LazyClient
+from llmstack.protocols import Engine
 
 
 def keep(action: Action, context: Context) -> Outcome:
     """Nothing to do; an `up` still looks whether the server is ready, and waits for one that loads."""
     there = action.observed
-    if context.task != "up" or not context.wait or action.model or there is None or not there.running:
+    if context.task not in ("up", "update") or not context.wait or action.model or there is None or not there.running:
         return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action)
     wanted = context.wanted_of(action)
     client, where = context.client(wanted, there), urls(context, wanted, there)
@@ -56,28 +56,31 @@ def create(action: Action, context: Context) -> Outcome:
 
 
 def start(action: Action, context: Context) -> Outcome:
-    """Start what is there; a crash loop is stopped first."""
+    """Start what is there, or start it again; a crash loop is stopped first."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    assert action.spec is not None
-    there = engine.inspect(action.spec.name)
+    assert action.observed is not None
+    name = action.observed.container_name
+    there = engine.inspect(name)
     if there is None:
-        raise LlmstackError(f"{action.spec.name} was removed by somebody else", "run it again", conflict=True)
+        raise LlmstackError(f"{name} was removed by somebody else", "run it again", conflict=True)
     announce(action, context, action.spec)
     if there.running or (there.restarts or 0) > 0:
-        engine.stop(there.container_name, STOP_GRACE_S)
-    try:
-        engine.check_port(action.spec)
-    except PreflightError:
-        if action.spec.port != "auto":
-            raise
-        return _elsewhere(action, context, engine, there)
-    fetch_needs(action, context, engine, action.spec, image=False)
+        drain(context, wanted, there)
+        engine.stop(name, STOP_GRACE_S)
+    if action.spec:
+        try:
+            engine.check_port(action.spec)
+        except PreflightError:
+            if action.spec.port != "auto":
+                raise
+            return _elsewhere(action, context, engine, there)
+        fetch_needs(action, context, engine, action.spec, image=False)
     climb = _climb(action, context, wanted)
-    climb.there = engine.inspect(there.container_name)
+    climb.there = context.inspect(wanted)
     climb.skip_log()
     climb.note(Rung.CREATED, "already there")
-    with stopped_if_broken(engine, there.container_name):
+    with stopped_if_broken(engine, name):
         ladder = start_and_climb(engine, climb, context)
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
@@ -124,65 +127,29 @@ def _rolled_back(outcome: Outcome, action: Action, context: Context, engine: Eng
 
 def fetch(action: Action, context: Context) -> Outcome:
     """Bring a model into its running server, or image and weights onto a host."""
-    if action.model is None:
-        wanted = context.wanted_of(action)
-        assert action.spec is not None
-        fetch_needs(action, context, context.engine(wanted), action.spec)
-        return Outcome(target=action.target, status=Status.CHANGED, reason="fetched", action=action)
-    return _fetch_model(action, action.model, context)
+    if action.model:
+        return model_verbs.fetch(action, action.model, context)
+    assert action.spec is not None
+    fetch_needs(action, context, context.engine(context.wanted_of(action)), action.spec)
+    return Outcome(target=action.target, status=Status.CHANGED, reason="fetched", action=action)
 
 
-def _fetch_model(action: Action, model: ModelSpec, context: Context) -> Outcome:
-    wanted = context.wanted_of(action)
-    there = _running(action, context, wanted)
-    client = _lazy_client(context, wanted, there)
-    announce(action, context, None)
-    climb = Climb(context=context, wanted=wanted, target=action.target, there=there, model=model)
-    ready = climb.climb(Rung.API)
-    if not ready.ok:
-        return judge(action, ready, Status.OK, ())
-    pulled = wanted.find(model, client.models()) is None
-    if pulled:
-        client.pull(wanted.kind.served_name(model), lambda progress: context.report(action.target, progress))
-    if context.task != "up" or not context.wait:
-        status = Status.CHANGED if pulled else Status.OK
-        return Outcome(target=action.target, status=status, reason="pulled" if pulled else "there", action=action)
-    return judge(action, climb.climb(), Status.CHANGED if pulled else Status.OK, urls(context, wanted, there))
-
-
-def _running(action: Action, context: Context, wanted: Wanted) -> Instance | None:
-    """The server as it is now: it may have been created earlier in this run."""
-    if wanted.external:
-        return None
-    there = context.engine(wanted).inspect(wanted.needed_spec.name)
-    if there is None or not there.running:
-        raise UnhealthyError(f"{wanted.target} does not run, so {action.target} cannot be fetched", "llmstack up")
-    return there
-
-
-def _lazy_client(context: Context, wanted: Wanted, there: Instance | None) -> LazyClient:
-    client = context.client(wanted, there)
-    if client is None:
-        raise UnhealthyError(f"{wanted.target} publishes no port", "give it a `port:`")
-    return cast("LazyClient", client)
-
-
-def unload(action: Action, context: Context) -> Outcome:
-    """Free a model's memory; the server and its file stay."""
-    wanted = context.wanted_of(action)
-    client = _lazy_client(context, wanted, action.observed)
-    assert action.model is not None
-    client.unload(wanted.kind.served_name(action.model))
-    return Outcome(target=action.target, status=Status.CHANGED, reason="unloaded", action=action)
+def stop(action: Action, context: Context) -> Outcome:
+    """Stop, verified; it stays there."""
+    there = action.observed
+    assert there is not None
+    context.engine_at(action, there.engine).stop(there.container_name, STOP_GRACE_S)
+    return Outcome(target=action.target, status=Status.CHANGED, reason="stopped", action=action)
 
 
 def remove(action: Action, context: Context) -> Outcome:
-    """Stop, verified, and remove."""
+    """Stop, verified, and remove; or delete a model from its server."""
+    if action.model:
+        return model_verbs.remove(action, action.model, context)
+    stop(action, context)
     there = action.observed
     assert there is not None
-    engine = context.engine_at(action, there.engine)
-    engine.stop(there.container_name, STOP_GRACE_S)
-    engine.remove(there.container_name)
+    context.engine_at(action, there.engine).remove(there.container_name)
     return Outcome(target=action.target, status=Status.CHANGED, reason="stopped and removed", action=action)
 
 
@@ -229,9 +196,12 @@ VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
     ActionKind.KEEP: keep,
     ActionKind.CREATE: create,
     ActionKind.START: start,
+    ActionKind.RESTART: start,
     ActionKind.REPLACE: replace,
     ActionKind.FETCH: fetch,
-    ActionKind.UNLOAD: unload,
+    ActionKind.LOAD: model_verbs.load,
+    ActionKind.UNLOAD: model_verbs.unload,
+    ActionKind.STOP: stop,
     ActionKind.REMOVE: remove,
     ActionKind.REFUSED: refuse,
     ActionKind.UNREACHABLE: refuse,

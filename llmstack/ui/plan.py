@@ -17,13 +17,16 @@ _MARKS = {
     ActionKind.START: ("+", "green"),
     ActionKind.FETCH: ("+", "green"),
     ActionKind.REPLACE: ("~", "yellow"),
+    ActionKind.RESTART: ("~", "yellow"),
+    ActionKind.STOP: ("-", "red"),
+    ActionKind.LOAD: ("~", "yellow"),
     ActionKind.UNLOAD: ("-", "red"),
     ActionKind.REMOVE: ("-", "red"),
     ActionKind.KEEP: ("=", "dim"),
     ActionKind.REFUSED: ("!", "red"),
     ActionKind.UNREACHABLE: ("!", "red"),
 }
-_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.UNLOAD, ActionKind.REMOVE)
+_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.RESTART, ActionKind.STOP, ActionKind.UNLOAD, ActionKind.REMOVE)
 
 
 def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Iterator[Text]:

@@ -169,3 +169,11 @@ def test_a_build_that_does_not_know_its_number_has_no_version(saying):
 
 def test_an_ollama_is_told_from_a_llama_server(recorded):
     assert LlamaServer(recorded("ollama/health-path")).liveness().life is Life.FAILING
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("slots-busy", 1), ("slots", 0), ("slots-off", None), ("slots-loading", None), ("health-ready", None)],
+)
+def test_busy_slots_are_requests_in_flight(recorded, name, count):
+    assert LlamaServer(recorded(f"llama-server/{name}")).in_flight() == count

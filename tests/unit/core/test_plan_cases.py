@@ -2,17 +2,19 @@
 
 | key | meaning |
 | --- | --- |
-| verb | `up` (the default), `down` or `pull` |
+| verb | `up` (the default), `down`, `pull`, `restart`, `update` or `rm` |
 | inventory | the inventory, as it would be written |
 | files | file name -> content, beside the inventory |
 | there | instances, see below |
 | served, errors, broken, needs, silent | what else was found out, by target; errors by `host/engine` |
 | select | `models`, `services`, `hosts` that were picked |
+| policy | `re_decide`; `orphans: true` takes along what is there and not in the inventory |
 | actions | the plan, in order: `do`, `target`, and what else matters |
 
 An instance is what an earlier run made of `service` on `host`, now running. `made_by` holds the changes that make the
 inventory of that run (null takes a key away), `files` its files, `port` what was decided for auto, `changed` what else
-differs in its label's spec, `state` and `fields` what differs in the instance.
+differs in its label's spec, `state` and `fields` what differs in the instance. One that is `foreign`
+was made by somebody else: it has no label, `service` is only the name it is found under.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ import yaml
 
 from llmstack.core.desired import Wanted, desire
 from llmstack.core.observe import Observed, sort_out
-from llmstack.core.plan import plan_down, plan_pull, plan_up
+from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
+from llmstack.core.policy import Policy
 from llmstack.core.select import pick
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action
@@ -41,7 +44,14 @@ from llmstack.modeltype.registry import Registry
 from llmstack.testing import FakeEngine
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "plan").glob("*.yaml"))
-PLANNERS = {"up": plan_up, "down": plan_down, "pull": plan_pull}
+PLANNERS = {
+    "up": plan_up,
+    "down": plan_down,
+    "pull": plan_pull,
+    "restart": plan_restart,
+    "update": plan_update,
+    "rm": plan_rm,
+}
 ENVIRON = {"LLAMA_API_KEY": "first", "OTHER_KEY": "second"}
 
 
@@ -53,7 +63,11 @@ def test_plan(path: Path, tmp_path: Path) -> None:
     observed = look(case, tmp_path)
     selection = Selection(**{key: tuple(names) for key, names in case.get("select", {}).items()})
     verb = case.get("verb", "up")
-    plan = PLANNERS[verb](pick(wanted, selection, dependencies=verb == "up"), observed)
+    known = {item.target for item in wanted}
+    policy = dict(case.get("policy", {}))
+    if policy.pop("orphans", False):
+        policy["orphans"] = tuple(row for row in observed.rows() if row.target not in known)
+    plan = PLANNERS[verb](pick(wanted, selection, dependencies=verb in ("up", "update")), observed, Policy(**policy))
     said = [told(action, asked) for action, asked in zip(plan.actions, case["actions"], strict=False)]
     assert said == case["actions"]
     assert len(plan.actions) == len(case["actions"])
@@ -101,6 +115,12 @@ def look(case: dict[str, Any], folder: Path) -> Observed:
 
 def instance(row: dict[str, Any], inventory: dict[str, Any], folder: Path) -> Instance:
     """As an earlier run made it, by the inventory of its time."""
+    if row.get("foreign"):
+        state = State(row.get("state", "starting"))
+        return Instance(
+            id="f", container_name=row["foreign"], service=row["service"], host=row.get("host", "localhost"),
+            engine="docker", state=state, running=state is State.STARTING, **row.get("fields", {}),
+        )  # fmt: skip
     made_by = merged(copy.deepcopy(inventory), row.get("made_by", {}))
     now = {name: (folder / name).read_text(encoding="utf-8") for name in row.get("files", {})}
     write(row.get("files", {}), folder)

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from llmstack.core.actions import describe
 from llmstack.core.device import by_processes, by_server, verdict
-from llmstack.core.diff import changes, outdated
+from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.logview import LogView, last_line
 from llmstack.core.look import state_of
 from llmstack.core.patience import Patience
-from llmstack.core.plan import describe
 from llmstack.core.why import explain
 from llmstack.domain import codec
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Instance, InstanceSpec, State
+from llmstack.domain.instance import Instance, InstanceSpec, Mount, State
+from llmstack.domain.plan import FieldChange
+from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import UnreachableError
@@ -81,10 +83,16 @@ def test_a_secret_that_went_away_is_a_difference() -> None:
 
 
 def test_a_launch_that_changed_by_itself_is_outdated_but_no_difference() -> None:
-    assert outdated(replace(SPEC, image="i:2"), SPEC)
+    assert defaults_changed(replace(SPEC, image="i:2"), SPEC) == (FieldChange("image", "i:1", "i:2"),)
     assert changes(replace(SPEC, image="i:2"), SPEC) == ()
-    assert not outdated(SPEC, SPEC)
-    assert not outdated(replace(SPEC, image="i:2", wish={"image": "i:2"}), SPEC)
+    assert defaults_changed(SPEC, SPEC) == ()
+
+
+def test_what_newer_defaults_launch_is_told_as_a_person_would_write_it() -> None:
+    mount = Mount(source="data", target="/data", read_only=True, volume=True)
+    new = replace(SPEC, command=("a", "b"), env={"B": "2"}, mounts=(mount,), resources=Resources(cpus=2.0))
+    told = {change.field: change.after for change in defaults_changed(new, SPEC)}
+    assert told == {"command": "a b", "env": "B=2", "mounts": "data:/data:ro", "resources": "cpus=2.0"}
 
 
 def test_a_wish_that_changes_nothing_in_force_is_no_difference() -> None:

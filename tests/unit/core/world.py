@@ -38,6 +38,7 @@ class Server:
     chunks: tuple[ChatChunk, ...] = ANSWER
     errors: dict[str, ServerError] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _: None
+    busy: list[int | None] = field(default_factory=lambda: [None])
     calls: list[str] = field(default_factory=list)
 
     def called(self, what: str) -> None:
@@ -67,6 +68,11 @@ class ScriptedClient:
         self.server.called("models")
         return tuple(self.server.models.values())
 
+    def in_flight(self) -> int | None:
+        self.server.called("in_flight")
+        busy = self.server.busy
+        return busy.pop(0) if len(busy) > 1 else busy[0]
+
     def chat(self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None) -> Any:
         self.server.called(f"chat {model}")
         yield from self.server.chunks
@@ -86,6 +92,7 @@ class ScriptedClient:
 
     def remove(self, model: str) -> None:
         self.server.called(f"remove {model}")
+        del self.server.models[model]
 
 
 class ScriptedType(ModelType):

@@ -1,0 +1,18 @@
+"""`update`."""
+
+from __future__ import annotations
+
+from llmstack.cli.flags import CHECK, DIFF, LOCK_WAIT, OUTPUT, SELECT, TIMEOUT, WAIT
+from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+
+
+@verb(*SELECT, OUTPUT, CHECK, DIFF, WAIT, TIMEOUT, LOCK_WAIT)
+def update(session: Session) -> int:
+    """As `up`, and take what newer defaults of llmstack and its plugins would launch otherwise.
+
+    `up` never replaces anything because a default changed; this does.
+    """
+    with session.app(session.screen()) as app:
+        result = app.update(session.selection, session.options)
+    return session.finish(result)

@@ -1,0 +1,20 @@
+"""How to plan, beside what is wanted and what is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmstack.domain.instance import Instance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`orphans` go too; with `re_decide` what was once decided for `auto` is open again; with `defaults` what newer
+    defaults would launch otherwise is launched anew."""
+
+    orphans: tuple[Instance, ...] = ()
+    re_decide: bool = False
+    defaults: bool = False
+
+
+AS_IT_IS = Policy()

@@ -1,0 +1,153 @@
+"""PURE: what makes one placement true: create, replace, start or keep its instance, fetch its models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmstack.core.actions import act, act_on_model, begin, blocked, broken, describe, silent, unable
+from llmstack.core.desired import Wanted
+from llmstack.core.diff import changes, defaults_changed
+from llmstack.core.observe import Observed
+from llmstack.core.policy import Policy
+from llmstack.core.select import Picked
+from llmstack.domain.instance import Instance, InstanceSpec, Need, State
+from llmstack.domain.plan import Action, ActionKind, FieldChange
+from llmstack.domain.server import ServedModel
+from llmstack.domain.service import ModelSpec
+
+RESTING = (State.STOPPED, State.CRASHED)
+
+
+def up(item: Picked, observed: Observed, policy: Policy) -> Iterator[Action]:
+    """The actions on one placement, in order."""
+    wanted = item.wanted
+    stop = blocked(wanted, observed)
+    if stop:
+        yield stop
+    elif wanted.off:
+        yield from _off(wanted, observed)
+    elif wanted.external:
+        yield from _external(item, observed)
+    elif wanted.adopted:
+        yield from _adopted(item, observed)
+    else:
+        yield from _moved(wanted, observed)
+        actions = tuple(_one_of_two(wanted, observed, _instance(wanted, observed, policy)))
+        yield from actions
+        yield from models(item, observed, running=any(action.kind is ActionKind.KEEP for action in actions))
+
+
+def _off(wanted: Wanted, observed: Observed) -> Iterator[Action]:
+    there = [row for row in observed.rows() if row.target == wanted.target and not wanted.adopted]
+    for row in there:
+        yield act(ActionKind.REMOVE, wanted, "enabled: false", observed=row)
+    if not there:
+        yield act(ActionKind.KEEP, wanted, "enabled: false")
+
+
+def _external(item: Picked, observed: Observed) -> Iterator[Action]:
+    stop = broken(item.wanted, observed) or silent(item.wanted, observed)
+    if stop:
+        yield stop
+        return
+    yield act(ActionKind.KEEP, item.wanted, "external")
+    yield from models(item, observed, running=True)
+
+
+def _adopted(item: Picked, observed: Observed) -> Iterator[Action]:
+    """Somebody else's container: it is started where it rests, and never made, changed or removed."""
+    there = observed.find(item.wanted)
+    assert there is not None
+    rests = there.state in RESTING
+    reason = f"adopted, {describe(there)}" if rests else "adopted"
+    yield act(ActionKind.START if rests else ActionKind.KEEP, item.wanted, reason, observed=there)
+    yield from models(item, observed, running=not rests)
+
+
+def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
+    """The same service on another engine of the host: it holds the port, so it goes first."""
+    for there in observed.rows():
+        if there.target == wanted.target and there.engine != wanted.engine:
+            reason = f"now runs on {wanted.engine}, not on {there.engine}"
+            yield act(ActionKind.REMOVE, wanted, reason, observed=there)
+
+
+def _one_of_two(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Action]:
+    """A replace that was killed may have left two. The new one stays if it runs; else the old one, which ran before,
+    is replaced once more, so that it can come back."""
+    previous = observed.previous.get((wanted.target, wanted.engine))
+    there = observed.find(wanted)
+    if previous is None or there is None or action.kind is ActionKind.REFUSED:
+        yield action
+    elif there.running and there is not previous:
+        rest = act(ActionKind.REMOVE, wanted, "left by an interrupted replace", observed=previous)
+        yield from (action, rest) if action.kind is ActionKind.KEEP else (rest, action)
+    else:
+        if there is not previous:
+            yield act(ActionKind.REMOVE, wanted, "left half done by an interrupted replace", observed=there)
+        assert wanted.spec is not None
+        spec = _sticky(wanted.spec, previous.spec) if previous.spec else wanted.spec
+        reason = "finish an interrupted replace"
+        yield begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=previous)
+
+
+def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
+    spec, there = wanted.spec, observed.find(wanted)
+    assert spec is not None
+    if wanted.target in observed.broken:
+        return unable(wanted, ActionKind.REFUSED, observed.broken[wanted.target])
+    if there is None or there.spec is None:
+        return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
+    reason, differences = _differs(spec, there.spec, policy)
+    spec = spec if policy.re_decide else _sticky(spec, there.spec)
+    if differences:
+        return begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=differences)
+    if there.state in RESTING:
+        # A process has its secrets only in memory: what lost them must be created again.
+        kind = ActionKind.REPLACE if spec.secrets and spec.engine == "process" else ActionKind.START
+        return begin(kind, wanted, spec, describe(there), observed=observed, there=there)
+    return act(ActionKind.KEEP, wanted, _as_wanted(wanted, there, observed), observed=there, spec=there.spec)
+
+
+def _differs(spec: InstanceSpec, there: InstanceSpec, policy: Policy) -> tuple[str, tuple[FieldChange, ...]]:
+    """Why an instance must be replaced, and each field; no fields when it need not be."""
+    found = changes(spec, there)
+    if not found and policy.re_decide and spec.port == "auto":
+        return "decided anew", (FieldChange("port", f"auto ({there.host_port})", "auto"),)
+    if not found and policy.defaults:
+        return "newer defaults", defaults_changed(spec, there)
+    return ", ".join(f"{change.field} differs" for change in found), found
+
+
+def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
+    reason = "as wanted"
+    if wanted.spec and there.spec and defaults_changed(wanted.spec, there.spec):
+        reason += ", though newer defaults would launch it otherwise: `update` takes them"
+    served = observed.served.get(wanted.target) or ()
+    known = [found for model in wanted.placement.models if (found := wanted.find(model, served))]
+    beside = [model.name for model in served if model not in known]
+    return f"{reason}; also holds {', '.join(beside)}, not in the inventory" if beside else reason
+
+
+def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
+    """What was `auto` stays as it was decided."""
+    if spec.port == "auto" and there.host_port is not None:
+        return spec.with_decided(port=str(there.host_port))
+    return spec
+
+
+def models(item: Picked, observed: Observed, *, running: bool) -> Iterator[Action]:
+    """A fetch for each picked model that the server does not have; what it has is kept."""
+    wanted = item.wanted
+    served = observed.served.get(wanted.target) if running else None
+    for model in item.models if wanted.lazy else ():
+        if model.enabled:
+            yield _model(wanted, model, served)
+
+
+def _model(wanted: Wanted, model: ModelSpec, served: tuple[ServedModel, ...] | None) -> Action:
+    if served is not None and wanted.find(model, served):
+        return act_on_model(ActionKind.KEEP, wanted, "as wanted", model)
+    reason = "not in the server" if served is not None else "told when the server runs"
+    need = Need(kind="model", name=wanted.kind.served_name(model))
+    return act_on_model(ActionKind.FETCH, wanted, reason, model, needs=(need,))
