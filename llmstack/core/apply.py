@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llmstack.core.context import Context
+from llmstack.core.steps import Step, steps_of
 from llmstack.core.verbs import VERBS
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, Status, status_of
@@ -16,42 +17,6 @@ from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
 
 BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """An action and the steps (by their place in the plan) that must have succeeded before it."""
-
-    action: Action
-    after: tuple[int, ...]
-
-
-def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
-    """PURE: who waits for whom. Going up, a service waits for what it depends on and a model for its service; going
-    down, a service waits for its dependants. Actions on one target keep their order."""
-    return tuple(Step(action, tuple(_before(index, plan.actions, down))) for index, action in enumerate(plan.actions))
-
-
-def _before(index: int, actions: Sequence[Action], down: bool) -> list[int]:
-    action = actions[index]
-    services = {other.placement.target for other in actions if other.placement}
-    return [
-        n
-        for n, other in enumerate(actions[:index])
-        if other.target == action.target or _needs(*((other, action) if down else (action, other)), services)
-    ]
-
-
-def _needs(action: Action, other: Action, services: Collection[Target]) -> bool:
-    """A service needs the one of its own host where there is one, else all of that name."""
-    if action.placement is None or other.placement is None:
-        return False
-    mine, theirs = action.placement.target, other.placement.target
-    if mine == theirs:
-        return action.model is not None and other.model is None
-    if other.model is not None or theirs.name not in action.placement.service.depends_on:
-        return False
-    return theirs.host == mine.host or Target(theirs.name, mine.host) not in services
 
 
 def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Outcome, ...], bool]:
@@ -69,7 +34,7 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
         while todo:
             step, mine = todo.popleft()
             try:
-                mine.set_result(_step(step, [futures[n] for n in step.after], context))
+                mine.set_result(_step(step, futures, context))
             except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
                 mine.set_exception(error)
 
@@ -86,10 +51,9 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
             return finish(), True
 
 
-def _step(step: Step, before: Sequence[Future[Outcome]], context: Context) -> Outcome:
+def _step(step: Step, futures: Sequence[Future[Outcome]], context: Context) -> Outcome:
     """Waits for earlier steps only, and those were begun before it, so the oldest one can always run."""
-    failed = [outcome for outcome in (future.result() for future in before) if outcome.status in BAD]
-    reason = f"{failed[0].target} {failed[0].status.value}" if failed else ""
+    reason = _stands_back(step, futures)
     reason = "interrupted" if context.interrupted.is_set() else reason
     if reason and step.action.kind.changes:
         outcome = Outcome(target=step.action.target, status=Status.SKIPPED, reason=reason, action=step.action)
@@ -97,6 +61,19 @@ def _step(step: Step, before: Sequence[Future[Outcome]], context: Context) -> Ou
         outcome = run(step.action, context)
     context.emit(EventType.RESULT, step.action.target, outcome.reason, outcome=outcome)
     return outcome
+
+
+def _stands_back(step: Step, futures: Sequence[Future[Outcome]]) -> str:
+    """Why a step must not be taken; empty when it may."""
+    before, batches = (
+        [outcome for n in indices if (outcome := futures[n].result()).status in BAD]
+        for indices in (step.after, step.gate)
+    )
+    if before:
+        return f"{before[0].target} {before[0].status.value}"
+    if len(batches) > step.max_fail:
+        return f"{batches[0].target} {batches[0].status.value}, and update.max_fail is {step.max_fail}"
+    return ""
 
 
 def run(action: Action, context: Context) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from llmstack.core.context import Context
@@ -60,16 +61,37 @@ def fetch_needs(action: Action, context: Context, engine: Engine, spec: Instance
 
 
 def start_and_climb(engine: Engine, climb: Climb, context: Context) -> Ladder:
-    """Start the instance that was created and climb; without `wait` only until it runs."""
+    """Start the instance that was created and climb, one at a time on each GPU; without `wait` only until it runs."""
     assert climb.there is not None
     name = climb.there.container_name
-    context.check()
-    engine.start(name)
-    climb.there = engine.inspect(name) or climb.there
-    climb.note(Rung.RUNNING)
-    if not context.wait:
-        return Ladder(target=climb.target, rungs=tuple(climb.rungs))
-    return climb.climb()
+    with ExitStack() as turns:
+        for gpu in gpus_of(climb.wanted, context):
+            turns.enter_context(context.turn("gpu", climb.target.host, gpu))
+        context.check()
+        engine.start(name)
+        climb.there = engine.inspect(name) or climb.there
+        climb.note(Rung.RUNNING)
+        if not context.wait:
+            return Ladder(target=climb.target, rungs=tuple(climb.rungs))
+        return climb.climb()
+
+
+def gpus_of(wanted: Wanted, context: Context) -> list[str]:
+    """PURE: what stands for the GPUs that an instance may warm up on, sorted; what takes any takes every one that
+    somebody on its host named."""
+    mine = wanted.placement.service.resources.gpus
+    if not mine or _named(mine):
+        return sorted(mine)
+    others = (item.placement.service.resources.gpus for item in context.wanted.values() if _near(item, wanted))
+    return sorted({"any", *(gpu for gpus in others if _named(gpus) for gpu in gpus)})
+
+
+def _named(gpus: tuple[str, ...]) -> bool:
+    return not (gpus == ("all",) or gpus[:1] == () or gpus[0].isdigit())
+
+
+def _near(item: Wanted, wanted: Wanted) -> bool:
+    return item.target.host == wanted.target.host
 
 
 def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) -> Outcome:

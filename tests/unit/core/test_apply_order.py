@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from llmstack.core.apply import apply, by_target, check_only, clashed, steps_of
+from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed, sort_out
@@ -95,15 +95,6 @@ def test_a_service_waits_for_another_host_where_its_own_has_none(world: World) -
     far, page = world.want("db", "page", port=6, host="far"), world.want("page", "page", depends_on=("db",))
     world.server(6).lives = [LOADING]
     assert statuses(up(world, far, page))["page@localhost"] == "skipped"
-
-
-def test_steps_of_one_target_keep_their_order() -> None:
-    target = Target("demo", "localhost")
-    actions = [
-        Action(kind=ActionKind.REMOVE, target=target, reason="x"),
-        Action(kind=ActionKind.CREATE, target=target, reason="y"),
-    ]
-    assert [step.after for step in steps_of(Plan(tuple(actions)), down=False)] == [(), (0,)]
 
 
 @pytest.mark.parametrize("forks", [1, 8])

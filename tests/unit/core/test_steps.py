@@ -1,0 +1,121 @@
+"""Who waits for whom, how a change rolls over hosts, and who warms up beside whom on a GPU."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from llmstack.core.apply import apply
+from llmstack.core.desired import Wanted
+from llmstack.core.observe import sort_out
+from llmstack.core.plan import plan_up
+from llmstack.core.select import Picked
+from llmstack.core.starting import gpus_of
+from llmstack.core.steps import batch_size, steps_of
+from llmstack.domain.outcome import Outcome
+from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.service import Update
+from llmstack.domain.target import Target
+from tests.unit.core.world import LOADING, World, statuses
+
+HOSTS = ("one", "two", "three", "four")
+
+
+def test_steps_of_one_target_keep_their_order() -> None:
+    target = Target("demo", "localhost")
+    actions = [
+        Action(kind=ActionKind.REMOVE, target=target, reason="x"),
+        Action(kind=ActionKind.CREATE, target=target, reason="y"),
+    ]
+    assert [step.after for step in steps_of(Plan(tuple(actions)), down=False)] == [(), (0,)]
+
+
+@pytest.mark.parametrize(
+    ("serial", "hosts", "size"), [(1, 4, 1), (3, 4, 3), ("50%", 4, 2), ("25%", 3, 1), ("100%", 7, 7)]
+)
+def test_a_batch_is_a_number_or_a_share_and_never_empty(serial: int | str, hosts: int, size: int) -> None:
+    assert batch_size(serial, hosts) == size
+
+
+def changed(world: World, update: Update) -> list[Wanted]:
+    """The same service on four hosts, running with old arguments; each host has a server of its own."""
+    for port, host in enumerate(HOSTS, 8001):
+        world.run(world.want(args=("--old",), host=host, port=port))
+    return [world.want(args=("--new",), host=host, port=port, update=update) for port, host in enumerate(HOSTS, 8001)]
+
+
+def up(world: World, wanted: list[Wanted]) -> tuple[Outcome, ...]:
+    rows = [row for engine in world.engines.values() for row in engine.instances.values()]
+    plan = plan_up([Picked(item, item.placement.models) for item in wanted], sort_out(rows, {}))
+    return apply(plan, world.context())[0]
+
+
+def test_a_change_rolls_in_batches_and_stops_when_too_many_have_failed(world: World) -> None:
+    wanted = changed(world, Update(serial=2, max_fail=0))
+    world.server(8001).lives = [LOADING]
+    outcomes = up(world, wanted)
+    assert statuses(outcomes) == {
+        "demo@one": "unhealthy",
+        "demo@two": "changed",
+        "demo@three": "skipped",
+        "demo@four": "skipped",
+    }
+    assert outcomes[2].reason == "demo@one unhealthy, and update.max_fail is 0"
+    assert world.engine("three").writes == []
+
+
+def test_as_many_as_are_allowed_may_fail(world: World) -> None:
+    wanted = changed(world, Update(serial=1, max_fail=1))
+    world.server(8001).lives = [LOADING]
+    assert list(statuses(up(world, wanted)).values()) == ["unhealthy", "changed", "changed", "changed"]
+
+
+def test_the_next_batch_begins_when_the_one_before_has_ended(world: World) -> None:
+    wanted = changed(world, Update(serial="50%"))
+    assert [step.gate for step in steps_of(_plan(world, wanted), down=False)] == [(), (), (0, 1), (0, 1)]
+
+
+def test_what_is_created_does_not_wait_for_other_hosts(world: World) -> None:
+    wanted = [world.want(host=host, port=port) for port, host in enumerate(HOSTS, 8001)]
+    assert {step.gate for step in steps_of(_plan(world, wanted), down=False)} == {()}
+
+
+def _plan(world: World, wanted: list[Wanted]) -> Plan:
+    rows = [row for engine in world.engines.values() for row in engine.instances.values()]
+    return plan_up([Picked(item, item.placement.models) for item in wanted], sort_out(rows, {}))
+
+
+def test_what_takes_any_gpu_waits_for_everyone_who_named_one(world: World) -> None:
+    named, other = world.want("a", gpus=("GPU-1",)), world.want("b", gpus=("GPU-2", "GPU-1"))
+    anyone, two = world.want("c", gpus=("all",)), world.want("d", gpus=("2",))
+    far, none = world.want("e", gpus=("GPU-9",), host="far"), world.want("f")
+    context = world.context()
+    assert [gpus_of(item, context) for item in (named, other, anyone, two, far, none)] == [
+        ["GPU-1"],
+        ["GPU-1", "GPU-2"],
+        ["GPU-1", "GPU-2", "any"],
+        ["GPU-1", "GPU-2", "any"],
+        ["GPU-9"],
+        [],
+    ]
+
+
+def test_one_warms_up_at_a_time_on_a_gpu(world: World) -> None:
+    wanted = [world.want(name, port=port, gpus=("GPU-1",)) for port, name in enumerate(("a", "b", "c"), 8001)]
+    busy, most = set[int](), [0]
+    guard = threading.Lock()
+
+    def watch(port: int):  # type: ignore[no-untyped-def]
+        def called(what: str) -> None:
+            with guard:
+                busy.add(port) if what == "liveness" else busy.discard(port)
+                most[0] = max(most[0], len(busy))
+
+        return called
+
+    for port in (8001, 8002, 8003):
+        world.server(port).lives = [LOADING] * 20 + world.server(port).lives
+        world.server(port).before = watch(port)
+    statuses(up(world, wanted))
+    assert most == [1]
