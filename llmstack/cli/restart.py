@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import CHECK, DIFF, LOCK_WAIT, OUTPUT, SELECT, TIMEOUT, WAIT
+from llmstack.cli.flags import CHANGE, WAIT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, CHECK, DIFF, WAIT, TIMEOUT, LOCK_WAIT)
+@verb(*CHANGE, WAIT)
 def restart(session: Session) -> int:
     """Stop what is picked, start it again, and prove that it answers.
 

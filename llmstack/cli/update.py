@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import CHECK, DIFF, LOCK_WAIT, OUTPUT, SELECT, TIMEOUT, WAIT
+from llmstack.cli.flags import CHANGE, RE_DECIDE, WAIT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, CHECK, DIFF, WAIT, TIMEOUT, LOCK_WAIT)
+@verb(*CHANGE, WAIT, RE_DECIDE)
 def update(session: Session) -> int:
     """As `up`, and take what newer defaults of llmstack and its plugins would launch otherwise.
 

@@ -133,3 +133,20 @@ def test_health_keeps_to_the_time_of_the_run_too(make_desk: Callable[..., Desk])
     desk.program("llama-server", DEAF)
     desk.good("up", "--no-wait")
     assert desk.run("health", "--timeout", "1").code == 124
+
+
+def test_8_when_something_would_change_or_drifts(desk: Desk, door: str) -> None:
+    for task in ("up", "update"):
+        assert desk.run(task, "--check", "--exit-code", door=door).code == 8
+    ran = desk.run("status", "--exit-code", "-o", "json", door=door)
+    assert (ran.code, ran.json["rc"], ran.json["errors"]) == (8, 8, [])
+    assert desk.run("down", "--check", "--exit-code", door=door).code == 0
+
+
+def test_12_when_nobody_confirms_what_would_be_lost(theirs: Desk, far: Replay, door: str) -> None:
+    ran = theirs.run("rm", "-m", "near", door=door)
+    assert ran.code == 12
+    assert "rm --model near --yes" in ran.err
+    assert [path for _, path, _ in far.requests if path == "/api/delete"] == []
+    assert theirs.good("rm", "-m", "near", "--yes", door=door).recap.startswith("localhost : ok=0 changed=1")
+    assert [body for _, path, body in far.requests if path == "/api/delete"] == [{"model": "near:1b"}]

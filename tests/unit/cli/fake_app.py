@@ -55,6 +55,15 @@ class App:
     def pull(self, selection: Selection, options: RunOptions) -> RunResult:
         return self._run("pull", selection, **asdict(options))
 
+    def restart(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("restart", selection, **asdict(options))
+
+    def update(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("update", selection, **asdict(options))
+
+    def rm(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("rm", selection, **asdict(options))
+
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         return self._run("health", selection, deep=deep)
 

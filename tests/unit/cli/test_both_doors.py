@@ -9,7 +9,7 @@ import pytest
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from tests.unit.cli.fake_app import CALLS
 
-TASKS = ("up", "down", "pull", "health", "sync", "status", "logs", "ask")
+TASKS = ("up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "ask")
 
 
 def called(task):
@@ -156,6 +156,21 @@ def test_a_chain_that_goes_on_ends_with_the_code_of_its_first_failure(both):
     ran = both("up", "-k", "-m", "broken", "down", "-k", "-m", "unknown", "pull", "-m", "a")
     assert ran.code == 6
     assert [name for name, _, _ in CALLS if name in TASKS] == ["up", "down", "pull"]
+
+
+@pytest.mark.parametrize("task", ["up", "down", "restart", "update", "pull", "rm"])
+def test_every_task_that_changes_something_can_only_show_it_too(both, task):
+    assert both(task, "-m", "a", "--check", "--exit-code").code == 8
+    assert called(task)[0][1] == asdict(RunOptions(check=True))
+
+
+def test_nothing_is_deleted_unasked(both, door):
+    ran = both("rm", "-m", "a")
+    assert ran.code == 12
+    assert ran.err.endswith(f"to do it without being asked: {door} rm --model a --yes\n")
+    assert both("rm", "--yes").code == 2
+    assert called("rm") == []
+    assert both("rm", "-m", "a", "--yes").code == 0
 
 
 def test_check_tells_by_its_code_that_something_would_change(both):
