@@ -12,6 +12,7 @@ from llmstack.domain.event import Event
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.ladder import Ladder
+from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.progress import Progress
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
@@ -28,6 +29,7 @@ class Ability(StrEnum):
     NETWORK = "network"
     IMAGES = "images"
     GPU_REQUEST = "gpu_request"
+    VOLUMES = "volumes"
 
 
 class Engine(Protocol):
@@ -122,6 +124,33 @@ class Engine(Protocol):
 
     def usage(self, name: str) -> Usage | None:
         """CPU and memory of a running instance, over a second or so; None when it does not run."""
+        ...
+
+    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
+        """Names of all volumes that were made for the service of `spec`, whatever their generation."""
+        ...
+
+    def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
+        """Fill the volumes of the created instance of `spec` from those that the stopped instance `name` mounts, where
+        they are not the same ones. Raises FetchError."""
+        ...
+
+    def read_volumes(self, name: str) -> Iterator[bytes]:
+        """One tar of all volumes of a stopped instance; a member is called `<mount's source>/<path in the volume>`."""
+        ...
+
+    def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Put such a tar into the volumes of a created instance. Raises FetchError for one that is cut or foreign."""
+        ...
+
+    def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
+        """Everything of ours that is there for `stack` (None: for all stacks, and what they share), in the order in
+        which it can be discarded."""
+        ...
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove it for good, stopped first where it runs; no error when it is gone. Raises LlmstackError where
+        something of somebody else uses it."""
         ...
 
     def close(self) -> None:

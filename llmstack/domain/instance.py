@@ -117,6 +117,20 @@ class InstanceSpec:
             return int(decided) if decided else None
         return self.port
 
+    @property
+    def volumes(self) -> tuple[Mount, ...]:
+        """The mounts that hold data of its own: volumes it may write to."""
+        return tuple(mount for mount in self.mounts if mount.volume and not mount.read_only)
+
+    def volume_name(self, mount: Mount) -> str:
+        """The volume behind one of `volumes`: the one of that name, or its copy that is in force.
+
+        `decided["volumes"]` holds the copies, as in `data.2 cache.1`; a copy has the name of its volume, a dot and the
+        number of its generation.
+        """
+        copies = self.decided.get("volumes", "").split()
+        return next((name for name in copies if name.rpartition(".")[0] == mount.source), mount.source)
+
     def with_decided(self, **decided: str) -> InstanceSpec:
         """A copy in which more of what was `auto` is decided."""
         return replace(self, decided={**self.decided, **decided})

@@ -12,10 +12,11 @@ from llmstack.domain.progress import Progress
 from llmstack.domain.usage import Usage
 from llmstack.errors import LlmstackError, LockedError
 from llmstack.protocols import Ability, Report
-from llmstack.testing.script import Script, ScriptedEngine
+from llmstack.testing.script import Script
+from llmstack.testing.volumes import VolumesInMemory
 
 
-class FakeEngine(ScriptedEngine):
+class FakeEngine(VolumesInMemory):
     """Runs nothing and remembers everything.
 
     `calls` holds `(verb, name)` in order, `writes` those that change something. `instances` is what is there, by
@@ -93,6 +94,7 @@ class FakeEngine(ScriptedEngine):
             restart_policy=spec.restart,
         )
         self.instances[spec.name] = instance
+        self._make_volumes(spec)
         return instance
 
     def start(self, name: str) -> None:

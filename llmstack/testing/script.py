@@ -9,7 +9,9 @@ from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Clock
 from llmstack.testing.clock import FakeClock
 
-WRITES = frozenset({"fetch", "create", "start", "stop", "remove", "rename", "lock"})
+WRITES = frozenset(
+    {"fetch", "create", "start", "stop", "remove", "rename", "lock", "copy_volumes", "write_volumes", "discard"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class ScriptedEngine:
         self.calls: list[tuple[str, str]] = []
         self.instances: dict[str, Instance] = {}
         self.occupied: dict[int, str] = {}
+        self.data: dict[str, dict[str, bytes]] = {}
+        self.owners: dict[str, tuple[str, str]] = {}
         self.closed = False
         self._strangers: list[Instance] = []
         self._refusals: dict[str, _Refusal] = {}

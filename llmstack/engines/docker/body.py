@@ -12,7 +12,7 @@ from typing import Any
 
 import llmstack
 from llmstack.domain import codec
-from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.instance import InstanceSpec, Mount
 from llmstack.domain.secret import Sealed
 from llmstack.engines.labels import PREFIX, STACK, labels_of
 from llmstack.errors import LlmstackError, PreflightError
@@ -106,24 +106,29 @@ def _revealed(spec: InstanceSpec) -> dict[str, str]:
 
 def weights_mount(*, read_only: bool) -> dict[str, object]:
     """The volume of all model files. Its labels are ours alone: `docker compose down -v` must not delete gigabytes."""
-    return {**_mount("volume", WEIGHTS_VOLUME, WEIGHTS_PATH, read_only), **_labelled({VOLUME: "weights"})}
+    mount = _mount("volume", WEIGHTS_VOLUME, WEIGHTS_PATH, read_only)
+    return {**mount, "VolumeOptions": {"Labels": {VOLUME: "weights"}}}
 
 
 def _mounts(spec: InstanceSpec) -> list[dict[str, object]]:
-    mounts = []
-    for each in spec.mounts:
-        mount = _mount("volume" if each.volume else "bind", each.source, each.target, each.read_only)
-        mounts.append({**mount, **(_labelled({STACK: spec.stack, VOLUME: spec.service}) if each.volume else {})})
+    mounts = [_volume(spec, each) if each.volume else _bind(each) for each in spec.mounts]
     return [*mounts, weights_mount(read_only=True)] if spec.weights else mounts
+
+
+def _bind(mount: Mount) -> dict[str, object]:
+    return _mount("bind", mount.source, mount.target, mount.read_only)
+
+
+def _volume(spec: InstanceSpec, mount: Mount) -> dict[str, object]:
+    """One that is there keeps its own labels. A copy starts empty: what the image has at that path may have been
+    deleted from the volume that is copied."""
+    name = spec.volume_name(mount)
+    options = {"Labels": {STACK: spec.stack, VOLUME: spec.service}, "NoCopy": name != mount.source}
+    return {**_mount("volume", name, mount.target, mount.read_only), "VolumeOptions": options}
 
 
 def _mount(kind: str, source: str, target: str, read_only: bool) -> dict[str, object]:
     return {"Type": kind, "Source": source, "Target": target, "ReadOnly": read_only}
-
-
-def _labelled(labels: dict[str, str]) -> dict[str, object]:
-    """For a volume that is made by the mount; one that is there keeps its own labels."""
-    return {"VolumeOptions": {"Labels": labels}}
 
 
 def _limits(spec: InstanceSpec, *, podman: bool) -> dict[str, object]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
+from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.usage import Usage
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
-from llmstack.engines.docker import logs, network, placeholder, ports, pull, rows, weights
+from llmstack.engines.docker import leftovers, logs, network, placeholder, ports, pull, rows, volumes, weights
 from llmstack.engines.docker.address import resolve
-from llmstack.engines.docker.body import container_body, image_of, inner_port
+from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.wire import WRITE_S, Wire
@@ -186,6 +187,34 @@ class DockerEngine:
             return None
         with self._wire.doing(f"measure {name}") as api:
             return usage_of(api.stats(name, stream=False))
+
+    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
+        """By their labels."""
+        return volumes.names(self._wire, spec)
+
+    def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
+        """Through the paths of both containers; neither runs."""
+        volumes.copy(self._wire, self._there(name), spec, report)
+
+    def read_volumes(self, name: str) -> Iterator[bytes]:
+        """Through the paths of its container."""
+        if spec := self._there(name).spec:
+            yield from volumes.read(self._wire, name, spec)
+
+    def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Through the paths of its container."""
+        if spec := self._there(name).spec:
+            volumes.write(self._wire, name, spec, chunks)
+
+    def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
+        """By their labels; sizes of volumes as the engine measures them."""
+        return tuple(leftovers.found(self._wire, stack))
+
+    def discard(self, leftover: Leftover) -> None:
+        """An instance is stopped first, verified."""
+        if leftover.kind is LeftoverKind.CONTAINER and self.inspect(leftover.name):
+            self.stop(leftover.name, GRACE_S)
+        leftovers.discard(self._wire, leftover)
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""

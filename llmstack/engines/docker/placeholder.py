@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from llmstack.engines.docker import holder as holder_mark
 from llmstack.engines.docker.wire import WRITE_S, Wire
-from llmstack.engines.labels import LOCK, PREFIX, ROLE
+from llmstack.engines.labels import LOCK, PREFIX, ROLE, STACK
 from llmstack.errors import LlmstackError, LockedError
 
 IMAGE = "llmstack/empty:1"
@@ -65,7 +65,7 @@ def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> str:
     for _ in range(TRIES):
         now = wire.now()
         times = {SINCE: str(int(now)), EXPIRES: str(int(now + lease_s))}
-        labels = {ROLE: LOCK, OWNER: owner, HOLDER: holder_mark.me(), **times}
+        labels = {ROLE: LOCK, STACK: stack, OWNER: owner, HOLDER: holder_mark.me(), **times}
         try:
             return create(wire, name, labels)
         except LlmstackError as error:

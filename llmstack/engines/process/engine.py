@@ -16,14 +16,16 @@ from pathlib import Path
 import llmstack
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
+from llmstack.domain.leftover import Leftover
 from llmstack.domain.secret import Sealed
 from llmstack.domain.usage import Usage
 from llmstack.engines import labels, ports
 from llmstack.engines.addresses import reached, url_of
-from llmstack.engines.process import log, processes
+from llmstack.engines.process import leftovers, log, processes
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
 from llmstack.engines.process.look import KIND, look
+from llmstack.engines.process.novolumes import NoVolumes
 from llmstack.engines.process.stacklock import stack_lock
 from llmstack.engines.process.stopping import stop
 from llmstack.engines.process.strangers import strangers
@@ -31,12 +33,12 @@ from llmstack.errors import LlmstackError, NoMatchError, PreflightError, Unreach
 from llmstack.protocols import Ability, Report
 
 ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
-STALE_S = 3600.0
+STALE_S, GRACE_S = 3600.0, 30.0
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-class ProcessEngine:
+class ProcessEngine(NoVolumes):
     """Instances as processes of this machine.
 
     `root` holds a folder per instance (default: the user's state directory, or LLMSTACK_PROCESS_ROOT). Values of
@@ -196,6 +198,20 @@ class ProcessEngine:
         instance = self._instance(name)
         return processes.usage(list(processes.tree(instance.pid, instance.id).values())) if instance.running else None
 
+    def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
+        """Folders and locks."""
+        with _disk(self.root):
+            return tuple(leftovers.found(self.root, self.observe(stack), stack))
+
+    def discard(self, leftover: Leftover) -> None:
+        """Stop and remove an instance, or delete a file of ours."""
+        if self.inspect(leftover.name):
+            self.stop(leftover.name, GRACE_S)
+            self.remove(leftover.name)
+            return
+        with _disk(self.root):
+            leftovers.delete(self.root, Path(leftover.name))
+
     def close(self) -> None:
         """Nothing is held between calls."""
 
@@ -217,7 +233,7 @@ class ProcessEngine:
             raise LlmstackError(
                 f"others may write to {self.root}, and could run programs as you", f"chmod 700 {self.root}"
             )
-        for draft in self.root.glob(".*-*"):
+        for draft in self.root.glob(leftovers.DRAFTS):
             if draft.is_dir() and time.time() - draft.stat().st_mtime > STALE_S:
                 shutil.rmtree(draft, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from llmstack.domain.instance import InstanceSpec, State, Weights
+from llmstack.domain.instance import InstanceSpec, Mount, State, Weights
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.outcome import Outcome, RunResult, Status, status_of
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
@@ -209,3 +209,16 @@ def test_values_cannot_be_changed_and_travel_between_processes():
     with pytest.raises(FrozenInstanceError):
         DEMO.name = "other"
     assert pickle.loads(pickle.dumps(spec(port=1))) == spec(port=1)
+
+
+def test_a_volume_has_its_own_name_until_a_copy_of_it_is_in_force():
+    data, cache = (Mount(source=name, target="/", volume=True) for name in ("data", "data.x"))
+    assert spec().volume_name(data) == "data"
+    copied = spec(mounts=(data, cache)).with_decided(volumes="data.x.1 data.12")
+    assert [copied.volume_name(mount) for mount in copied.volumes] == ["data.12", "data.x.1"]
+
+
+def test_only_volumes_that_it_may_write_to_are_its_own():
+    own = Mount(source="data", target="/d", volume=True)
+    others = (Mount(source="/srv", target="/s"), Mount(source="shared", target="/r", volume=True, read_only=True))
+    assert spec(mounts=(*others, own)).volumes == (own,)

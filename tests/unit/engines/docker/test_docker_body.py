@@ -143,3 +143,15 @@ def test_composes_hash_does_not_change_with_a_secrets_salt() -> None:
 def test_a_spec_without_image_is_refused() -> None:
     with pytest.raises(PreflightError, match="demo@h has no image"):
         container_body(replace(SPEC, image=None))
+
+
+def test_a_copy_of_a_volume_is_mounted_empty_in_its_place() -> None:
+    mounts = (Mount(source="data", target="/d", volume=True), Mount(source="/data", target="/b"))
+    first, second = (
+        container_body(replace(SPEC, mounts=mounts, weights=None, command=()).with_decided(volumes=copies))
+        for copies in ("", "data.2")
+    )
+    assert [each["Source"] for each in first["HostConfig"]["Mounts"]] == ["data", "/data"]
+    assert [each["Source"] for each in second["HostConfig"]["Mounts"]] == ["data.2", "/data"]
+    empty = [body["HostConfig"]["Mounts"][0]["VolumeOptions"]["NoCopy"] for body in (first, second)]
+    assert empty == [False, True]

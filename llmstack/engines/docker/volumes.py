@@ -1,0 +1,91 @@
+"""What lies in an instance's volumes: copied to another instance, streamed out and in. It goes through the paths of
+containers that do not run, so that it needs no image, no shell and no file system of the host."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, groupby
+
+from llmstack.domain.instance import Instance, InstanceSpec
+from llmstack.domain.progress import Progress
+from llmstack.engines import tars
+from llmstack.engines.docker.body import VOLUME
+from llmstack.engines.docker.wire import WRITE_S, Wire
+from llmstack.engines.labels import STACK
+from llmstack.errors import FetchError
+from llmstack.protocols import Report
+
+
+def names(wire: Wire, spec: InstanceSpec) -> tuple[str, ...]:
+    """Volumes with the labels of this service; Podman takes only one label for a filter."""
+    labels = {STACK: spec.stack, VOLUME: spec.service}
+    with wire.doing(f"list the volumes of {spec.service}") as api:
+        rows = api.volumes(filters={"label": f"{VOLUME}={spec.service}"})["Volumes"] or ()
+    return tuple(sorted(row["Name"] for row in rows if labels.items() <= (row.get("Labels") or {}).items()))
+
+
+def copy(wire: Wire, old: Instance, spec: InstanceSpec, report: Report) -> None:
+    """Volume by volume, from the old instance's path to the new one's."""
+    if old.spec is None:
+        raise FetchError(f"{old.container_name} does not say what its volumes are", "it carries no label of llmstack's")
+    mounted = {mount.source: mount for mount in old.spec.volumes}
+    for mount in spec.volumes:
+        was = mounted.get(mount.source)
+        if was and old.spec.volume_name(was) != spec.volume_name(mount):
+            with _content(wire, old.container_name, was.target, mount.source, report) as (tar, found):
+                _put(wire, spec.name, mount.target, tar, found)
+
+
+def read(wire: Wire, name: str, spec: InstanceSpec) -> Iterator[bytes]:
+    """One archive of all volumes."""
+    for mount in spec.volumes:
+        with _content(wire, name, mount.target, mount.source, lambda _: None) as (tar, found):
+            yield from tars.packed(tar, found, mount.source)
+    yield tars.END
+
+
+def write(wire: Wire, name: str, spec: InstanceSpec, chunks: Iterable[bytes]) -> None:
+    """Each volume's part of such an archive to where the volume is mounted."""
+    targets = {mount.source: mount.target for mount in spec.volumes}
+    with tars.members(chunks, "the archive") as (tar, found):
+        for source, members in groupby(found, lambda member: member.name.partition("/")[0]):
+            if source not in targets:
+                raise FetchError(f"{name} has no volume '{source}'", "the archive is of another service")
+            _put(wire, name, targets[source], tar, members)
+
+
+@contextmanager
+def _content(wire: Wire, name: str, path: str, item: str, report: Report) -> Iterator[tars.Opened]:
+    """What lies at a path of a container; `item` is the first part of each member's name."""
+    what = f"{path} of {name}"
+    with (
+        wire.doing(f"read {what}", timeout_s=WRITE_S, otherwise=FetchError) as api,
+        api.raw("GET", "/containers/{0}/archive", name, params={"path": path}, stream=True) as response,
+        tars.members(_told(response.iter_content(tars.CHUNK), item, report), what) as opened,
+    ):
+        yield opened
+
+
+def _told(chunks: Iterable[bytes], item: str, report: Report) -> Iterator[bytes]:
+    """The same chunks, each reported once it was taken."""
+    sent = 0
+    for chunk in chunks:
+        yield chunk
+        sent += len(chunk)
+        report(Progress(item, "copying", sent))
+    report(Progress(item, "copied", sent, sent, done=True))
+
+
+def _put(wire: Wire, name: str, path: str, tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo]) -> None:
+    """Fill a path of a container with members, whatever the first part of their names was.
+
+    Docker leaves the folder at the path as it is and applies only what lies below, so it is told by its name in the
+    folder above. Podman sees a volume of a container at rest only by the very path of the volume.
+    """
+    above, own = (path, ".") if wire.podman else posixpath.split(path.rstrip("/"))
+    data = chain(tars.packed(tar, members, own), (tars.END,))
+    with wire.doing(f"fill {path} of {name}", timeout_s=WRITE_S, otherwise=FetchError) as api:
+        api.raw("PUT", "/containers/{0}/archive", name, params={"path": above}, data=data)

@@ -1,0 +1,45 @@
+"""What the embedded engine leaves on a disk: folders of instances, locks of stacks, and the root of it all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from llmstack.domain.instance import Instance
+from llmstack.domain.leftover import Leftover, LeftoverKind
+
+DRAFTS = ".*-*"
+"""Folders of instances that were half made or half removed when their run was killed."""
+
+
+def found(root: Path, instances: Iterable[Instance], stack: str | None) -> Iterator[Leftover]:
+    """Instances by their names, then the files around them by their paths."""
+    for each in instances:
+        size = sum(file.lstat().st_size for file in (root / each.container_name).rglob("*") if not file.is_dir())
+        yield Leftover(
+            kind=LeftoverKind.FOLDER,
+            name=each.container_name,
+            what=f"instance of {each.service}",
+            stack=each.stack,
+            size_bytes=size,
+        )
+    for path in sorted(root.glob(".*.lock")):
+        mine = path.name[1:].removesuffix(".lock")
+        if stack in (None, mine):
+            yield Leftover(kind=LeftoverKind.FILE, name=str(path), what="lock", stack=mine)
+    if stack is None and root.is_dir():
+        yield Leftover(kind=LeftoverKind.FOLDER, name=str(root), what="folder of the process engine")
+
+
+def delete(root: Path, path: Path) -> None:
+    """Delete a lock, or the root with what killed runs left in it; what somebody else put there stays, and the root
+    with it. Raises OSError."""
+    if path == root and root.is_dir():
+        for draft in root.glob(DRAFTS):
+            shutil.rmtree(draft, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            root.rmdir()
+    elif path.parent == root:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Tar streams that are never whole in memory: checked, read member by member, and packed under other names."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from llmstack.errors import FetchError
+
+CHUNK = 1024 * 1024
+END = bytes(2 * tarfile.BLOCKSIZE)
+"""The blocks that close an archive; a stream that was cut lacks them."""
+
+
+class _Chunks:
+    """As much of a file as a tar reader needs."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = filter(None, chunks)
+
+    def read(self, _size: int = -1) -> bytes:
+        return next(self._chunks, b"")
+
+
+def whole(chunks: Iterable[bytes], what: str) -> Iterator[bytes]:
+    """The same chunks. Raises FetchError after the last one when the archive was cut."""
+    tail = b""
+    for chunk in chunks:
+        tail = (tail + chunk)[-len(END) :]
+        yield chunk
+    if tail != END:
+        raise FetchError(f"{what} is cut: it does not end as a tar archive does", "nothing was lost; try again")
+
+
+Opened = tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]
+
+
+@contextmanager
+def members(chunks: Iterable[bytes], what: str) -> Iterator[Opened]:
+    """An archive and its members one by one, each of which must be read before the next. Raises FetchError."""
+    checked = whole(chunks, what)
+    try:
+        with tarfile.open(fileobj=_Chunks(checked), mode="r|", encoding="utf-8", bufsize=CHUNK) as tar:  # type: ignore[call-overload]
+            yield tar, _each(tar)
+            for _ in checked:  # the reader stops at the first closing block
+                pass
+    except tarfile.TarError as error:
+        raise FetchError(f"{what} is no whole tar archive: {error}", "nothing was lost; try another") from error
+
+
+def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while member := tar.next():
+        tar.members.clear()  # type: ignore[attr-defined]  # else it remembers them all
+        yield member
+
+
+def packed(tar: tarfile.TarFile, found: Iterable[tarfile.TarInfo], first: str) -> Iterator[bytes]:
+    """The members with another first part of their names, as a stream without its closing blocks. Raises FetchError for
+    a member that leads out of it."""
+    for member in found:
+        member.name = renamed(member.name, first)
+        if member.islnk():
+            member.linkname = renamed(member.linkname, first)
+        kept = member.pax_headers.items()
+        member.pax_headers = {name: value for name, value in kept if name not in ("path", "linkpath")}
+        yield member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        yield from _content(tar, member)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    file = tar.extractfile(member) if member.isreg() else None
+    while file and (chunk := file.read(CHUNK)):
+        yield chunk
+    yield bytes(-member.size % tarfile.BLOCKSIZE if file else 0)
+
+
+def renamed(path: str, first: str) -> str:
+    """A member's path with `first` for its first part. Raises FetchError for one that leads out of it."""
+    rest = posixpath.normpath(path.partition("/")[2])
+    if rest.startswith(("/", "../")) or rest == "..":
+        raise FetchError(f"the archive holds {path}, which leads out of its volume", "it is no backup of llmstack's")
+    return posixpath.normpath(f"{first}/{rest}")

@@ -1,0 +1,100 @@
+"""Volumes of the fake engine: files in memory."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+
+from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.leftover import Leftover, LeftoverKind
+from llmstack.domain.progress import Progress
+from llmstack.engines import tars
+from llmstack.errors import FetchError, LlmstackError
+from llmstack.protocols import Report
+from llmstack.testing.script import ScriptedEngine
+
+
+class VolumesInMemory(ScriptedEngine):
+    """What an engine does with volumes; tests read and write `data` (volume -> path -> content) as a server would."""
+
+    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
+        """By who made them."""
+        self._call("volumes", spec.name)
+        return tuple(sorted(name for name, owner in self.owners.items() if owner == (spec.stack, spec.service)))
+
+    def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
+        """All files at once."""
+        self._call("copy_volumes", name)
+        old = self._resting(name)
+        mounted = {mount.source: old.volume_name(mount) for mount in old.volumes}
+        for mount in spec.volumes:
+            was, name = mounted.get(mount.source), spec.volume_name(mount)
+            if was and was != name:
+                self.data[name] = dict(self.data[was])
+                report(Progress(mount.source, "copied", 100, 100, done=True))
+
+    def read_volumes(self, name: str) -> Iterator[bytes]:
+        """A real archive."""
+        self._call("read_volumes", name)
+        spec, out = self._resting(name), io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for mount in spec.volumes:
+                for path, content in self.data[spec.volume_name(mount)].items():
+                    member = tarfile.TarInfo(f"{mount.source}/{path}")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+        yield out.getvalue()
+
+    def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
+        """From a real archive."""
+        self._call("write_volumes", name)
+        spec = self._resting(name)
+        names = {mount.source: spec.volume_name(mount) for mount in spec.volumes}
+        with tars.members(chunks, "the archive") as (tar, found):
+            for member in found:
+                source, _, path = member.name.partition("/")
+                if source not in names:
+                    raise FetchError(f"{name} has no volume '{source}'")
+                if member.isreg() and tars.renamed(member.name, source):
+                    file = tar.extractfile(member)
+                    self.data[names[source]][path] = file.read() if file else b""
+
+    def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
+        """Instances, then volumes."""
+        self._call("leftovers", stack or "")
+        rows = [
+            Leftover(kind=LeftoverKind.CONTAINER, name=name, what=f"instance of {one.service}", stack=one.stack)
+            for name, one in self.instances.items()
+        ]
+        rows += [
+            Leftover(kind=LeftoverKind.VOLUME, name=name, what=f"data of {service}", stack=owner)
+            for name, (owner, service) in self.owners.items()
+        ]
+        return tuple(row for row in rows if stack in (None, row.stack))
+
+    def discard(self, leftover: Leftover) -> None:
+        """Forget it, running or not. Raises LlmstackError for a volume that an instance mounts."""
+        self._call("discard", leftover.name)
+        users = [name for name, one in self.instances.items() if one.spec and leftover.name in _names(one.spec)]
+        if leftover.kind is LeftoverKind.VOLUME and users:
+            raise LlmstackError(f"volume {leftover.name} is in use by {users[0]}")
+        self.instances.pop(leftover.name, None)
+        self.data.pop(leftover.name, None)
+        self.owners.pop(leftover.name, None)
+
+    def _make_volumes(self, spec: InstanceSpec) -> None:
+        for name in _names(spec):
+            self.data.setdefault(name, {})
+            self.owners.setdefault(name, (spec.stack, spec.service))
+
+    def _resting(self, name: str) -> InstanceSpec:
+        """The spec of an instance that does not run: what is copied must not change meanwhile."""
+        there = self._there(name)
+        if there.running or there.spec is None:
+            raise LlmstackError(f"{name} is running", hint="stop it first")
+        return there.spec
+
+
+def _names(spec: InstanceSpec) -> list[str]:
+    return [spec.volume_name(mount) for mount in spec.mounts if mount.volume]
