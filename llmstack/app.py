@@ -65,7 +65,7 @@ class App:
         """What is wanted. Raises ConfigError."""
         from llmstack.inventory import load
 
-        return load(self.settings.inventory, environ=os.environ)
+        return load(self.settings.inventory, environ=os.environ, extra=self.settings.extra)
 
     @cached_property
     def wanted(self) -> tuple[Wanted, ...]:

@@ -105,7 +105,7 @@ def desire(inventory: Inventory, registry: Registry) -> tuple[Wanted, ...]:
         except PluginError as error:
             wanted.append(Wanted(placement=placement, engine=placement.engine, error=error))
             continue
-        found = tuple(_problems(inventory, placement, kind, registry))
+        found = tuple(_problems(inventory.on(placement), placement, kind, registry))
         problems |= {(problem.code, problem.position, problem.message): problem for problem in found}
         if kind and not found:
             wanted.append(_want(inventory, placement, kind, registry))
@@ -135,7 +135,7 @@ def _type_problems(inventory: Inventory, placement: Placement, registry: Registr
     if placement.service.type:
         with suppress(PluginError):
             kind = registry.get(placement.service.type)
-            found = _problems(inventory, placement, kind, registry)
+            found = _problems(inventory.on(placement), placement, kind, registry)
             yield from (problem for problem in found if problem.code in ("E030", "E031", "E037"))
 
 

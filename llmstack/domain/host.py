@@ -21,3 +21,11 @@ class Host:
         """Whether its processes and GPUs are this machine's."""
         named = self.name in ("localhost", "127.0.0.1") or self.vars.get("ansible_connection") == "local"
         return named and (self.docker_host is None or self.docker_host.startswith("unix:"))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as it is written: the hosts and groups directly in it."""
+
+    hosts: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()

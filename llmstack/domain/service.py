@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from llmstack.domain.host import Host
+from llmstack.domain.host import Group, Host
 from llmstack.domain.position import KeyPath, Position, Positions, Problem, locate, source_lines
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
@@ -107,7 +107,7 @@ class Placement:
     """A service on one host with the models it serves there.
 
     `path` is where the service is written (`("services", "ollama")`, or `("models", "demo")` when a model brings its
-    own); `own_model` is True in the latter case.
+    own); `own_model` is True in the latter case. `positions` are those that overrides make differ on this host.
     """
 
     service: ServiceSpec
@@ -115,6 +115,7 @@ class Placement:
     models: tuple[ModelSpec, ...] = ()
     path: KeyPath = ()
     own_model: bool = False
+    positions: Positions = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def engine(self) -> str:
@@ -129,16 +130,26 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Everything wanted, resolved: hosts, groups and each service on each of its hosts."""
+    """Everything wanted, resolved: hosts, groups and each service on each of its hosts.
+
+    `groups` holds all hosts of each group, `tree` what stands directly in it; `sources` the text of each file.
+    """
 
     path: str | None
     stack: str
     hosts: Mapping[str, Host]
     groups: Mapping[str, tuple[str, ...]]
     placements: tuple[Placement, ...]
+    tree: Mapping[str, Group] = field(default_factory=dict)
     positions: Positions = field(default_factory=dict)
-    source: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
     compose_labels: bool = True
+
+    def on(self, placement: Placement) -> Inventory:
+        """The same, with the positions that hold for one placement."""
+        if not placement.positions:
+            return self
+        return replace(self, positions={**self.positions, **placement.positions})
 
 
 def problem_at(
@@ -149,5 +160,5 @@ def problem_at(
     A path that is not written down falls back to the nearest thing around it that is.
     """
     at: Position | None = locate(inventory.positions, path, key=key)
-    line = source_lines(inventory.source)[at.line - 1] if at else None
-    return Problem(code, message, at, suggestion, line)
+    lines = source_lines(inventory.sources.get(at.file, ""))[at.line - 1 : at.line] if at else []
+    return Problem(code, message, at, suggestion, lines[0] if lines else None)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from llmstack.inventory.loader import load
+from llmstack.inventory.patterns import hosts_matching
 
-__all__ = ["load"]
+__all__ = ["hosts_matching", "load"]

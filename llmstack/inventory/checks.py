@@ -32,23 +32,27 @@ class _Checks:
         self._closed = {name for name, there in self._placed.items() if all(map(_is_closed, there.values()))}
         self._models = {model.name: model for placement in inventory.placements for model in placement.models}
 
-    def _note(self, path: KeyPath, code: str, message: str, suggestion: str | None = None) -> None:
-        self._problems.add(locate(self._inventory.positions, path), code, message, suggestion)
+    def _note(
+        self, path: KeyPath, code: str, message: str, suggestion: str | None = None, placement: Placement | None = None
+    ) -> None:
+        positions = placement.positions if placement and path in placement.positions else self._inventory.positions
+        self._problems.add(locate(positions, path), code, message, suggestion)
 
     def ports(self) -> None:
         """Each fixed port belongs to one service of a host."""
-        taken: dict[tuple[str, object], list[Placement]] = {}
+        taken: dict[tuple[str, object], dict[Address, str]] = {}
         for placement in self._inventory.placements:
-            service = placement.service
+            service, host = placement.service, placement.host.name
             if not service.enabled or not isinstance(service.port, int):
                 continue
-            others = taken.setdefault((placement.host.name, service.port), [])
-            for other in others:
-                both = {_address(service.bind), _address(other.service.bind)}
-                if len(both) == 1 or any(address.is_unspecified for address in both):
-                    message = f"port {service.port} on {placement.host.name} belongs to '{other.service.name}' already"
-                    self._note((*placement.path, "port"), "E050", message, "another port, or auto")
-            others.append(placement)
+            others, mine = taken.setdefault((host, service.port), {}), _address(service.bind)
+            clash = (
+                others if mine.is_unspecified else {mine, *map(ipaddress.ip_address, ("0.0.0.0", "::"))} & others.keys()
+            )
+            if clash:
+                message = f"port {service.port} on {host} belongs to '{others[min(clash, key=str)]}' already"
+                self._note((*placement.path, "port"), "E050", message, "another port, or auto", placement)
+            others.setdefault(mine, service.name)
 
     def dependencies(self) -> None:
         """`depends_on` names services, which do not wait for each other."""
@@ -63,16 +67,16 @@ class _Checks:
                 elif name in self._models:
                     service = self._models[name].service
                     message = f"'{name}' is a model in service '{service}'; a dependency is a service"
-                    self._note(path, "E051", message, service)
+                    self._note(path, "E051", message, service, placement)
                 else:
                     fix = nearest(name, self._placed) or f"services: {', '.join(self._placed)}"
-                    self._note(path, "E051", f"unknown service '{name}' in depends_on", fix)
+                    self._note(path, "E051", f"unknown service '{name}' in depends_on", fix, placement)
         self._cycle(waits)
 
     def _unreachable(self, placement: Placement, needed: Placement, path: KeyPath) -> None:
         there = f"on {needed.host.name} it is bound to loopback"
         message = f"'{placement.service.name}' on {placement.host.name} cannot reach '{needed.service.name}': {there}"
-        self._note(path, "E052", message, f"set bind: lan in {'.'.join(map(str, needed.path))}")
+        self._note(path, "E052", message, f"set bind: lan in {'.'.join(map(str, needed.path))}", placement)
 
     def _cycle(self, waits: Mapping[tuple[str, str], KeyPath]) -> None:
         graph = graphlib.TopologicalSorter[str]()

@@ -32,7 +32,8 @@ class _Composer:
     def __init__(self, text: str, file: str, problems: Problems) -> None:
         self._file, self._problems = file, problems
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._deepest = 0
 
     def document(self) -> Node | None:
         node: Node | None = None
@@ -52,19 +53,31 @@ class _Composer:
         self._problems.fail(self._at(event), code, message)
 
     def _node(self, event: Any, depth: int) -> Node:
-        if depth > MAX_DEPTH:
-            self._fail(event, "E004", f"nested more than {MAX_DEPTH} levels deep")
         if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self._anchors:
-                self._fail(event, "E004", f"alias '*{event.anchor}' has no finished anchor before it")
-            return self._anchors[event.anchor]
+            return self._alias(event, depth)
+        self._reach(event, depth)
         if event.tag:
             fix = "write a secret as {from: env, name: NAME}" if "vault" in event.tag else "put text in quotes"
             self._problems.add(self._at(event), "E002", f"a tag ({event.tag}) has no meaning here", fix)
+        before, self._deepest = self._deepest, depth
         node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._collection(event, depth)
         if event.anchor:
-            self._anchors[event.anchor] = node
+            self._anchors[event.anchor] = node, self._deepest - depth
+        self._deepest = max(before, self._deepest)
         return node
+
+    def _alias(self, event: Any, depth: int) -> Node:
+        if event.anchor not in self._anchors:
+            self._fail(event, "E004", f"alias '*{event.anchor}' has no finished anchor before it")
+        node, height = self._anchors[event.anchor]
+        self._reach(event, depth + height)
+        return node
+
+    def _reach(self, event: Any, depth: int) -> None:
+        """Levels are counted with aliases expanded."""
+        self._deepest = max(self._deepest, depth)
+        if depth > MAX_DEPTH:
+            self._fail(event, "E004", f"nested more than {MAX_DEPTH} levels deep")
 
     def _scalar(self, event: Any) -> Node:
         at, text = self._at(event), event.value
@@ -111,8 +124,11 @@ def _plain_words(error: yaml.YAMLError, file: str, text: str) -> tuple[Position,
     mark = getattr(error, "context_mark" if "expected ':'" in problem else "problem_mark", None)
     if mark is None:
         return Position(file, 1, 1), f"not YAML: {problem}", None
-    at = Position(file, mark.line + 1, mark.column + 1)
-    letter = "".join(source_lines(text)[mark.line : mark.line + 1])[mark.column : mark.column + 1]
+    lines = source_lines(text)[: mark.line + 1]
+    while len(lines) > 1 and not lines[-1]:
+        lines.pop()  # the end of the text is the end of its last line
+    at = Position(file, len(lines), (mark.column if len(lines) > mark.line else len(lines[-1])) + 1)
+    letter = lines[-1][at.column - 1 : at.column]
     if letter == "\t":
         return at, "a tab cannot indent here", "use spaces"
     return at, f"not YAML: {problem}", "put the value in quotes" if letter and letter in "%@`*&!" else None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final
 
 from llmstack.domain.names import NAME_PATTERN, RESERVED_NAMES, nearest
 from llmstack.domain.position import KeyPath
 from llmstack.inventory.nodes import Node, Spot, merge
-from llmstack.inventory.patterns import select
-from llmstack.inventory.tree import Tree
+from llmstack.inventory.patterns import Chooser
+from llmstack.inventory.tree import OVERRIDES, Tree
 from llmstack.inventory.values import MODEL_KEYS, SERVICE_KEYS
+
+MAX_PLACEMENTS: Final = 10_000
+FIXED: Final = frozenset({"type", "hosts", "service"})
+"""What is decided before a host is looked at."""
 
 NOT_WITH_URL: Final = frozenset({"image", "port", "engine", "mounts", "args", "resources", "restart", "bind"})
 
@@ -27,6 +32,16 @@ class Draft:
     service: str
     hosts: tuple[str, ...] = ()
 
+    @property
+    def is_model(self) -> bool:
+        """Whether it is written under `models:`."""
+        return self.path[0] == "models"
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is a model in a service of another entry."""
+        return self.service != self.name
+
 
 def read_entries(root: Spot, tree: Tree) -> list[Draft]:
     """All entries of the inventory; every mistake that does not depend on a host is noted."""
@@ -35,12 +50,29 @@ def read_entries(root: Spot, tree: Tree) -> list[Draft]:
     for name, spot in reader.models.items():
         alone = spot.get("service").node.value is None
         found.append(reader.service("models", name, spot) if alone else reader.shared(name, spot))
+    reader.check_overrides({draft.name: draft for draft in found})
     return found
+
+
+def on_host(draft: Draft, overrides: Iterable[Node]) -> Node:
+    """What is written for an entry, with the overrides of one host."""
+    mine = (over for each in overrides if (over := each.table.get(draft.name)) and over.table)
+    return reduce(_lay, mine, draft.spot.node)
+
+
+def _lay(base: Node, over: Node) -> Node:
+    """An entry over its defaults, or an override over an entry. What is used, not run (`url`), loses what has no
+    meaning then."""
+    if "url" in over.table and over.table["url"].value:
+        base = replace(base, value={key: node for key, node in base.table.items() if key not in NOT_WITH_URL})
+    return merge(base, over)
 
 
 class _Reader:
     def __init__(self, root: Spot, tree: Tree) -> None:
-        self._tree = tree
+        self._root = root
+        self._tree, self._chooser = tree, Chooser(tree.groups, tuple(tree.machines))
+        self._placed = 0
         self.services, self.models = root.get("services").entries(), root.get("models").entries()
         self._defaults = root.get("defaults").entries()
         entries = (*self.services.values(), *self.models.values())
@@ -68,20 +100,25 @@ class _Reader:
         for name in dict.fromkeys(("all", kind)):
             if name in self._defaults and self._defaults[name].node.table:
                 merged = merge(merged, self._defaults[name].node)
-        if not spot.get("url").node.value:
-            return merge(merged, spot.node)
-        for key in NOT_WITH_URL & spot.node.table.keys():
+        self._check_url(spot)
+        return _lay(merged, spot.node)
+
+    def _check_url(self, spot: Spot) -> None:
+        for key in NOT_WITH_URL & spot.node.table.keys() if spot.get("url").node.value else ():
             message = f"{spot.where} is used, not run (url); '{key}' has no meaning there"
             spot.get(key).add("E013", message, "remove it")
-        kept = {key: node for key, node in merged.table.items() if key not in NOT_WITH_URL}
-        return merge(replace(merged, value=kept), spot.node)
 
     def _hosts(self, spot: Spot) -> tuple[str, ...]:
         """The hosts that are picked; after a mistake the first one, so that the rest of the entry is checked too."""
         everyone = tuple(self._tree.machines)
         if spot.node.value is None:
-            return ("localhost",) if "localhost" in self._tree.machines else everyone
-        return select(spot, self._tree.groups, everyone) or everyone[:1]
+            found = ("localhost",) if "localhost" in self._tree.machines else everyone
+        else:
+            found = self._chooser.select(spot) or everyone[:1]
+        self._placed += len(found)
+        if self._placed > MAX_PLACEMENTS:
+            spot.fail("E004", f"more than {MAX_PLACEMENTS} services on hosts")
+        return found
 
     def shared(self, name: str, spot: Spot) -> Draft:
         self._check_name(name, "models", spot)
@@ -93,12 +130,34 @@ class _Reader:
             own = f"'{named}' is a model with a service of its own; it cannot hold others"
             fix = nearest(named, self.services) or "define it under services:"
             service.add("E053", own if named in self.models else f"unknown service '{named}'", fix, key=False)
-        line = f" (line {known.node.key_at.line})" if known and known.node.key_at else ""
-        for key in spot.node.table.keys() & (SERVICE_KEYS - MODEL_KEYS):
-            message = f"'{key}' is a key of the service, not of a model in it"
-            spot.get(key).add("E015", message, f"write it in services.{named}{line}")
+        self._check_keys_of_service(spot, named)
         merged = merge(Node(spot.node.at, {}), spot.node)
         return Draft(name, ("models", name), replace(spot, node=merged), named)
+
+    def _check_keys_of_service(self, spot: Spot, service: str) -> None:
+        known = self.services.get(service)
+        line = f" (line {known.node.key_at.line})" if known and known.node.key_at else ""
+        for key in spot.node.table.keys() & (SERVICE_KEYS - MODEL_KEYS - FIXED):
+            message = f"'{key}' is a key of the service, not of a model in it"
+            spot.get(key).add("E015", message, f"write it in services.{service}{line}")
+
+    def check_overrides(self, drafts: Mapping[str, Draft]) -> None:
+        """Overrides name what there is, and change nothing that is decided before a host is looked at."""
+        written = {id(node): node for machine in self._tree.machines.values() for node in machine.overrides}
+        for node in written.values():
+            spots = replace(self._root, node=node, where=OVERRIDES).entries(drafts)
+            for name, spot in spots.items():
+                if name in drafts:
+                    self._check_override(drafts[name], spot)
+
+    def _check_override(self, draft: Draft, spot: Spot) -> None:
+        self._check_url(spot)
+        for key, inner in spot.entries(SERVICE_KEYS | MODEL_KEYS if draft.is_model else SERVICE_KEYS).items():
+            if key in FIXED:
+                message = f"'{key}' is decided before a host is looked at; it cannot be overridden"
+                inner.add("E014", message, f"write it in {'.'.join(map(str, draft.path))}")
+        if draft.shared:
+            self._check_keys_of_service(spot, draft.service)
 
     def _check_name(self, name: str, section: str, spot: Spot) -> None:
         if wrong := name_mistake(name, section[:-1], self._tree.groups, self._tree.machines):

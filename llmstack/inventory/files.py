@@ -12,10 +12,11 @@ from dotenv.parser import parse_stream
 
 from llmstack.domain.position import Position
 from llmstack.errors import ConfigError, NoInventoryError
-from llmstack.inventory.nodes import Problems
+from llmstack.inventory.nodes import Node, Problems
 
 NAMES: Final = ("inventory.yaml", "inventory.yml", "inventory.json")
 MAX_BYTES: Final = 10 * 1024 * 1024
+MAX_ENV_BYTES: Final = 256 * 1024
 
 
 def find(path: str | None, environ: Mapping[str, str], cwd: str) -> tuple[Path, str]:
@@ -38,15 +39,21 @@ def _the_one(found: list[Path]) -> Path:
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise ConfigError(f"{path.parent} holds {names}", "name one of them with --inventory, or remove the other")
-    if path.parent.stat().st_mode & 0o002 and path.stat().st_uid not in (0, os.getuid()):
-        message = f"{path} belongs to somebody else, in a folder that everybody can write to"
-        raise ConfigError(message, f"look at it, then name it: --inventory {path}")
+    refuse_strangers(path, f"look at it, then name it: --inventory {path}")
     return path
 
 
-def read_text(path: Path, shown: str) -> str:
-    """The text of a file. Raises ConfigError when it cannot be read, InventoryError when it is not UTF-8."""
-    raw = _bytes(path, shown)
+def refuse_strangers(path: Path, hint: str = "look at it, and give the inventory a folder of its own") -> None:
+    """Raises ConfigError for what somebody else may have left beside an inventory."""
+    shared = path.exists() and path.parent.stat().st_mode & 0o002
+    if shared and path.stat().st_uid not in (0, os.getuid()):
+        raise ConfigError(f"{path} belongs to somebody else, in a folder that everybody can write to", hint)
+
+
+def read_text(path: Path, shown: str, what: str = "file", most: int = MAX_BYTES) -> str:
+    """The text of a file of at most `most` bytes. Raises ConfigError when it cannot be read, InventoryError when it is
+    not UTF-8."""
+    raw = _bytes(path, f"the {what} {shown}", most)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -55,26 +62,32 @@ def read_text(path: Path, shown: str) -> str:
     return text.replace("\t", " ") if path.suffix == ".json" else text
 
 
-def _bytes(path: Path, shown: str) -> bytes:
+def _bytes(path: Path, named: str, most: int) -> bytes:
     try:
         if not path.is_file():
             what = "is no regular file" if path.exists() else "is not there"
-            raise ConfigError(f"the inventory {shown} {what}", "look at --inventory and LLMSTACK_INVENTORY")
+            raise ConfigError(f"{named} {what}", "look at --inventory, LLMSTACK_INVENTORY and -e")
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            raw = file.read(most + 1)
     except OSError as error:
-        message = f"the inventory {shown} cannot be read: {error.strerror}"
-        raise ConfigError(message, f"look at its permissions: ls -l {shown}") from error
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"the inventory {shown} is larger than 10 MiB", "name an inventory, not a data file")
+        hint = f"look at its permissions: ls -l {path}"
+        raise ConfigError(f"{named} cannot be read: {error.strerror}", hint) from error
+    if len(raw) > most:
+        size = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise ConfigError(f"{named} is larger than {size}", "name an inventory, not a data file")
     return raw
 
 
-def read_dotenv(folder: str, problems: Problems) -> dict[str, str]:
-    """The variables of `.env` in `folder`, taken literally; lines that cannot be read are noted."""
-    path = Path(folder, ".env")
-    bindings = list(parse_stream(io.StringIO(read_text(path, str(path))))) if path.is_file() else []
-    for binding in bindings:
+def read_dotenv(path: Path, shown: str, problems: Problems) -> dict[str, Node]:
+    """The variables of a `.env`, taken literally; lines that cannot be read are noted."""
+    found: dict[str, Node] = {}
+    if not path.is_file():
+        return found
+    refuse_strangers(path)
+    for binding in parse_stream(io.StringIO(read_text(path, shown, most=MAX_ENV_BYTES))):
+        at = Position(shown, binding.original.line, 1)
         if binding.error:
-            problems.add(Position(str(path), binding.original.line, 1), "E042", "cannot read this line", "NAME=value")
-    return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
+            problems.add(at, "E042", "cannot read this line", "NAME=value")
+        elif binding.key and binding.value is not None:
+            found[binding.key] = Node(at, binding.value, binding.value)
+    return found

@@ -2,104 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+from llmstack.domain.position import Position
 from llmstack.domain.service import Inventory, ModelSpec, Placement, ServiceSpec
 from llmstack.inventory.checks import check
 from llmstack.inventory.compose import compose
-from llmstack.inventory.entries import Draft, read_entries
+from llmstack.inventory.entries import Draft, on_host, read_entries
+from llmstack.inventory.extra import read_extra
 from llmstack.inventory.files import find, read_dotenv, read_text
-from llmstack.inventory.interpolate import Scope
-from llmstack.inventory.nodes import Node, Problems, Spot, better_key, positions
-from llmstack.inventory.tree import Machine, host_of, read_tree
+from llmstack.inventory.hosts import host_of
+from llmstack.inventory.interpolate import Scope, Shared
+from llmstack.inventory.nodes import Node, Problems, Spot, better_key, plain, positions
+from llmstack.inventory.tree import Machine, Table, is_group, read_tree
 from llmstack.inventory.values import TOP, read, spec_of
+from llmstack.inventory.varfiles import VarFiles
 
 SCHEMA: Final = "1"
-MAX_PLACEMENTS: Final = 10_000
 KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models")
 
 
-def load(path: str | None, *, environ: Mapping[str, str], cwd: str = ".") -> Inventory:
+def load(path: str | None, *, environ: Mapping[str, str], cwd: str = ".", extra: Sequence[str] = ()) -> Inventory:
     """The inventory of `path`, of LLMSTACK_INVENTORY, or the nearest one from `cwd` upwards.
 
-    `environ` fills `${env:NAME}` and secrets; `.env` beside the inventory adds what it does not set.
+    `environ` fills `${env:NAME}` and secrets; `.env` beside the inventory adds what it does not set. `extra` are values
+    of the command line, which win over all others.
     Raises InventoryError with every mistake at once, NoInventoryError when there is none to be found, ConfigError when
-    the file cannot be read.
+    a file cannot be read, UsageError for an `extra` that is no value.
     """
-    file, shown = find(path, environ, cwd)
-    text = read_text(file, shown)
-    problems = Problems(text, shown)
-    node = compose(text, shown, problems)
-    if not isinstance(node.value, dict):
-        problems.fail(node.at, "E010", "an inventory is a mapping (name: value)", f"start it with llmstack: {SCHEMA}")
-    folder = str(file.parent)
-    root = Spot(node, "", problems, folder, {**read_dotenv(folder, problems), **environ})
-    inventory = replace(_Loader(root).inventory(), path=str(file), source=text)
-    check(inventory, problems)
-    problems.raise_any(inventory)
+    reading = Reading(path, environ, cwd, extra)
+    inventory = reading.inventory()
+    check(inventory, reading.problems)
+    reading.problems.raise_any(inventory)
     return inventory
 
 
-class _Loader:
-    def __init__(self, root: Spot) -> None:
-        self._root, self._problems = root, root.problems
-        _check_keys(root)
+class Reading:
+    """One reading of an inventory and of all that stands beside it."""
+
+    def __init__(self, path: str | None, environ: Mapping[str, str], cwd: str, extra: Sequence[str]) -> None:
+        self._file, shown = find(path, environ, cwd)
+        text = read_text(self._file, shown, "inventory")
+        self.problems = problems = Problems(text, shown)
+        node = compose(text, shown, problems)
+        if not isinstance(node.value, dict):
+            fix = f"start it with llmstack: {SCHEMA}"
+            problems.fail(node.at, "E010", "an inventory is a mapping (name: value)", fix)
+        folder = self._file.parent
+        dotenv = read_dotenv(folder / ".env", os.path.join(os.path.dirname(shown), ".env"), problems)
+        places = {name: inner.at for name, inner in dotenv.items() if name not in environ}
+        known = {**{name: inner.text or "" for name, inner in dotenv.items()}, **environ}
+        self._shared = Shared(known, places, problems)
+        self._root = Spot(node, "", problems, str(folder), known)
+        self._read(VarFiles(folder, shown, problems), read_extra(extra, cwd, problems))
+
+    def _read(self, files: VarFiles, extra: Sequence[Table]) -> None:
+        root = self._root
+        groups = _checked_groups(root)
         self._top = {"stack": "default", **read(TOP, root)}
-        self._tree = read_tree(root.get("all"))
-        machines = self._tree.machines.values()
-        self._hosts = {machine.name: host_of(machine, self._scope(machine), root) for machine in machines}
-        self._drafts = read_entries(root, self._tree)
+        self.tree = read_tree(groups, root, files.table, extra)
+        plainly = _Once()
+        machines = self.tree.machines.values()
+        self._hosts = {each.name: host_of(each, self._scope(each), root, plainly) for each in machines}
+        self.drafts = read_entries(root, self.tree)
 
     def inventory(self) -> Inventory:
+        """What it says, as far as it can be understood."""
         return Inventory(
-            path=None,
+            path=str(self._file),
             hosts=self._hosts,
-            groups=self._tree.groups,
+            groups=self.tree.groups,
+            tree=self.tree.written,
             placements=tuple(self._placements()),
-            positions={path: at for draft in self._drafts for path, at in positions(draft.spot.node, draft.path)},
+            positions={path: at for draft in self.drafts for path, at in positions(draft.spot.node, draft.path)},
+            sources=self.problems.sources,
             **self._top,
         )
 
     def _scope(self, machine: Machine, **words: str) -> Scope:
         words = {"inventory_hostname": machine.name, "stack": self._top["stack"], **words}
         own = {name: Node(self._root.node.at, text, text) for name, text in words.items()}
-        return Scope({**machine.vars, **own}, self._root.environ, self._problems)
+        return Scope(own, machine.vars, self._shared)
 
     def _placements(self) -> Iterator[Placement]:
-        pairs = [(draft, host) for draft in self._drafts for host in draft.hosts]
-        if len(pairs) > MAX_PLACEMENTS:
-            self._problems.fail(self._root.node.at, "E004", f"more than {MAX_PLACEMENTS} services on hosts")
         guests: dict[str, list[Draft]] = {}
-        for draft in self._drafts:
-            guests.setdefault(draft.service, []).extend([draft] if draft.path[0] == "models" else [])
-        for draft, host in pairs:
-            spot = self._resolved(draft, host)
-            models = [(model, spot if model is draft else self._resolved(model, host)) for model in guests[draft.name]]
-            yield Placement(
-                service=spec_of(ServiceSpec, spot, name=draft.name, type=""),
-                host=self._hosts[host],
-                models=tuple(spec_of(ModelSpec, inner, name=model.name, service=draft.name) for model, inner in models),
-                path=draft.path,
-                own_model=draft.path[0] == "models",
-            )
+        for draft in self.drafts:
+            guests.setdefault(draft.service, []).extend([draft] if draft.is_model else [])
+        for draft in self.drafts:
+            for host in draft.hosts:
+                yield self._placement(draft, host, guests[draft.name])
 
-    def _resolved(self, draft: Draft, host: str) -> Spot:
-        words = {"service": draft.service, **({"model": draft.name} if draft.path[0] == "models" else {})}
-        node = self._scope(self._tree.machines[host], **words).resolve(draft.spot.node)
+    def _placement(self, draft: Draft, host: str, guests: Sequence[Draft]) -> Placement:
+        spot = self.resolved(draft, host)
+        models = [(model, spot if model is draft else self.resolved(model, host)) for model in guests]
+        return Placement(
+            service=spec_of(ServiceSpec, spot, name=draft.name, type=""),
+            host=self._hosts[host],
+            models=tuple(spec_of(ModelSpec, inner, name=model.name, service=draft.name) for model, inner in models),
+            path=draft.path,
+            own_model=draft.is_model,
+            positions={path: at for each in (draft, *guests) for path, at in self._overridden(each, host)},
+        )
+
+    def _overridden(self, draft: Draft, host: str) -> Iterator[tuple[tuple[str | int, ...], Position]]:
+        """Where the values stand that this host has of its own."""
+        node = on_host(draft, self.tree.machines[host].overrides)
+        return positions(node, draft.path) if node is not draft.spot.node else iter(())
+
+    def resolved(self, draft: Draft, host: str) -> Spot:
+        """An entry as it is on one host, with all variables filled in."""
+        words = {"service": draft.service, **({"model": draft.name} if draft.is_model else {})}
+        machine = self.tree.machines[host]
+        node = self._scope(machine, **words).resolve(on_host(draft, machine.overrides))
         return replace(draft.spot, node=node or draft.spot.node, local=self._hosts[host].docker_host is None)
 
 
-def _check_keys(root: Spot) -> None:
+class _Once:
+    """Plain values, made once of what many hosts share."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, Any] = {}
+
+    def __call__(self, node: Node) -> Any:
+        if id(node) not in self._made:
+            self._made[id(node)] = plain(node)
+        return self._made[id(node)]
+
+
+def _checked_groups(root: Spot) -> dict[str, Spot]:
+    """The groups at the top of the file; other keys that are none of ours are noted."""
     schema = root.get("llmstack")
     if schema.node.value is None:
         schema.add("E010", "the schema version is missing", f"start with llmstack: {SCHEMA}", key=False)
     elif schema.node.text != SCHEMA:
         message = f"llmstack should be {SCHEMA}, the schema that this version reads"
         schema.add("E010", message, f"write llmstack: {SCHEMA}, or update llmstack", key=False)
+    groups: dict[str, Spot] = {}
     for key, spot in root.entries().items():
-        if key not in KEYS and not key.startswith("x-"):
-            is_group = {"hosts", "children"} & spot.node.table.keys()
-            fix = "move it below all.children" if is_group else better_key(key, KEYS)
+        ignored = key in KEYS or key.startswith("x-")
+        if key == "all" or (is_group(spot) and not ignored):
+            groups[key] = spot
+        elif not ignored:
+            entry = {"type", "source"} & spot.node.table.keys()
+            fix = "move it below services or models" if entry else better_key(key, KEYS)
             spot.add("E012", f"unknown key '{key}' in the inventory", fix)
+    return groups

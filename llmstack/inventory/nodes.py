@@ -5,7 +5,7 @@ Scalars follow the YAML 1.2 core schema: `no`, `on` and `22:22` are text; `017` 
     E001 not YAML    E002 tag          E003 duplicate key   E004 size or alias    E005 Jinja
     E010 schema      E011 key missing  E012 key unknown     E013 wrong value      E014 bad name
     E015 key of the service            E020 bad pattern     E021 unknown host     E022 nothing selected
-    E040 variable    E042 .env         E050 port taken twice
+    E040 variable    E042 .env         E043 two files     E050 port taken twice
     E051 dependency  E052 companion out of reach            E053 unknown service
 
 E03x are the type's: they are found when the plugins are known.
@@ -24,7 +24,7 @@ from llmstack.domain.position import KEY, KeyPath, Position, Problem, source_lin
 from llmstack.domain.service import Inventory
 from llmstack.errors import InventoryError
 
-MAX_PROBLEMS = 100
+MAX_PROBLEMS, MAX_MESSAGE = 100, 600
 """Nobody reads more at once."""
 
 Plain = str | int | float | bool | None
@@ -39,16 +39,21 @@ _FOREIGN |= {"gpus": "resources.gpus", "memory": "resources.memory", "plugin": "
 """What other tools call our keys."""
 
 
+Via = tuple[str, Position | None]
+"""A variable that filled a part of a value, and its place; None for one of the environment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value and its place; `text` is a scalar as it was written (`1.10` stays `1.10`), None for lists and mappings.
-    `size` counts the values in it, aliases expanded."""
+    `size` counts the values in it, aliases expanded; `via` names what was filled in."""
 
     at: Position
     value: Plain | list[Node] | dict[str, Node] = None
     text: str | None = None
     key_at: Position | None = None
     size: int = 1
+    via: tuple[Via, ...] = ()
 
     @property
     def table(self) -> Mapping[str, Node]:
@@ -107,16 +112,22 @@ class Problems:
     """Mistakes, gathered until all of them are known, each once: a service on many hosts makes one many times."""
 
     def __init__(self, source: str, file: str) -> None:
-        self._lines, self._file = source_lines(source), file
+        self.sources = {file: source}
+        self._lines: dict[str, list[str]] = {}
         self._found: dict[tuple[str, Position | None], Problem] = {}
 
     def add(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> None:
         """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words."""
-        shown = at and at.file == self._file and at.line <= len(self._lines)
-        line = self._lines[at.line - 1] if at and shown else None
-        self._found.setdefault((code, at), Problem(code, message, at, suggestion, line))
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[:MAX_MESSAGE]} ..."
+        self._found.setdefault((code, at), Problem(code, message, at, suggestion, self._line(at) if at else None))
         if len(self._found) >= MAX_PROBLEMS:
             raise self.error()
+
+    def _line(self, at: Position) -> str | None:
+        if at.file not in self._lines:
+            self._lines[at.file] = source_lines(self.sources.get(at.file, ""))
+        return "".join(self._lines[at.file][at.line - 1 : at.line]) or None
 
     def fail(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> NoReturn:
         """Note a mistake after which nothing can be read, and raise InventoryError with all of them."""
@@ -163,6 +174,10 @@ class Spot:
     def add(self, code: str, message: str, suggestion: str | None = None, *, key: bool = True) -> None:
         """Note a mistake at the key, else at the value."""
         self.problems.add(self.node.key_at if key else self.node.at, code, message, suggestion)
+
+    def fail(self, code: str, message: str) -> NoReturn:
+        """Note a mistake after which nothing can be read, and raise InventoryError with all of them."""
+        self.problems.fail(self.node.key_at or self.node.at, code, message)
 
     def get(self, key: str | int) -> Spot:
         """A value in a mapping or list; null where nothing is written."""

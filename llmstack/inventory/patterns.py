@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from string import ascii_letters
 
 from llmstack.domain.names import nearest
-from llmstack.inventory.nodes import Spot, plain, within
+from llmstack.domain.position import Position
+from llmstack.domain.service import Inventory
+from llmstack.errors import InventoryError, NoMatchError
+from llmstack.inventory.nodes import Node, Problems, Spot, plain, within
 
 MAX_HOSTS = 10_000
+MAX_PATTERN, MAX_WILD, MAX_REPEATS = 1_000, 1_000, 5
 MOST_SHOWN = 12
 
 _RANGE = re.compile(r"\[([0-9]{0,9}|[a-zA-Z]):([0-9]{1,9}|[a-zA-Z])(?::([1-9][0-9]{0,8}))?\]")
@@ -43,7 +47,9 @@ def _members(text: str) -> Sequence[str]:
         raise ValueError(f"range {text} should be [first:last] or [first:last:step], of numbers or letters")
     first, last, step = found[1] or "0", found[2], int(found[3] or 1)
     if first.isdigit():
-        width = len(first) if first.startswith("0") else 0
+        width = len(first) if first.startswith("0") and first != "0" else 0
+        if width and width != len(last):
+            raise ValueError(f"range {text} should have as many digits in its end as in its zero-padded start")
         members = [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)[: MAX_HOSTS + 1]]
     else:
         members = list(ascii_letters[ascii_letters.index(first) : ascii_letters.index(last) + 1 : step])
@@ -56,60 +62,87 @@ class _NoMatchError(Exception):
     """Code, reason and suggestion."""
 
 
-def select(spot: Spot, groups: Groups, hosts: Sequence[str]) -> tuple[str, ...]:
-    """The hosts that a pattern, or a list of them, picks together, in inventory order. Mistakes are noted."""
-    chosen: dict[str, list[set[str]]] = {"": [], "&": [], "!": []}
-    fine = True
-    for part in spot.items() if isinstance(spot.node.value, list) else [spot]:
-        fine &= (pattern := part.text()) is not None
-        for found in _TERM.finditer(pattern or ""):
+class Chooser:
+    """Finds hosts by pattern among all that there are. A group's hosts stand in the order in which `[n]` counts."""
+
+    def __init__(self, groups: Groups, hosts: Sequence[str]) -> None:
+        self._groups, self._hosts = groups, hosts
+        self._rank = {host: index for index, host in enumerate(hosts)}
+        self._found: dict[str, Sequence[str]] = {}
+
+    def select(self, spot: Spot) -> tuple[str, ...]:
+        """The hosts that a pattern, or a list of them, picks together, in inventory order. Mistakes are noted."""
+        chosen: dict[str, list[Sequence[str]]] = {"": [], "&": [], "!": []}
+        fine = True
+        for part in spot.items() if isinstance(spot.node.value, list) else [spot]:
+            pattern = part.text()
+            if pattern is not None and len(pattern) > MAX_PATTERN:
+                part.wrong(f"a pattern of at most {MAX_PATTERN} characters")
+                pattern = None
+            fine &= pattern is not None and self._terms(part, pattern, chosen)
+        picked = set().union(*chosen[""]) if chosen[""] else set(self._hosts)
+        picked = picked.intersection(*chosen["&"]).difference(*chosen["!"])
+        if fine and not (picked and any(chosen.values())):
+            message = f"pattern '{plain(spot.node)}' selects no host"
+            spot.add("E022", message, "for a durable off write enabled: false", key=False)
+        return tuple(sorted(picked, key=self._rank.__getitem__))
+
+    def _terms(self, part: Spot, pattern: str, chosen: Mapping[str, list[Sequence[str]]]) -> bool:
+        fine = True
+        for found in _TERM.finditer(pattern):
             kind, term = found[1], found[2].rstrip()
             try:
-                chosen[kind].append(set(_match(term, groups, hosts)))
+                chosen[kind].append(self._match(term))
             except _NoMatchError as miss:
                 fine, (code, why, suggestion) = False, miss.args
                 at = within(part.node, found.start(2), len(term))
-                spot.problems.add(at, code, f"pattern '{pattern}' {why}", suggestion)
-    picked = set().union(*chosen[""]) if chosen[""] else set(hosts)
-    picked = picked.intersection(*chosen["&"]).difference(*chosen["!"])
-    if fine and not (picked and any(chosen.values())):
-        message = f"pattern '{plain(spot.node)}' selects no host"
-        spot.add("E022", message, "for a durable off write enabled: false", key=False)
-    return tuple(host for host in hosts if host in picked)
+                part.problems.add(at, code, f"pattern '{pattern}' {why}", suggestion)
+        return fine
+
+    def _match(self, term: str) -> Sequence[str]:
+        if term.startswith("~"):
+            return self._matching(term, lambda: _regex(term))
+        pick = _PICK.fullmatch(term)
+        return _picked(pick, self._by_name(pick[1])) if pick else self._by_name(term)
+
+    def _by_name(self, term: str) -> Sequence[str]:
+        if term in self._groups:
+            return self._groups[term]
+        if term in self._rank:
+            return (term,)
+        if set(term) & set("*?["):
+            return self._matching(term, lambda: re.compile(fnmatch.translate(term)))
+        near = nearest(term, (*self._groups, *self._hosts))
+        known = f"did you mean '{near}'? ({self._known()})" if near else self._known()
+        raise _NoMatchError("E021", f"names no host or group '{term}'", known)
+
+    def _known(self) -> str:
+        names = sorted(self._groups)
+        return f"groups: {', '.join(names[:MOST_SHOWN])}{', ...' if len(names) > MOST_SHOWN else ''}"
+
+    def _matching(self, term: str, compiled: Callable[[], re.Pattern[str]]) -> Sequence[str]:
+        """Every host of every group that matches, then every host that does: what `[n]` counts in."""
+        if term not in self._found:
+            if len(self._found) >= MAX_WILD:
+                raise _NoMatchError("E004", f"is one of more than {MAX_WILD} that are no plain names", None)
+            regex = compiled()
+            names = [name for name in (*self._groups, *self._hosts) if regex.match(name)]
+            if not names:
+                raise _NoMatchError("E021", f"matches no host or group with '{term}'", self._known())
+            self._found[term] = [host for name in names for host in self._groups.get(name, (name,))]
+        return self._found[term]
 
 
-def _match(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
-    if term.startswith("~"):
-        try:
-            return _matching(re.compile(term[1:]), term, groups, hosts)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise _NoMatchError("E020", f"has no valid regular expression in '{term}': {error}", None) from error
-    pick = _PICK.fullmatch(term)
-    return _picked(pick, _by_name(pick[1], groups, hosts)) if pick else _by_name(term, groups, hosts)
-
-
-def _by_name(term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
-    if term in groups:
-        return groups[term]
-    if term in hosts:
-        return (term,)
-    if set(term) & set("*?["):
-        return _matching(re.compile(fnmatch.translate(term)), term, groups, hosts)
-    near = nearest(term, (*groups, *hosts))
-    known = f"did you mean '{near}'? ({_known(groups)})" if near else _known(groups)
-    raise _NoMatchError("E021", f"names no host or group '{term}'", known)
-
-
-def _known(groups: Groups) -> str:
-    names = sorted(groups)
-    return f"groups: {', '.join(names[:MOST_SHOWN])}{', ...' if len(names) > MOST_SHOWN else ''}"
-
-
-def _matching(regex: re.Pattern[str], term: str, groups: Groups, hosts: Sequence[str]) -> Sequence[str]:
-    names = [name for name in (*groups, *hosts) if regex.match(name)]
-    if not names:
-        raise _NoMatchError("E021", f"matches no host or group with '{term}'", _known(groups))
-    return [host for name in names for host in groups.get(name, (name,))]
+def _regex(term: str) -> re.Pattern[str]:
+    """A regular expression that ends in time on every name."""
+    if re.search(r"\)[*+{]", term) or sum(map(term.count, "*+{")) > MAX_REPEATS:
+        why = f"may take for ever with '{term}': a group is repeated, or more than {MAX_REPEATS} things are"
+        raise _NoMatchError("E020", why, None)
+    try:
+        return re.compile(term[1:])
+    except (re.error, OverflowError, RecursionError) as error:
+        why = f"has no valid regular expression in '{term}': {error}"
+        raise _NoMatchError("E020", why, None) from error
 
 
 def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
@@ -120,3 +153,17 @@ def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
     if not chosen:
         raise _NoMatchError("E020", f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts", None)
     return chosen
+
+
+def hosts_matching(inventory: Inventory, pattern: str) -> tuple[str, ...]:
+    """The hosts that a pattern of the command line picks. Raises NoMatchError."""
+    at = Position("--limit", 1, 1)
+    spot = Spot(Node(at, pattern, pattern), "--limit", Problems(pattern, at.file))
+    found = Chooser(inventory.groups, tuple(inventory.hosts)).select(spot)
+    try:
+        spot.problems.raise_any()
+    except InventoryError as error:
+        wrong = error.problems[0]
+        hint = None if wrong.code == "E022" else wrong.suggestion
+        raise NoMatchError(wrong.message, hint or "llmstack inventory shows hosts and groups") from error
+    return found

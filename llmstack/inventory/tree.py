@@ -1,131 +1,205 @@
-"""Ansible's `all` tree: hosts, groups, the variables each host ends up with, and how it is reached."""
+"""Ansible's tree of groups: hosts, groups, and the variables that each host ends up with."""
 
 from __future__ import annotations
 
 import graphlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Final
 
-from llmstack.domain.host import Host
+from llmstack.domain.host import Group
 from llmstack.domain.position import Position
-from llmstack.inventory.interpolate import Scope
-from llmstack.inventory.nodes import Node, Problems, Spot, plain
+from llmstack.inventory.nodes import Node, Problems, Spot, resolve_plain
 from llmstack.inventory.patterns import MAX_HOSTS, expand
-from llmstack.inventory.values import HOST, read
+from llmstack.inventory.values import one
 
 MAX_GROUPS = 1_000
+MAX_MEMBERS = 500_000
+"""Hosts in groups, and variables of hosts, each counted as often as it occurs."""
+
+SECTIONS: Final = ("hosts", "children", "vars")
+OVERRIDES: Final = "overrides"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+_PRIORITY = one("a whole number", "-?[0-9]{1,9}", int)
+_WITH_PORT = re.compile(r"((?:[^:\[]|\[[^\]]*\])+):([0-9]{1,5})")
+
+Table = Mapping[str, Node]
+Files = Callable[[str, str], Table]
+"""The variables in the files of `group_vars` or `host_vars` for a name."""
 
 
 @dataclass
-class Group:
+class _Group:
     """One group as it was written, wherever in the tree its parts stand."""
 
     hosts: dict[str, None] = field(default_factory=dict)
     children: dict[str, Position | None] = field(default_factory=dict)
     vars: dict[str, Node] = field(default_factory=dict)
+    priority: int = 1
     depth: int = 0
-
-    @property
-    def priority(self) -> int:
-        """`ansible_group_priority`: who wins among groups of the same depth."""
-        node = self.vars.get("ansible_group_priority")
-        return node.value if node and isinstance(node.value, int) else 1
 
 
 @dataclass
 class Machine:
-    """A host's place, its own variables, its groups (without `all`), and the variables that it ends up with."""
+    """A host's place, its own variables, its groups (without `all`), the variables that it ends up with, and the
+    `overrides` among them, of which none replaces another."""
 
     name: str
     at: Position | None
     own: dict[str, Node] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
     vars: dict[str, Node] = field(default_factory=dict)
+    overrides: list[Node] = field(default_factory=list)
+
+    def lay(self, table: Table) -> None:
+        """Lay variables over those it has."""
+        self.vars |= table
+        if OVERRIDES in table:
+            self.overrides.append(table[OVERRIDES])
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Hosts in the order of the file, and the hosts of each group."""
+    """Hosts in the order of the file, the hosts of each group, and the groups as they were written."""
 
     machines: Mapping[str, Machine]
     groups: Mapping[str, tuple[str, ...]]
+    written: Mapping[str, Group]
 
 
-def read_tree(spot: Spot) -> Tree:
-    """The tree under `all`; without any host there is one, `localhost`."""
-    reader = _Reader(spot.problems)
-    reader.group("all", spot)
+def is_group(spot: Spot) -> bool:
+    """Whether a key at the top of the file is a group: Ansible lets groups stand beside `all`."""
+    return bool(spot.node.table) and spot.node.table.keys() <= set(SECTIONS)
+
+
+def read_tree(tops: Mapping[str, Spot], root: Spot, files: Files, extra: Iterable[Table] = ()) -> Tree:
+    """The tree of all groups at the top of the file; without any host there is one, `localhost`. `extra` are variables
+    that win over all others."""
+    reader = _Reader(root.problems)
+    for name, spot in tops.items():
+        reader.group(name, spot)
     if not reader.hosts:
-        reader.add_hosts(["localhost"], spot, reader.groups["all"])
-    return reader.tree()
+        reader.host("localhost", replace(root, node=Node(root.node.at, {})), reader.groups["all"])
+    return reader.tree(files, tuple(extra))
 
 
 class _Reader:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self.groups = {"all": Group(children={"ungrouped": None}), "ungrouped": Group()}
+        self.groups = {"all": _Group(children={"ungrouped": None}), "ungrouped": _Group()}
         self.hosts: dict[str, Machine] = {}
+        self._members = 0
 
     def group(self, name: str, spot: Spot) -> None:
-        group = self.groups.setdefault(name, Group())
-        spot.entries(("hosts", "children", "vars"))
-        group.vars |= {key: inner.node for key, inner in spot.get("vars").entries().items()}
-        for pattern, inner in spot.get("hosts").entries().items():
-            try:
-                self.add_hosts(expand(pattern), inner, group)
-            except ValueError as error:
-                inner.add("E020", str(error))
-        for child, inner in spot.get("children").entries().items():
-            if child == "all" or not _NAME.fullmatch(child):
-                inner.add("E014", f"'{child}' is no name for a group", "letters, digits, _ and -")
-            elif len(self.groups) >= MAX_GROUPS:
-                inner.add("E004", f"more than {MAX_GROUPS} groups")
-                return
-            else:
-                group.children[child] = inner.node.key_at
-                self.group(child, inner)
+        if name not in self.groups and not _NAME.fullmatch(name):
+            spot.add("E014", f"'{name}' is no name for a group", "letters, digits, dots, _ and -")
+        elif len(self.groups) >= MAX_GROUPS:
+            spot.fail("E004", f"more than {MAX_GROUPS} groups")
+        group = self.groups.setdefault(name, _Group())
+        read = {"vars": self._variable, "hosts": self._hosts, "children": self._child}
+        for section, inner in spot.entries(SECTIONS).items():
+            for key, each in _table(inner).entries().items():
+                if section in read:
+                    read[section](group, key, each)
 
-    def add_hosts(self, names: Iterable[str], spot: Spot, group: Group) -> None:
+    def _variable(self, group: _Group, name: str, spot: Spot) -> None:
+        if name == "ansible_group_priority":
+            found = _PRIORITY(spot)
+            group.priority = 1 if found is None else found
+        else:
+            group.vars[name] = spot.node
+
+    def _child(self, group: _Group, name: str, spot: Spot) -> None:
+        if name == "all":
+            spot.add("E014", "'all' holds all groups; it is in none")
+        else:
+            group.children[name] = spot.node.key_at
+            self.group(name, spot)
+
+    def _hosts(self, group: _Group, key: str, spot: Spot) -> None:
+        pattern, port = (found[1], found[2]) if (found := _WITH_PORT.fullmatch(key)) else (key, None)
+        at = spot.node.key_at or spot.node.at
+        own = {"ansible_port": Node(at, resolve_plain(port), port)} if port else {}
         spot.entries()
-        for name in names:
-            if not _NAME.fullmatch(name):
-                fix = "letters, digits, dots, _ and -; its address goes into ansible_host"
-                spot.add("E014", f"'{name}' is no name for a host", fix)
-            elif name not in self.hosts and len(self.hosts) >= MAX_HOSTS:
-                spot.add("E004", f"more than {MAX_HOSTS} hosts")
-            else:
-                self.hosts.setdefault(name, Machine(name, spot.node.key_at)).own |= spot.node.table
-                group.hosts[name] = None
+        try:
+            for name in expand(pattern):
+                self.host(name, spot, group, own)
+        except ValueError as error:
+            spot.add("E020", str(error))
 
-    def tree(self) -> Tree:
-        members = self._members()
-        for name in sorted(members, key=lambda name: (self.groups[name].depth, self.groups[name].priority, name)):
-            for host in members[name]:
-                self.hosts[host].vars |= self.groups[name].vars
-                self.hosts[host].groups += [name] if name != "all" else []
+    def host(self, name: str, spot: Spot, group: _Group, own: Table | None = None) -> None:
+        """A host of a group; `own` are the variables of one that is new."""
+        if not _NAME.fullmatch(name):
+            fix = "letters, digits, dots, _ and -; its address goes into ansible_host"
+            spot.add("E014", f"'{name}' is no name for a host", fix)
+            return
+        if name not in self.hosts:
+            if len(self.hosts) >= MAX_HOSTS:
+                spot.fail("E004", f"more than {MAX_HOSTS} hosts")
+            self.hosts[name] = Machine(name, spot.node.key_at, {**(own or {})})
+        self.hosts[name].own |= spot.node.table
+        group.hosts[name] = None
+        self._count(1 + len(spot.node.table), spot.node.key_at)
+
+    def _count(self, more: int, at: Position | None) -> None:
+        self._members += more
+        if self._members > MAX_MEMBERS:
+            self._problems.fail(at, "E004", f"hosts have more than {MAX_MEMBERS} groups and variables together")
+
+    def tree(self, files: Files, extra: tuple[Table, ...]) -> Tree:
+        named = {child for group in self.groups.values() for child in group.children}
+        self.groups["all"].children |= dict.fromkeys(name for name in self.groups if name not in {"all", *named})
+        self._place()
+        members = {name: self._hosts_of(name) for name in self.groups}
+        self._lay_groups(members, files)
         for name, machine in self.hosts.items():
-            machine.vars |= machine.own
+            for table in (machine.own, files("host_vars", name), *extra):
+                self._lay(machine, table)
             if name in self.groups:
                 self._problems.add(machine.at, "E014", f"'{name}' is both a host and a group")
-        return Tree(self.hosts, {name: members[name] for name in sorted(members)})
+        written = {name: Group(tuple(group.hosts), tuple(group.children)) for name, group in self.groups.items()}
+        return Tree(self.hosts, members, written)
 
-    def _members(self) -> dict[str, tuple[str, ...]]:
-        """The hosts of each group, its children's among them; depths are set on the way."""
+    def _lay(self, machine: Machine, table: Table) -> None:
+        self._count(len(table), machine.at)
+        machine.lay(table)
+
+    def _lay_groups(self, members: Mapping[str, tuple[str, ...]], files: Files) -> None:
+        """What all groups say in the file, then what the files beside it say: so Ansible does it."""
+        order = sorted(members, key=lambda name: (self.groups[name].depth, self.groups[name].priority, name))
+        for name in order:
+            for host in members[name]:
+                self._lay(self.hosts[host], self.groups[name].vars)
+                self.hosts[host].groups += [name] if name != "all" else []
+        for name in order:
+            table = files("group_vars", name)
+            for host in members[name] if table else ():
+                self._lay(self.hosts[host], table)
+
+    def _place(self) -> None:
+        """The depth of each group, and who is in none of them."""
         order = self._children_first()
         for name in reversed(order):
             for child in self.groups[name].children:
                 self.groups[child].depth = max(self.groups[child].depth, self.groups[name].depth + 1)
-        sets: dict[str, set[str]] = {}
-        for name in order:
-            sets[name] = set(self.groups[name].hosts).union(*(sets[child] for child in self.groups[name].children))
-        grouped: set[str] = set().union(*(sets[name] for name in order if name not in ("all", "ungrouped")))
-        sets["ungrouped"] |= sets["all"] - grouped
-        rank = {host: index for index, host in enumerate(self.hosts)}
-        return {name: tuple(sorted(hosts, key=rank.__getitem__)) for name, hosts in sets.items()}
+        grouped = {host for name in order if name not in ("all", "ungrouped") for host in self.groups[name].hosts}
+        ungrouped = (name for name in (*self.groups["ungrouped"].hosts, *self.hosts) if name not in grouped)
+        self.groups["ungrouped"].hosts = dict.fromkeys(ungrouped)
+
+    def _hosts_of(self, name: str) -> tuple[str, ...]:
+        """The hosts of a group, then those of its children, of their children, and so on."""
+        found: dict[str, None] = {}
+        seen, level = {name}, [name]
+        while level:
+            for group in level:
+                found |= self.groups[group].hosts
+            children = dict.fromkeys(child for group in level for child in self.groups[group].children)
+            level = [child for child in children if child not in seen]
+            seen.update(level)
+        self._count(len(found), None)
+        return tuple(found)
 
     def _children_first(self) -> list[str]:
         try:
@@ -136,21 +210,9 @@ class _Reader:
             self._problems.fail(self.groups[parent].children[child], "E020", message)
 
 
-def host_of(machine: Machine, scope: Scope, spot: Spot) -> Host:
-    """The host with the variables that llmstack reads filled in; the others stay as they were written."""
-    used = {name: node for name in HOST.keys() & machine.vars.keys() if (node := scope.variable(name))}
-    found = read(HOST, replace(spot, node=replace(spot.node, value=used), where=machine.name))
-    variables = {name: plain(node) for name, node in machine.vars.items()} | found
-    return Host(
-        machine.name, variables, tuple(machine.groups), found.get("engine", "docker"), _address(machine.name, found)
-    )
-
-
-def _address(name: str, found: Mapping[str, Any]) -> str | None:
-    """What `docker_host` says; None for this machine; else SSH with Ansible's words for it."""
-    if "docker_host" in found or name == "localhost" or found.get("ansible_connection") == "local":
-        return found.get("docker_host")
-    address = found.get("ansible_host", name)
-    user = f"{found['ansible_user']}@" if "ansible_user" in found else ""
-    port = f":{found['ansible_port']}" if "ansible_port" in found else ""
-    return f"ssh://{user}{f'[{address}]' if ':' in address else address}{port}"
+def _table(spot: Spot) -> Spot:
+    """One word in place of a mapping is its only key: `hosts: gpu01`."""
+    if not isinstance(spot.node.value, str):
+        return spot
+    inner = Node(spot.node.at, None, key_at=spot.node.at)
+    return replace(spot, node=replace(spot.node, value={spot.node.value: inner}, text=None))

@@ -226,12 +226,17 @@ TOP: Final[dict[str, Reader]] = {
     "compose_labels": one("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
 }
 
+_SSH: Final[dict[str, Reader]] = {
+    "host": one("letters, digits, dots, _ and -", _ADDRESS),
+    "user": one("letters, digits, dots, _ and -", _ADDRESS),
+    "port": one("between 1 and 65535", "[0-9]{1,5}", _port),
+}
+
 HOST: Final[dict[str, Reader]] = {
     "engine": one("docker or process", "docker|process", str, "docker", "process"),
     "docker_host": one("unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host", _DOCKER_HOST, _url),
     "ansible_connection": one("text", ".*"),
-    "ansible_host": one("letters, digits, dots, _ and -", _ADDRESS),
-    "ansible_user": one("letters, digits, dots, _ and -", _ADDRESS),
-    "ansible_port": one("between 1 and 65535", "[0-9]{1,5}", _port),
+    **{f"ansible_{key}": reader for key, reader in _SSH.items()},
+    **{f"ansible_ssh_{key}": reader for key, reader in _SSH.items()},
 }
-"""The variables of a host that llmstack reads."""
+"""The variables of a host that llmstack reads; the older names win, as in Ansible."""

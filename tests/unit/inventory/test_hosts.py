@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from llmstack.domain.host import Host
+from llmstack.domain.host import Group, Host
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.service import Inventory
-from llmstack.errors import InventoryError
+from llmstack.errors import InventoryError, NoMatchError
 from llmstack.inventory.nodes import Node, Problems, Spot
-from llmstack.inventory.patterns import expand, select
+from llmstack.inventory.patterns import Chooser, expand, hosts_matching
 
 Loaded = Callable[..., Inventory]
 Mistaken = Callable[..., list[Problem]]
@@ -47,6 +47,8 @@ def test_a_range_stands_for_both_ends_and_what_lies_between(pattern: str, names:
         ("n[a:2]", "of numbers or letters"),
         ("n[é:ü]", "of numbers or letters"),
         ("n[1:3:0]", "should be [first:last]"),
+        ("n[01:3]", "as many digits"),
+        ("n[01:100]", "as many digits"),
         ("n[0:999999999]", "more than 10000 hosts"),
         ("n[1:999][1:999]", "more than 10000 hosts"),
     ],
@@ -93,7 +95,7 @@ def selected(*patterns: str) -> tuple[tuple[str, ...], list[Problem]]:
     at = [Position("x.yaml", line, 1, len(pattern) + 1) for line, pattern in enumerate(patterns, start=1)]
     nodes = [Node(at, pattern, pattern) for at, pattern in zip(at, patterns, strict=True)]
     problems = Problems("\n".join(patterns), "x.yaml")
-    found = select(Spot(Node(at[0], nodes), "hosts", problems), GROUPS, HOSTS)
+    found = Chooser(GROUPS, HOSTS).select(Spot(Node(at[0], nodes), "hosts", problems))
     try:
         problems.raise_any()
     except InventoryError as error:
@@ -110,6 +112,8 @@ def selected(*patterns: str) -> tuple[tuple[str, ...], list[Problem]]:
         ("~web", "E021", "~web", "matches no host or group"),
         ("~(", "E020", "~(", "no valid regular expression"),
         ("~a{99999999999}", "E020", "~a{99999999999}", "no valid regular expression"),
+        ("~(a|a)*b", "E020", "~(a|a)*b", "may take for ever"),
+        ("~a*a*a*a*a*a*b", "E020", "~a*a*a*a*a*a*b", "may take for ever"),
         ("gpu[2]", "E020", "gpu[2]", "out of range in 'gpu[2]': 'gpu' has 2 hosts"),
         ("gpu[5:]", "E020", "gpu[5:]", "out of range"),
         ("gpx[0]", "E021", "gpx[0]", "names no host or group 'gpx'"),
@@ -123,6 +127,23 @@ def test_a_wrong_pattern_says_which_part_and_why(pattern: str, code: str, marked
     assert (problem.code, at.line) == (code, 2)
     assert pattern[at.column - 1 : (at.end_column or 0) - 1] == marked
     assert message in problem.message
+
+
+def test_a_pattern_is_no_longer_than_anyone_writes() -> None:
+    found, (problem,) = selected("gpu", "[" * 5_000)
+    assert (found, problem.code) == (GROUPS["gpu"], "E013")
+
+
+def test_a_pattern_of_the_command_line_picks_hosts_or_matches_nothing(loaded: Loaded) -> None:
+    inventory = loaded(TREE)
+    assert hosts_matching(inventory, "gpu:!gpu02") == ("gpu01",)
+    assert hosts_matching(inventory, "!prod,lone") == ("lone",)
+    with pytest.raises(NoMatchError, match="names no host or group 'gpuu'") as caught:
+        hosts_matching(inventory, "gpuu:lone")
+    assert "did you mean 'gpu'?" in (caught.value.hint or "")
+    with pytest.raises(NoMatchError, match="selects no host") as caught:
+        hosts_matching(inventory, "gpu:&edge")
+    assert caught.value.hint == "llmstack inventory shows hosts and groups"
 
 
 TREE = """\
@@ -159,16 +180,16 @@ def test_priority_decides_among_groups_of_one_depth(loaded: Loaded) -> None:
         "llmstack: 1\nall: {children: {a: {vars: {x: 1, ansible_group_priority: %s}, hosts: {h: }},"
         " b: {vars: {x: 2}, hosts: {h: }}}}\n"
     )
-    assert [loaded(text % priority).hosts["h"].vars["x"] for priority in ("1", "2", "x")] == [2, 1, 2]
+    assert [loaded(text % priority).hosts["h"].vars["x"] for priority in ("1", "2", "-1")] == [2, 1, 2]
 
 
 def test_groups_hold_the_hosts_of_their_children(loaded: Loaded) -> None:
     assert loaded(TREE).groups == {
         "all": ("lone", "gpu02", "gpu01", "jet", "here"),
         "edge": ("jet",),
-        "gpu": ("gpu02", "gpu01"),
+        "gpu": ("gpu01", "gpu02"),
         "loud": ("gpu01", "here"),
-        "prod": ("gpu02", "gpu01", "jet"),
+        "prod": ("gpu01", "gpu02", "jet"),
         "ungrouped": ("lone",),
         "void": (),
         "zone": ("gpu01",),
@@ -186,6 +207,30 @@ def test_each_host_says_how_it_is_reached(loaded: Loaded) -> None:
     }
     assert hosts["gpu02"].groups == ("prod", "gpu")
     assert hosts["jet"].vars["docker_host"] == "tcp://jet:2376"
+
+
+def test_groups_may_stand_beside_all_and_hold_single_words_and_ports(loaded: Loaded) -> None:
+    """What Ansible's own documents show works unedited."""
+    inventory = loaded(
+        "llmstack: 1\nx-vars: {vars: {a: 1}}\n"
+        "web: {hosts: w1, children: db, vars: {ansible_ssh_user: ops, ansible_user: x}}\n"
+        "all: {hosts: {'w2:2222': , w1: }, children: {ungrouped: {hosts: {db1: , z: }}}}\n"
+        "db: {hosts: {'db[1:2]:5': {ansible_port: 6, ansible_ssh_host: 10.0.0.1}, 'w2:1': }}\n"
+    )
+    assert {name: host.docker_host for name, host in inventory.hosts.items()} == {
+        "w1": "ssh://ops@w1",
+        "w2": "ssh://ops@w2:2222",
+        "db1": "ssh://ops@10.0.0.1:6",
+        "z": "ssh://z",
+        "db2": "ssh://ops@10.0.0.1:6",
+    }
+    assert inventory.groups == {
+        "all": ("w2", "w1", "z", "db1", "db2"),
+        "ungrouped": ("z",),
+        "web": ("w1", "db1", "db2", "w2"),
+        "db": ("db1", "db2", "w2"),
+    }
+    assert inventory.tree["all"] == Group(("w2", "w1"), ("ungrouped", "web"))
 
 
 @pytest.mark.parametrize("tree", ["", "all:\n", "all: {vars: {engine: process}}\n", "all: {children: {gpu: }}\n"])
@@ -218,10 +263,12 @@ def test_an_address_of_ipv6_gets_its_brackets(loaded: Loaded) -> None:
         ("{hosts: [a]}", "E013", "all.hosts should be a mapping"),
         ("{hosts: {a: 5}}", "E013", "all.hosts.a should be a mapping"),
         ("{children: {g: [a]}}", "E013", "all.children.g should be a mapping"),
-        ("{children: {all: }}", "E014", "'all' is no name for a group"),
+        ("{children: {all: }}", "E014", "'all' holds all groups"),
         ("{children: {'g g': }}", "E014", "'g g' is no name for a group"),
         ("{hosts: {'a b': }}", "E014", "'a b' is no name for a host"),
         ("{hosts: {'n[1]': }}", "E020", "range [1] should be"),
+        ("{hosts: {'fe80::1': }}", "E014", "'fe80::1' is no name for a host"),
+        ("{vars: {ansible_group_priority: high}}", "E013", "ansible_group_priority should be a whole number"),
         ("{hosts: {'n[0:9999]': , 'm[1:2]': , n1: }}", "E004", "more than 10000 hosts"),
         ("{hosts: {g: }, children: {g: }}", "E014", "'g' is both a host and a group"),
         ("{children: {a: {children: {b: }}, b: {children: {a: }}}}", "E020", "groups contain each other: "),
