@@ -21,6 +21,9 @@ from llmstack.domain.usage import Usage
 
 Report = Callable[[Progress], None]
 
+Renew = Callable[[], None]
+"""Makes a lease last as long again. Raises LockedError when it was taken over meanwhile."""
+
 
 class Ability(StrEnum):
     """What an engine may or may not be able to do; the contract suite asks before it tests."""
@@ -110,8 +113,9 @@ class Engine(Protocol):
         """Lines (without newline) of stdout and stderr together, oldest first."""
         ...
 
-    def lock(self, stack: str, owner: str, lease_s: float) -> AbstractContextManager[None]:
-        """Hold (host, stack) against other controllers. Raises LockedError naming the holder."""
+    def lock(self, stack: str, owner: str, lease_s: float) -> AbstractContextManager[Renew]:
+        """Hold (host, stack) against other controllers for `lease_s`, and longer when it is renewed. Raises LockedError
+        naming the holder."""
         ...
 
     def endpoint(self, instance: Instance) -> Endpoint | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from llmstack.core.context import Context
 from llmstack.core.observe import Place
+from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.errors import LlmstackError, LockedError
+from llmstack.protocols import Renew
 
-LEASE_S = 3600.0
+LEASE_S = 90.0
+RENEW_EVERY_S = 20.0
 RETRY_S = 0.2
 
 
@@ -20,30 +24,63 @@ RETRY_S = 0.2
 def held(
     places: Mapping[Place, Host], context: Context, stack: str, owner: str, wait_s: float
 ) -> Iterator[dict[Place, LlmstackError]]:
-    """Hold the lock of each place; yields the places that could not be had, and why."""
+    """Hold the lock of each place, however long it takes; yields the places that could not be had, and why.
+
+    A lock that is lost on the way (this machine slept, say) interrupts the run: somebody else is at work.
+    """
     refused: dict[Place, LlmstackError] = {}
+    renewals: list[Renew] = []
     with ExitStack() as locks:
         for place in sorted(places):
             try:
-                _take(locks, context, place, places[place], (stack, owner, wait_s))
+                renewals.append(_take(locks, context, place, places[place], (stack, owner, wait_s)))
             except LlmstackError as error:
                 refused[place] = error
+        if renewals:
+            locks.enter_context(_kept(renewals, context))
         yield refused
 
 
-def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tuple[str, str, float]) -> None:
+@contextmanager
+def _kept(renewals: Sequence[Renew], context: Context) -> Iterator[None]:
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(renewals, context, over), name="leases", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _keep(renewals: Sequence[Renew], context: Context, over: threading.Event) -> None:
+    while not over.wait(RENEW_EVERY_S):
+        renew_all(renewals, context)
+
+
+def renew_all(renewals: Sequence[Renew], context: Context) -> None:
+    """Renew each lease; one that an engine cannot renew right now is tried again before it ends."""
+    for renew in renewals:
+        try:
+            renew()
+        except LockedError as error:
+            context.emit(EventType.WARNING, message=error.message)
+            context.interrupted.set()
+        except LlmstackError as error:
+            context.emit(EventType.WARNING, message=f"the lock was not renewed: {error.message}")
+
+
+def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tuple[str, str, float]) -> Renew:
     stack, owner, wait_s = how
     deadline = context.clock.monotonic() + wait_s
     while True:
         try:
-            locks.enter_context(context.engine_of(host, place[1]).lock(stack, owner, LEASE_S))
+            return locks.enter_context(context.engine_of(host, place[1]).lock(stack, owner, LEASE_S))
         except LockedError:
             context.check()
             if context.clock.monotonic() >= deadline:
                 raise
             context.clock.sleep(RETRY_S)
-        else:
-            return
 
 
 def place_of(action: Action) -> Place | None:

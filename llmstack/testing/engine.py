@@ -11,7 +11,7 @@ from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.progress import Progress
 from llmstack.domain.usage import Usage
 from llmstack.errors import LlmstackError, LockedError
-from llmstack.protocols import Ability, Report
+from llmstack.protocols import Ability, Renew, Report
 from llmstack.testing.script import Script
 from llmstack.testing.volumes import VolumesInMemory
 
@@ -143,17 +143,25 @@ class FakeEngine(VolumesInMemory):
         return iter(lines[max(0, len(lines) - tail) :] if tail is not None else list(lines))
 
     @contextmanager
-    def lock(self, stack: str, owner: str, lease_s: float) -> Iterator[None]:
+    def lock(self, stack: str, owner: str, lease_s: float) -> Iterator[Renew]:
         """One holder a stack, until the lease ends by the clock."""
         self._call("lock", stack)
-        holder, expires = self._locks.get(stack, ("", 0.0))
+        _, holder, expires = self._locks.get(stack, (None, "", 0.0))
         if expires > self.clock.now():
             raise LockedError(f"{stack}@{self.host} is locked by {holder}", holder=holder)
-        mine = self._locks[stack] = (owner, self.clock.now() + lease_s)
+        mine = object()
+
+        def renew() -> None:
+            self._call("renew", stack)
+            if self._locks.get(stack, (None, "", 0.0))[0] is not mine:
+                raise LockedError(f"the lock of {stack} was taken over")
+            self._locks[stack] = (mine, owner, self.clock.now() + lease_s)
+
+        self._locks[stack] = (mine, owner, self.clock.now() + lease_s)
         try:
-            yield
+            yield renew
         finally:
-            if self._locks.get(stack) is mine:
+            if self._locks.get(stack, (None, "", 0.0))[0] is mine:
                 del self._locks[stack]
 
     def endpoint(self, instance: Instance) -> Endpoint | None:

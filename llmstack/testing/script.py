@@ -55,7 +55,7 @@ class ScriptedEngine:
         self._needs: dict[str, tuple[Need, ...]] = {}
         self._scripts: dict[str, Script] = {}
         self._logs: dict[str, list[str]] = {}
-        self._locks: dict[str, tuple[str, float]] = {}
+        self._locks: dict[str, tuple[object, str, float]] = {}
         self._created = 0
 
     @property

@@ -14,7 +14,7 @@ from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.usage import Usage
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
-from llmstack.engines.docker import leftovers, logs, network, placeholder, ports, pull, rows, volumes, weights
+from llmstack.engines.docker import leftovers, logs, network, ports, pull, rows, stacklock, volumes, weights
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.strangers import strangers
@@ -23,7 +23,7 @@ from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.engines.ports import bind_error, holder
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
-from llmstack.protocols import Ability, Report
+from llmstack.protocols import Ability, Renew, Report
 
 PROC = Path("/proc")
 GONE_S, LOOK_AGAIN_S = 10.0, 0.05
@@ -155,9 +155,9 @@ class DockerEngine:
                 chunks = response.iter_content(chunk_size=None)
                 yield from logs.lines(((1, chunk) for chunk in chunks) if tty else logs.frames(chunks))
 
-    def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[None]:
+    def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A container that never starts, on the host itself, so that every controller sees it."""
-        return placeholder.lock(self._wire, stack, owner, lease_s)
+        return stacklock.lock(self._wire, stack, owner, lease_s)
 
     def endpoint(self, instance: Instance) -> Endpoint | None:
         """By the published port from this machine and others, by service name inside the stack's network."""

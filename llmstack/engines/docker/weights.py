@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,16 +113,22 @@ def _size(wire: Wire, container: str, weights: Weights) -> int | None:
             response = api.raw("HEAD", "/containers/{0}/archive", container, params=where)
         except api.not_found:
             return None
-        return size_of(response.headers.get(STAT, ""))
+        return size_of(response.headers)
 
 
-def size_of(stat: str) -> int | None:
-    """The size in a path-stat header; None when it is none."""
-    try:
-        size = json.loads(base64.b64decode(stat))["size"]
-    except (ValueError, KeyError, TypeError):
-        return None
+def size_of(headers: Mapping[str, str]) -> int | None:
+    """The size of a file by the headers that tell its path-stat; None when they tell none."""
+    size = path_stat(headers).get("size")
     return size if isinstance(size, int) else None
+
+
+def path_stat(headers: Mapping[str, str]) -> Mapping[str, object]:
+    """What the headers of an answer about a path in a container say of it; empty when they say nothing."""
+    try:
+        stat = json.loads(base64.b64decode(headers.get(STAT, "")))
+    except ValueError:
+        return {}
+    return stat if isinstance(stat, dict) else {}
 
 
 def _give_back(wire: Wire, container: str, weights: Weights) -> None:

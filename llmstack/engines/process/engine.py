@@ -30,7 +30,7 @@ from llmstack.engines.process.stacklock import stack_lock
 from llmstack.engines.process.stopping import stop
 from llmstack.engines.process.strangers import strangers
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
-from llmstack.protocols import Ability, Report
+from llmstack.protocols import Ability, Renew, Report
 
 ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
 STALE_S, GRACE_S = 3600.0, 30.0
@@ -174,7 +174,7 @@ class ProcessEngine(NoVolumes):
         folder = self._path(name)
         return log.follow(folder, tail, lambda: is_held(folder / LOCK)) if follow else log.read(folder, tail)
 
-    def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[None]:
+    def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A file lock in the root: whoever dies frees it."""
         with _disk(self.root):
             self._prepare_root()

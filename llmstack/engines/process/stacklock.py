@@ -11,10 +11,11 @@ from pathlib import Path
 
 from llmstack.engines.process.files import locked, read_json
 from llmstack.errors import LockedError
+from llmstack.protocols import Renew
 
 
 @contextlib.contextmanager
-def stack_lock(path: Path, stack: str, owner: str, lease_s: float) -> Iterator[None]:
+def stack_lock(path: Path, stack: str, owner: str, lease_s: float) -> Iterator[Renew]:
     """Hold `path` for `owner`. Raises LockedError naming the holder; OSError.
 
     The lease is only told, never enforced: the kernel frees the lock of a dead holder at once.
@@ -23,9 +24,10 @@ def stack_lock(path: Path, stack: str, owner: str, lease_s: float) -> Iterator[N
         if fd is None:
             raise _locked_error(path, stack)
         now = time.time()
-        _write(fd, json.dumps({"owner": owner, "pid": os.getpid(), "since": now, "expires": now + lease_s}))
+        holder = {"owner": owner, "pid": os.getpid(), "since": now}
+        _write(fd, json.dumps({**holder, "expires": now + lease_s}))
         try:
-            yield
+            yield lambda: _write(fd, json.dumps({**holder, "expires": time.time() + lease_s}))
         finally:
             _write(fd, "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -239,3 +240,18 @@ def test_a_paused_container_says_so(engine: DockerEngine, web: Web, rig: RigHost
     assert (instance.running, instance.error) == (True, "it is paused")
     rig.api.unpause(web().name)
     engine.stop(web().name, 5)
+
+
+def test_a_lease_that_is_renewed_outlives_its_first_end_and_a_lost_one_is_told(
+    engine: DockerEngine, rig: RigHost
+) -> None:
+    with engine.lock("lab", "anna@here", 2) as renew:
+        first_end = time.monotonic() + 3
+        while time.monotonic() < first_end:
+            renew()
+            time.sleep(0.2)
+        with pytest.raises(LockedError, match="anna@here"), engine.lock("lab", "bert@there", 60):
+            pass
+        rig.api.remove_container("llmstack-lab-lock")
+        with pytest.raises(LockedError, match="was taken over"):
+            renew()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from llmstack.core.context import Context
-from llmstack.core.locks import held, place_of, refuse_held
+from llmstack.core.locks import LEASE_S, held, place_of, refuse_held, renew_all
 from llmstack.core.observe import places_of
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.target import Target
@@ -11,6 +13,7 @@ from llmstack.errors import (
     InterruptedRunError,
     LlmstackError,
     LockedError,
+    UnreachableError,
 )
 from tests.unit.core.world import World
 
@@ -46,6 +49,38 @@ def test_waiting_for_a_lock_can_be_interrupted(world: World) -> None:
     with world.engine().lock("lab", "somebody", 60):
         (error,) = take(world, context, wait_s=10).values()
     assert isinstance(error, InterruptedRunError)
+
+
+def test_a_lease_that_is_renewed_outlives_its_first_end(world: World) -> None:
+    engine = world.engine()
+    with engine.lock("lab", "me", LEASE_S) as renew:
+        for _ in range(5):
+            world.clock.sleep(LEASE_S - 1)
+            renew_all([renew], world.context())
+        with pytest.raises(LockedError, match="me"):
+            engine.lock("lab", "other", LEASE_S).__enter__()
+    with engine.lock("lab", "other", LEASE_S):
+        pass
+
+
+def test_a_run_whose_lock_was_taken_over_goes_no_further(world: World) -> None:
+    engine, context = world.engine(), world.context()
+    with engine.lock("lab", "me", LEASE_S) as renew:
+        world.clock.sleep(LEASE_S + 1)
+        with engine.lock("lab", "other", LEASE_S):
+            renew_all([renew], context)
+    assert context.interrupted.is_set()
+    assert "taken over" in world.ears.heard[-1].message
+
+
+def test_an_engine_that_cannot_be_asked_for_a_moment_ends_no_run(world: World) -> None:
+    def away() -> None:
+        raise UnreachableError("no route to host")
+
+    context = world.context()
+    renew_all([away], context)
+    assert not context.interrupted.is_set()
+    assert world.ears.heard[-1].message == "the lock was not renewed: no route to host"
 
 
 def test_actions_of_a_refused_place_are_refused_and_what_changes_nothing_goes_on(world: World) -> None:
