@@ -17,7 +17,7 @@ def drain(context: Context, wanted: Wanted, there: Instance) -> None:
     New ones still come in: nothing stands between clients and server that could hold them back.
     """
     deadline = context.clock.monotonic() + wanted.placement.service.update.drain_s
-    while count := _in_flight(context, wanted, there):
+    while count := in_flight(context, wanted, there):
         context.check()
         if context.clock.monotonic() >= deadline:
             message = f"{wanted.target} still answers {count} request{'' if count == 1 else 's'}; they are cut off"
@@ -26,7 +26,8 @@ def drain(context: Context, wanted: Wanted, there: Instance) -> None:
         context.clock.sleep(LOOK_AGAIN_S)
 
 
-def _in_flight(context: Context, wanted: Wanted, there: Instance) -> int | None:
+def in_flight(context: Context, wanted: Wanted, there: Instance) -> int | None:
+    """Requests that a server answers right now; None when it does not tell."""
     client = context.client(wanted, there) if there.running and wanted.type else None
     try:
         return client.in_flight() if client else None

@@ -11,10 +11,12 @@ from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.locks import held, place_of, refuse_held
 from llmstack.core.observe import Place
+from llmstack.core.price import priced
 from llmstack.core.remember import Recorder, remember
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Plan
+from llmstack.domain.target import Target
 from llmstack.domain.who import who
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger
@@ -52,9 +54,16 @@ class Run:
         return result
 
     def _plan(self) -> Plan:
-        plan = self.look()
+        plan = priced(self.look(), self.context, self._start_s)
         self.context.emit(EventType.PLAN, plan=plan)
         return plan
+
+    def _start_s(self, target: Target, digest: str) -> float | None:
+        """As the store knows it; a plan needs no store."""
+        try:
+            return self.ledger().start_s(target, digest)
+        except StoreError:
+            return None
 
     def _apply(self, plan: Plan) -> tuple[tuple[Outcome, ...], bool]:
         """What `plan` wants, by what is there once the locks are held. A name that was taken in between means one more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from llmstack.domain.instance import Instance, InstanceSpec, Need
@@ -32,6 +32,14 @@ class ActionKind(StrEnum):
         """Whether it writes anything."""
         return self not in (ActionKind.KEEP, ActionKind.REFUSED, ActionKind.UNREACHABLE)
 
+    @property
+    def takes_down(self) -> bool:
+        """Whether what runs there is away, for a while or for good."""
+        return self in _TAKES_DOWN
+
+
+_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.RESTART, ActionKind.STOP, ActionKind.UNLOAD, ActionKind.REMOVE)
+
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
@@ -43,12 +51,32 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What an action costs; None is unknown (a memory of None has no limit).
+
+    `downtime_s` is how long the last start of that spec took; `dependants` are the services that go without it
+    meanwhile; `in_flight` the requests it answers right now.
+    """
+
+    fetch_bytes: int | None = None
+    downtime_s: float | None = None
+    memory_before_bytes: int | None = None
+    memory_after_bytes: int | None = None
+    dependants: tuple[str, ...] = ()
+    in_flight: int | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One thing to do with one target, and why.
 
     `placement` is the wanted service (None for what is removed and not in the inventory), `spec` what to create,
     `observed` what is there, `model` the model of a fetch, `needs` what must be fetched first, `error` why it is
-    refused or unreachable.
+    refused or unreachable, `price` what it costs (None for what changes nothing).
     """
 
     kind: ActionKind
@@ -61,6 +89,7 @@ class Action:
     model: ModelSpec | None = None
     needs: tuple[Need, ...] = ()
     error: LlmstackError | None = None
+    price: Price | None = None
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record of a plan's row."""
@@ -72,6 +101,7 @@ class Action:
             "reason": self.reason,
             "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in self.changes],
             "needs": [{"kind": n.kind, "name": n.name, "size_bytes": n.size_bytes} for n in self.needs],
+            "price": self.price.as_json() if self.price else None,
         }
 
 

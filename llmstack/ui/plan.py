@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from llmstack.domain.plan import Action, ActionKind, FieldChange
+from llmstack.domain.plan import Action, ActionKind, FieldChange, Price
 from llmstack.ui.clean import line
 from llmstack.ui.table import table
-from llmstack.ui.units import size
+from llmstack.ui.units import duration, memory, size
 
 _MARKS = {
     ActionKind.CREATE: ("+", "green"),
@@ -26,7 +26,6 @@ _MARKS = {
     ActionKind.REFUSED: ("!", "red"),
     ActionKind.UNREACHABLE: ("!", "red"),
 }
-_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.RESTART, ActionKind.STOP, ActionKind.UNLOAD, ActionKind.REMOVE)
 
 
 def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Iterator[Text]:
@@ -38,7 +37,7 @@ def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Itera
         if action.error and action.error.hint:
             yield line((f"      {action.error.hint}", "dim"))
         if diff:
-            yield from table([_fields(change) for change in action.changes])
+            yield from table([*(_fields(change) for change in action.changes), *_memory_row(action)])
     counts = Counter(action.kind for action in actions)
     parts = ", ".join(f"{counts[kind]} {kind.value}" for kind in ActionKind if counts[kind])
     yield line((f"{len(actions)} looked at: {parts or 'nothing'}.{' Nothing was changed.' * checked}", "bold"))
@@ -51,16 +50,43 @@ def _row(action: Action) -> list[Text]:
 
 
 def _besides(action: Action) -> Iterator[str]:
-    """What comes along with it."""
-    models = [model.name for model in action.placement.models] if action.placement else []
-    if action.kind in _TAKES_DOWN and models and models != [action.target.name]:
-        yield f"takes down {', '.join(models)}"
-    sizes = [need.size_bytes for need in action.needs if need.size_bytes is not None]
-    if sizes and len(sizes) == len(action.needs):
-        yield f"{size(sum(sizes))} to fetch"
+    """What it costs: what is away and for how long, who goes without, what is fetched."""
+    price = action.price or Price()
+    if action.kind.takes_down and (away := f"{_models(action)}{_time_away(action, price)}"):
+        yield away
+    if price.in_flight:
+        yield f"{price.in_flight} request{'' if price.in_flight == 1 else 's'} in flight"
+    if price.dependants:
+        yield f"{', '.join(price.dependants)} go{'es' if len(price.dependants) == 1 else ''} without it"
+    if price.fetch_bytes:
+        yield f"{size(price.fetch_bytes)} to fetch"
     elif action.needs:
-        yield f"{', '.join(need.name for need in action.needs)} to fetch"
+        yield f"{', '.join(need.name for need in action.needs)} to fetch, size unknown"
+
+
+def _models(action: Action) -> str:
+    """The models that it takes along; its own name goes without saying."""
+    models = [model.name for model in action.placement.models] if action.placement and not action.model else []
+    return f"takes down {', '.join(models)}" if models and models != [action.target.name] else ""
+
+
+def _time_away(action: Action, price: Price) -> str:
+    if action.kind not in (ActionKind.REPLACE, ActionKind.RESTART):
+        return ""
+    time = "an unknown time" if price.downtime_s is None else f"about {duration(price.downtime_s)}"
+    return f" for {time}" if _models(action) else f"away for {time}"
 
 
 def _fields(change: FieldChange) -> list[Text]:
     return [line("      ", (change.field, "bold")), line((change.before, "red"), " → ", (change.after, "green"))]
+
+
+def _memory_row(action: Action) -> Iterator[list[Text]]:
+    """The memory it may use, where that is not told as a field already."""
+    price = action.price
+    told = any(change.field == "resources.memory_bytes" for change in action.changes)
+    if price and action.spec and not told:
+        before = memory(price.memory_before_bytes) if price.memory_before_bytes else "no limit"
+        after = memory(price.memory_after_bytes) if price.memory_after_bytes else "no limit"
+        same = before == after or action.observed is None
+        yield [line("      ", ("memory", "dim")), line((after if same else f"{before} → {after}", "dim"))]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Need
+from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.outcome import Outcome, RunResult, Status
-from llmstack.domain.plan import Action, ActionKind, FieldChange
+from llmstack.domain.plan import Action, ActionKind, FieldChange, Price
 from llmstack.domain.service import ModelSpec, Placement, ServiceSpec
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import PreflightError, UnhealthyError, UnreachableError
@@ -18,6 +20,8 @@ from llmstack.ui.rungs import figures, flags, outcome_lines, report_lines, rung_
 from tests.unit.ui.conftest import plain
 
 DEMO = Target("demo", "localhost")
+SPEC = InstanceSpec(stack="lab", service="demo", host="localhost", type="container", engine="docker")
+THERE = Instance(id="1", container_name="demo", service="demo", host="localhost", engine="docker", state=State.STARTING)
 QWEN = Target("qwen", "gpu02.lab", TargetKind.MODEL)
 OLLAMA = Placement(
     service=ServiceSpec(name="ollama", type="ollama"),
@@ -186,6 +190,9 @@ def plan_of():
             changes=(FieldChange("image", "0.12.3", "0.12.6"), FieldChange("memory", "8 GiB", "12 GiB")),
             placement=OLLAMA,
             needs=(Need(kind="image", name="ollama/ollama:0.12.6", size_bytes=1_900_000_000),),
+            price=Price(
+                fetch_bytes=1_900_000_000, downtime_s=14.2, in_flight=1, dependants=("webui@gpu01.lab", "x@gpu03.lab")
+            ),
         ),
         Action(
             kind=ActionKind.CREATE,
@@ -206,16 +213,27 @@ def plan_of():
 
 def test_the_plan_with_its_fields():
     assert plain(plan_lines(plan_of(), diff=True, checked=True)) == (
-        "~ ollama@gpu01.lab  replace      image differs, memory differs, takes down llama3, mistral, 1.9 GB to fetch\n"
+        "~ ollama@gpu01.lab  replace      image differs, memory differs, takes down llama3, mistral for about 14 s, "
+        "1 request in flight, webui@gpu01.lab, x@gpu03.lab go without it, 1.9 GB to fetch\n"
         "      image   0.12.3 → 0.12.6\n"
         "      memory  8 GiB → 12 GiB\n"
-        "+ qwen@gpu02.lab    create       not there, vllm:0.11, qwen to fetch\n"
+        "+ qwen@gpu02.lab    create       not there, vllm:0.11, qwen to fetch, size unknown\n"
         "- webui@gpu01.lab   remove       crashed, exit 1\n"
         "= webui@gpu01.lab   keep         as wanted\n"
         "! x@gpu03.lab       unreachable  ssh: no route to host\n"
         "      see `llmstack status`\n"
         "5 looked at: 1 create, 1 replace, 1 remove, 1 keep, 1 unreachable. Nothing was changed.\n"
     )
+
+
+def test_unknown_costs_are_told_as_unknown():
+    box = Action(kind=ActionKind.RESTART, target=DEMO, reason="asked for", spec=SPEC, price=Price(fetch_bytes=0))
+    assert plain(plan_lines((box,), diff=True, checked=False)) == (
+        "~ demo@localhost  restart  asked for, away for an unknown time\n      memory  no limit\n"
+        "1 looked at: 1 restart.\n"
+    )
+    limited = replace(box, observed=THERE, price=Price(memory_before_bytes=None, memory_after_bytes=8 << 30))
+    assert "      memory  no limit → 8 GiB\n" in plain(plan_lines((limited,), diff=True, checked=False))
 
 
 def test_the_plan_in_short():
