@@ -114,12 +114,13 @@ class App:
     def _run(
         self, task: str, planner: Planner, selection: Selection, options: RunOptions, *, dependencies: bool = False
     ) -> RunResult:
-        picked = self._pick(selection, dependencies=dependencies)
+        selection = self._with_hosts(selection)
+        picked = pick(self.wanted, selection, dependencies=dependencies)
         context = self.context(task, wait=options.wait)
 
         def look() -> Plan:
             observed = self._observe(picked, context, everywhere=options.orphans)
-            orphans = self._orphans(observed) if options.orphans else ()
+            orphans = self._orphans(observed, selection.hosts) if options.orphans else ()
             return planner(picked, observed, Policy(orphans=orphans, re_decide=options.re_decide))
 
         run = Run(
@@ -194,8 +195,18 @@ class App:
 
     # -- what the verbs share --------------------------------------------------------------------------------------
 
-    def _pick(self, selection: Selection, *, dependencies: bool = False) -> tuple[Picked, ...]:
-        return pick(self.wanted, selection, dependencies=dependencies)
+    def _pick(self, selection: Selection) -> tuple[Picked, ...]:
+        """What is meant. Raises NoMatchError."""
+        return pick(self.wanted, self._with_hosts(selection), dependencies=False)
+
+    def _with_hosts(self, selection: Selection) -> Selection:
+        """With the names of hosts in place of their patterns. Raises NoMatchError."""
+        if not selection.hosts:
+            return selection
+        from llmstack.inventory import hosts_matching
+
+        hosts = (host for pattern in selection.hosts for host in hosts_matching(self.inventory, pattern))
+        return replace(selection, hosts=tuple(dict.fromkeys(hosts)))
 
     def context(self, task: str, *, wait: bool = True) -> Context:
         """A run's context."""
@@ -246,7 +257,9 @@ class App:
     ) -> tuple[tuple[Instance, ...], Mapping[Place, LlmstackError]]:
         return observe(places, self.engines.get, self.inventory.stack, context.forks)
 
-    def _orphans(self, observed: Observed) -> tuple[Instance, ...]:
-        """Instances of the stack whose service the inventory does not have on that host."""
+    def _orphans(self, observed: Observed, hosts: Sequence[str] = ()) -> tuple[Instance, ...]:
+        """Instances of the stack whose service the inventory does not have on that host; on `hosts`, if any are
+        named."""
         known = {item.target for item in self.wanted}
-        return tuple(sorted((row for row in observed.rows() if row.target not in known), key=lambda row: row.target))
+        lost = (row for row in observed.rows() if row.target not in known and (not hosts or row.host in hosts))
+        return tuple(sorted(lost, key=lambda row: row.target))

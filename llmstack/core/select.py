@@ -23,7 +23,8 @@ class Picked:
 
 
 def pick(wanted: Sequence[Wanted], selection: Selection, *, dependencies: bool) -> tuple[Picked, ...]:
-    """What `selection` means, dependencies first where `dependencies` pulls them in.
+    """What `selection` (with names of hosts or groups, not patterns) means, dependencies first where `dependencies`
+    pulls them in.
 
     Raises NoMatchError for a name that is none, or a selection that leaves nothing.
     """
@@ -119,7 +120,6 @@ def _check(wanted: Sequence[Wanted], selection: Selection) -> None:
     listing = {"models": models, "services": services}
     _known("model or service", selection.models, [*models, *services], listing)
     _known("service", selection.services, services, listing)
-    _known("host or group", selection.hosts, hosts, {"hosts": hosts})
     _known("model, service, host or group", selection.exclude, [*models, *services, *hosts], listing | {"hosts": hosts})
     _known("tag", selection.tags, tags, {"tags": tags})
 

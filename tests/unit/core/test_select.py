@@ -98,7 +98,6 @@ def test_dependencies_are_pulled_in_without_their_models(stack: tuple[Wanted, ..
             "mistral",
         ),
         ({"tags": ("chta",)}, "no tag 'chta' in the inventory. Did you mean 'chat'?", "chat"),
-        ({"hosts": ("gpu1",)}, "no host or group 'gpu1' in the inventory. Did you mean 'gpu01'?", "gpu01"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest(

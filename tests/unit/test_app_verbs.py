@@ -1,0 +1,157 @@
+"""Verbs beside up and down, end to end in memory: what is restarted, updated, deleted and adopted, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.selection import RunOptions, Selection
+from llmstack.domain.server import ServedModel
+from llmstack.errors import NoMatchError
+from tests.unit.core.stack import ALL, Bench, recap
+from tests.unit.core.world import statuses
+
+TWO_HOSTS = """
+llmstack: 1
+stack: lab
+all: {hosts: {"gpu[1:3]": {docker_host: "tcp://10.0.0.9:2375"}}}
+services: {box: {type: page, port: 3000, hosts: all}}
+"""
+ADOPTING = """
+llmstack: 1
+stack: lab
+services: {ollama: {type: lazy, adopt: {container: my-ollama}}}
+models: {llama3: {service: ollama}}
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    for app in bench.apps:
+        app.close()
+
+
+def test_restart_stops_and_starts_and_proves(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.forget()
+    result = bench.app().restart(Selection(models=("demo",)))
+    assert (recap(result), result.exit_code) == ({"changed": 1}, 0)
+    assert [verb for verb, _ in bench.world.engine().writes] == ["lock", "stop", "start"]
+    assert result.outcomes[0].ladder is not None
+    assert result.outcomes[0].ladder.ok
+
+
+def test_restart_of_a_model_frees_it_and_loads_it(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.server(11434).calls.clear()
+    assert bench.app().restart(Selection(models=("llama3",))).exit_code == 0
+    done = [call for call in bench.world.server(11434).calls if call.startswith(("unload", "load", "chat"))]
+    assert done == ["unload llama3", "load llama3", "chat llama3"]
+    assert bench.world.server(11434).models["llama3"].loaded
+
+
+def test_rm_deletes_from_the_server_and_the_next_up_fetches_again(bench: Bench) -> None:
+    bench.app().up(ALL)
+    result = bench.app().rm(Selection(models=("llama3",)))
+    assert statuses(result.outcomes) == {"llama3@localhost": "changed"}
+    assert bench.world.server(11434).models == {}
+    assert bench.world.engine().instances["llmstack-lab-ollama"].running
+    assert statuses(bench.app().up(ALL).outcomes)["llama3@localhost"] == "changed"
+
+
+def test_update_replaces_what_up_keeps_when_a_default_changed(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.engine().instances["llmstack-lab-page"] = _older(bench.world.engine().instances["llmstack-lab-page"])
+    assert recap(bench.app().up(ALL)) == {"ok": 4}
+    assert statuses(bench.app().update(ALL).outcomes)["page@localhost"] == "changed"
+    assert recap(bench.app().update(ALL)) == {"ok": 4}
+
+
+def _older(there: Instance) -> Instance:
+    assert there.spec is not None
+    return replace(there, spec=replace(there.spec, command=("--as-last-year",)))
+
+
+def test_an_adopted_container_is_used_started_and_stopped_but_stays(bench: Bench) -> None:
+    bench.write(ADOPTING)
+    engine = bench.world.engine()
+    engine.add(
+        Instance(
+            id="x", container_name="my-ollama", service="my-ollama", host="localhost", engine="docker",
+            state=State.STOPPED, port=11434,
+        )
+    )  # fmt: skip
+    assert statuses(bench.app().up(ALL).outcomes) == {"ollama@localhost": "changed", "llama3@localhost": "changed"}
+    assert recap(bench.app().up(ALL)) == {"ok": 2}
+    assert [row.container_name for row in bench.app().store.active_models()] == ["my-ollama"]
+    assert [row.state for row in bench.app().status(ALL).rows] == [State.READY]
+    assert bench.app().sync().differences == ()
+    assert recap(bench.app().down(ALL)) == {"changed": 1}
+    assert not engine.instances["my-ollama"].running
+    assert {verb for verb, _ in engine.writes} == {"lock", "start", "stop"}
+
+
+def test_what_is_to_be_adopted_and_is_not_there_is_refused(bench: Bench) -> None:
+    bench.write(ADOPTING)
+    result = bench.app().up(ALL)
+    assert result.exit_code == 9
+    assert bench.world.engine().instances == {}
+
+
+def test_a_pattern_picks_hosts(bench: Bench) -> None:
+    bench.write(TWO_HOSTS)
+    result = bench.app().up(Selection(hosts=("gpu*:!gpu2",)))
+    assert statuses(result.outcomes) == {"box@gpu1": "changed", "box@gpu3": "changed"}
+    with pytest.raises(NoMatchError, match="gpuu"):
+        bench.app().up(Selection(hosts=("gpuu",)))
+
+
+def test_orphans_of_other_hosts_stay_when_hosts_are_named(bench: Bench) -> None:
+    bench.write(TWO_HOSTS)
+    bench.app().up(ALL)
+    bench.write(TWO_HOSTS.replace("box", "other"))
+    result = bench.app().down(Selection(hosts=("gpu1",)), RunOptions(orphans=True))
+    assert statuses(result.outcomes) == {"other@gpu1": "ok", "box@gpu1": "changed"}
+    assert list(bench.world.engine("gpu2").instances) == ["llmstack-lab-box"]
+
+
+def test_up_takes_orphans_along_when_asked(bench: Bench) -> None:
+    bench.write(TWO_HOSTS)
+    bench.app().up(ALL)
+    bench.write(TWO_HOSTS.replace("box", "other"))
+    assert len(bench.app().up(ALL, RunOptions(orphans=True)).outcomes) == 6
+    assert {name for host in ("gpu1", "gpu2", "gpu3") for name in bench.world.engine(host).instances} == {
+        "llmstack-lab-other"
+    }
+
+
+def test_a_server_answers_to_the_end_before_it_is_stopped(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.server(8080).busy = [2, 2, 1, 0]  # the plan's price asks too
+    began = bench.world.clock.monotonic()
+    assert bench.app().restart(Selection(models=("demo",))).exit_code == 0
+    assert 0.5 <= bench.world.clock.monotonic() - began < 5
+
+
+def test_requests_that_never_end_are_cut_off_in_the_end_and_that_is_told(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.server(8080).busy = [1]
+    began = bench.world.clock.monotonic()
+    assert bench.app().restart(Selection(models=("demo",))).exit_code == 0
+    assert 30 <= bench.world.clock.monotonic() - began < 35
+    assert "demo@localhost still answers 1 request; they are cut off" in [
+        event.message for event in bench.world.ears.heard
+    ]
+
+
+def test_served_models_that_nobody_wants_are_told(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.server(11434).models["phi3"] = ServedModel(name="phi3")
+    reasons = {str(outcome.target): outcome.reason for outcome in bench.app().up(ALL).outcomes}
+    assert reasons["ollama@localhost"] == "as wanted; also holds phi3, not in the inventory"
