@@ -13,6 +13,7 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
+from llmstack.core.history import history, one_run
 from llmstack.core.observe import Observed, Place, adopted, elsewhere, observe, places_of, sort_out
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
 from llmstack.core.policy import Policy
@@ -30,6 +31,7 @@ from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.service import Inventory
+from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target
 from llmstack.engines.book import KINDS, EngineBook
 from llmstack.errors import LlmstackError, NoInventoryError, StoreError
@@ -192,6 +194,13 @@ class App:
         picked = self._pick(selection)
         observed = self._observe(picked, context, facts=False)
         return talk.ask(picked, observed, context, prompt, max_tokens=max_tokens)
+
+    def history(
+        self, selection: Selection = EVERYTHING, *, run_id: str | None = None, limit: int = 20
+    ) -> tuple[StoredRun, ...]:
+        """The last runs, newest first, with what they did; with `run_id` that one, and its events. Asks the store
+        alone."""
+        return (one_run(self.store, run_id),) if run_id else history(self.store, selection, limit=limit)
 
     # -- what the verbs share --------------------------------------------------------------------------------------
 

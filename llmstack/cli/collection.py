@@ -7,6 +7,7 @@ from invoke.collection import Collection
 from llmstack.cli.ask import ask
 from llmstack.cli.down import down
 from llmstack.cli.health import health
+from llmstack.cli.history import history
 from llmstack.cli.logs import logs
 from llmstack.cli.pull import pull
 from llmstack.cli.restart import restart
@@ -20,7 +21,7 @@ from llmstack.cli.update import update
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, ask)
+VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, history, ask)
 
 
 def namespace() -> Collection:

@@ -149,7 +149,7 @@ class Session:
             if wanted == "json":
                 self.write(json.dumps({**document, "rc": code}, indent=2, default=str) + "\n")
             elif wanted == "names":
-                names = dict.fromkeys(clean(item["target"]) for item in document["items"])
+                names = dict.fromkeys(clean(item.get("target") or item["id"]) for item in document["items"])
                 self.write("".join(f"{name}\n" for name in names))
             else:
                 self.out.put(lines)

@@ -31,3 +31,8 @@ class Event:
     target: Target | None = None
     message: str = ""
     data: Mapping[str, object] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record, as far as its data are."""
+        target = str(self.target) if self.target else None
+        return {"ts": self.ts, "type": self.type.value, "target": target, "message": self.message, "data": self.data}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from llmstack.domain.event import Event
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder
 
@@ -44,7 +46,8 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """One run of a task; `ended_at`, `ms` and `exit_code` are None while it runs, and for ever when it was killed.
+    """One run of a task by `user` on the machine `controller`; `ended_at`, `ms` and `exit_code` are None while it runs,
+    and for ever when it was killed. `events` are None where they were not asked for.
 
     `items` holds each outcome as its JSON record, of a run without an end those that it had come to; a target on which
     it was still at work has the status None.
@@ -60,6 +63,18 @@ class StoredRun:
     user: str | None = None
     controller: str | None = None
     items: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Event, ...] | None = None
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many targets came to each status."""
+        return Counter(item["status"] for item in self.items if item["status"])
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        events = None if self.events is None else [event.as_json() for event in self.events]
+        return {**record, "counts": self.counts, "events": events}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

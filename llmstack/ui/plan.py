@@ -37,7 +37,7 @@ def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Itera
         if action.error and action.error.hint:
             yield line((f"      {action.error.hint}", "dim"))
         if diff:
-            yield from table([*(_fields(change) for change in action.changes), *_memory_row(action)])
+            yield from table([*(field_cells(change) for change in action.changes), *_memory_row(action)])
     counts = Counter(action.kind for action in actions)
     parts = ", ".join(f"{counts[kind]} {kind.value}" for kind in ActionKind if counts[kind])
     yield line((f"{len(actions)} looked at: {parts or 'nothing'}.{' Nothing was changed.' * checked}", "bold"))
@@ -77,7 +77,8 @@ def _time_away(action: Action, price: Price) -> str:
     return f" for {time}" if _models(action) else f"away for {time}"
 
 
-def _fields(change: FieldChange) -> list[Text]:
+def field_cells(change: FieldChange) -> list[Text]:
+    """A field that differs, as cells of a row."""
     return [line("      ", (change.field, "bold")), line((change.before, "red"), " → ", (change.after, "green"))]
 
 

@@ -10,10 +10,12 @@ from rich.text import Text
 _GAP = "  "
 
 
-def table(rows: Sequence[Sequence[Text]], width: int | None = None) -> Iterator[Text]:
-    """Each row, as many columns from the left as fit in `width` cells (at least one, cut to fit)."""
+def table(rows: Sequence[Sequence[Text]], width: int | None = None, *, least: int | None = None) -> Iterator[Text]:
+    """Each row, as many columns from the left as fit in `width` cells (at least one, cut to fit); of the last column
+    `least` cells are enough, where that is given."""
     widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-    ends = accumulate(widths, lambda end, wide: end + len(_GAP) + wide)
+    needed = [*widths[:-1], min(widths[-1], least or widths[-1])] if widths else []
+    ends = accumulate(needed, lambda end, wide: end + len(_GAP) + wide)
     shown = max(1, sum(width is None or end <= width for end in ends))
     for row in rows:
         line = Text(_GAP).join(_padded(cell, wide) for cell, wide in zip(row[:shown], widths, strict=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 UNKNOWN = "-"
 
 
@@ -28,6 +30,11 @@ def duration(seconds: float) -> str:
 def millis(ms: float) -> str:
     """`38 ms` below a second, else as `duration`."""
     return f"{ms:.0f} ms" if ms < 999.5 else duration(ms / 1000)
+
+
+def moment(ts: float, *, seconds: bool = False) -> str:
+    """`2026-03-07 09:12`, or with seconds, in local time."""
+    return f"{datetime.fromtimestamp(ts).astimezone():%Y-%m-%d %H:%M{':%S' * seconds}}"
 
 
 def rate(tokens_per_s: float) -> str:

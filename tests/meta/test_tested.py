@@ -12,7 +12,7 @@ from llmstack.errors import LlmstackError, exit_codes
 from tests.meta.source import ROOT
 
 PLUGINS = sorted(path.stem.replace("_", "-") for path in (ROOT / "plugins").glob("[!_]*.py"))
-VERBS = ["up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "ask"]
+VERBS = ["up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "history", "ask"]
 
 
 def named(pattern: str, *suites: str) -> list[Path]:

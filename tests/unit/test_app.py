@@ -112,6 +112,10 @@ def test_a_run_is_remembered_with_its_outcomes(bench: Bench) -> None:
     assert run.items[0]["target"] == "demo@localhost"
     kept = [event.type.value for event in app.store.events(run.id)]
     assert kept == ["start", *["rung"] * 7, "result"]
+    assert app.history() == (run,)
+    assert app.history(Selection(models=("demo",)), limit=1) == (run,)
+    (whole,) = app.history(run_id=run.id)
+    assert whole.events == app.store.events(run.id)
     (row,) = app.store.models()
     assert (row.name, row.status, row.port, row.stack) == ("demo", "active", 8080, "lab")
 

@@ -66,6 +66,7 @@ def test_a_stack_plans_brings_up_looks_and_takes_down(stack: Stack) -> None:
     assert stack.pull("small").exit_code == 0
     assert stack.down("demo").exit_code == 0
     assert [str(action.target) for action in stack.plan().changes] == ["demo@localhost"]
+    assert [(run.task, run.exit_code) for run in stack.history("demo")] == [("down", 0), ("health", 0), ("up", 0)]
     with pytest.raises(NoMatchError, match="smal"):
         stack.up("smal")
 

@@ -23,6 +23,7 @@ from llmstack.domain.position import Position, Problem
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
+from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError
 from llmstack.protocols import Sink
@@ -81,6 +82,11 @@ class App:
         ]
         return StatusReport(rows=tuple(rows), inventory="inventory.yaml")
 
+    def history(self, selection: Selection, *, run_id: str | None, limit: int) -> tuple[StoredRun, ...]:
+        self._enter("history", selection, run_id=run_id, limit=limit)
+        items = tuple(self._outcome(_create(name), check=True).as_json() for name in selection.models)
+        return (StoredRun(id="7", task="up", command="llmstack up", started_at=1.0, items=items),)[: limit < 999]
+
     def logs(self, selection: Selection, *, tail: int | None, follow: bool) -> Iterator[tuple[Target, str]]:
         self._enter("logs", selection, tail=tail, follow=follow)
         for name in selection.models or ("demo",):
@@ -96,9 +102,7 @@ class App:
 
     def _run(self, task: str, selection: Selection, **how: object) -> RunResult:
         self._enter(task, selection, **how)
-        targets = [Target(name, "localhost", TargetKind.MODEL) for name in selection.models or ("demo",)]
-        change = FieldChange("memory", "8 GiB", "12 GiB")
-        actions = [Action(kind=ActionKind.CREATE, target=t, reason="not there", changes=(change,)) for t in targets]
+        actions = [_create(name) for name in selection.models or ("demo",)]
         self._emit(EventType.PLAN, plan=Plan(tuple(actions)))
         outcomes = [self._outcome(action, check=bool(how.get("check"))) for action in actions]
         return RunResult(task=task, outcomes=tuple(outcomes), ms=1500, run_id="r1")
@@ -139,6 +143,11 @@ class App:
         if path := os.environ.get("FAKE_APP_CALLS"):
             with Path(path).open("a", encoding="utf-8") as file:
                 file.write(f"{name}\n")
+
+
+def _create(name: str) -> Action:
+    change, target = FieldChange("memory", "8 GiB", "12 GiB"), Target(name, "localhost", TargetKind.MODEL)
+    return Action(kind=ActionKind.CREATE, target=target, reason="not there", changes=(change,))
 
 
 def _fine(action: Action) -> Outcome:

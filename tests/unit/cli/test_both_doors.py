@@ -9,7 +9,7 @@ import pytest
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from tests.unit.cli.fake_app import CALLS
 
-TASKS = ("up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "ask")
+TASKS = ("up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "history", "ask")
 
 
 def called(task):
@@ -255,6 +255,8 @@ def test_a_trace_that_cannot_be_written_is_no_second_mistake(both, tmp_path, mon
         (["ask", "--max-tokens", "0"], "--max-tokens cannot be '0'"),
         (["logs", "--follow", "-o", "json"], "--follow has no end"),
         (["ask", "-m", "a", "-m", "b", "--prompt", "x"], "one question goes to one model, not to a, b"),
+        (["history", "--limit", "0"], "--limit cannot be '0'"),
+        (["history", "--run", "7", "-m", "a"], "--run shows one run as a whole"),
         (["ask", "-m", "a"], "there is nothing to ask"),
         (["ask", "-m", "a", "--prompt", " "], "the question is empty"),
         (["up", "-m", "-"], "`-` reads names from standard input, which is a terminal"),

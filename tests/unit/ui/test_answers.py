@@ -84,6 +84,13 @@ def test_one_column_is_cut_where_nothing_else_fits():
     assert plain(table(rows, 8)) == "NAME\na-very-…\n"
 
 
+def test_the_last_column_is_cut_where_some_of_it_is_enough():
+    rows = [[Text("NAME"), Text("COMMAND")], [Text("demo"), Text("llmstack up")], [Text("a"), Text("python")]]
+    assert plain(table(rows, 14, least=8)) == "NAME  COMMAND\ndemo  llmstac…\na     python\n"
+    assert plain(table(rows, 13, least=8)) == "NAME\ndemo\na\n"
+    assert plain(table([[Text("NAME"), Text("Y")]], 80, least=8)) == "NAME  Y\n"
+
+
 def test_wide_characters_keep_their_columns():
     rows = [[Text("日本"), Text("x")], [Text("abcd"), Text("y")]]
     assert plain(table(rows)) == "日本  x\nabcd  y\n"

@@ -38,6 +38,7 @@ from tests.unit.ui.conftest import Terminal, said
         (units.duration(200_000), "2 d"),
         (units.millis(38.2), "38 ms"),
         (units.millis(999.7), "1.0 s"),
+        (units.moment(1e9, seconds=True)[:16], units.moment(1e9)),
         (units.rate(118.4), "118 tokens/s"),
         (units.rate(8.64), "8.6 tokens/s"),
         (units.percent(63.4), "63 %"),

@@ -1,0 +1,24 @@
+"""`history` through both front doors."""
+
+from __future__ import annotations
+
+from llmstack.domain.selection import Selection
+
+
+def test_history_is_a_table_of_runs_or_what_was_done_with_a_name_or_one_run(both, calls):
+    assert both("history").out.startswith("RUN  WHEN ")
+    assert both("history", "-m", "a", "--limit", "3").out.startswith("RUN  WHEN              TARGET ")
+    assert both("history", "--run", "7").out.startswith("run      7\n")
+    assert both("history", "-o", "names").out == "7\n"
+    asked = [(picked, how) for name, picked, how in calls if name == "history"]
+    assert asked == [
+        (Selection(), {"run_id": None, "limit": 20}),
+        (Selection(models=("a",)), {"run_id": None, "limit": 3}),
+        (Selection(), {"run_id": "7", "limit": 20}),
+        (Selection(), {"run_id": None, "limit": 20}),
+    ]
+
+
+def test_a_history_of_nothing_says_so(both):
+    ran = both("history", "--limit", "999")
+    assert (ran.code, ran.out, ran.err) == (0, "", "no run is remembered so far\n")
