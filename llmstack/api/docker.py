@@ -9,19 +9,17 @@ from llmstack.core.health import prove
 from llmstack.core.ladder import Climb
 from llmstack.core.look import Look, try_look
 from llmstack.core.observe import in_parallel
-from llmstack.core.replace import STOP_GRACE_S
+from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.usage import Usage
 from llmstack.engines.book import EngineBook
-from llmstack.errors import LlmstackError, NoMatchError, UnhealthyError
+from llmstack.errors import NoMatchError, UnhealthyError
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.modeltype.registry import Registry
 from llmstack.protocols import Engine
-
-GPU_FREE_S = 10.0
 
 
 class DockerManager(Closing):
@@ -77,15 +75,7 @@ class DockerManager(Closing):
 
         Raises LlmstackError naming what stays.
         """
-        there = self.get_container_status(name)
-        pids = set(self.engine.pids(there.container_name) or ())
-        self.engine.stop(there.container_name, timeout_s)
-        clock = self._context.clock
-        deadline = clock.monotonic() + GPU_FREE_S
-        while held := pids & self._gpu_pids():
-            if clock.monotonic() > deadline:
-                raise LlmstackError(f"{name} was stopped, but processes {sorted(held)} still hold GPU memory")
-            clock.sleep(0.1)
+        stop_for_good(self._context, self.engine, self.get_container_status(name), timeout_s)
 
     def get_container_stats(self, name: str) -> Usage | None:
         """CPU, memory and GPU memory of a running container; None when it does not run."""
@@ -117,6 +107,3 @@ class DockerManager(Closing):
         """One cheap look at a container's server."""
         wanted = wanted_of(there, self.registry)
         return try_look(self._context, wanted, there) if wanted else Look(state=there.state)
-
-    def _gpu_pids(self) -> set[int]:
-        return {pid for gpu in self._context.gpus.gpus() or () for pid in gpu.process_bytes or {}}

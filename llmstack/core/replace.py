@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llmstack.core.context import Context
 from llmstack.core.drain import drain
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
+from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.plan import Action
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
-
-STOP_GRACE_S = 10.0
 
 
 def replace_instance(action: Action, spec: InstanceSpec, engine: Engine, climb: Climb, context: Context) -> Ladder:
@@ -34,7 +35,7 @@ def replace_instance(action: Action, spec: InstanceSpec, engine: Engine, climb: 
     try:
         climb.there = engine.create(spec)
         climb.note(Rung.CREATED)
-        engine.stop(previous, STOP_GRACE_S)
+        stop_for_good(context, engine, replace(old, container_name=previous))
         engine.check_port(spec)
         ladder = start_and_climb(engine, climb, context)
     except LlmstackError as error:

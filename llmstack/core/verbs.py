@@ -15,8 +15,9 @@ from llmstack.core.context import Context, quiet
 from llmstack.core.desired import Wanted
 from llmstack.core.drain import drain
 from llmstack.core.ladder import Climb
-from llmstack.core.replace import STOP_GRACE_S, replace_instance
+from llmstack.core.replace import replace_instance
 from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb, urls
+from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
@@ -67,7 +68,7 @@ def start(action: Action, context: Context) -> Outcome:
     announce(action, context, action.spec)
     if there.running or (there.restarts or 0) > 0:
         drain(context, wanted, there)
-        engine.stop(name, STOP_GRACE_S)
+        stop_for_good(context, engine, there)
     if action.spec:
         try:
             engine.check_port(action.spec)
@@ -138,7 +139,7 @@ def stop(action: Action, context: Context) -> Outcome:
     """Stop, verified; it stays there."""
     there = action.observed
     assert there is not None
-    context.engine_at(action, there.engine).stop(there.container_name, STOP_GRACE_S)
+    stop_for_good(context, context.engine_at(action, there.engine), there)
     return Outcome(target=action.target, status=Status.CHANGED, reason="stopped", action=action)
 
 

@@ -1,0 +1,37 @@
+"""Stop an instance, and be sure that nothing of it stays: not on a port (the engine sees to that), not on a GPU."""
+
+from __future__ import annotations
+
+from llmstack.core.context import Context
+from llmstack.domain.instance import Instance
+from llmstack.errors import LlmstackError
+from llmstack.protocols import Engine
+
+STOP_GRACE_S = 10.0
+GPU_FREE_S, LOOK_AGAIN_S = 10.0, 0.1
+
+
+def stop_for_good(context: Context, engine: Engine, there: Instance, grace_s: float = STOP_GRACE_S) -> None:
+    """Stop it; returns when its port is free, and the memory of every GPU that its processes held.
+
+    Raises LlmstackError naming what stays.
+    """
+    on_gpu = gpu_pids(context) & set(engine.pids(there.container_name) or ()) if _asked_for_gpus(there) else set()
+    engine.stop(there.container_name, grace_s)
+    deadline = context.clock.monotonic() + GPU_FREE_S
+    while stays := on_gpu and on_gpu & gpu_pids(context):
+        if context.clock.monotonic() > deadline:
+            who = ", ".join(map(str, sorted(stays)))
+            message = f"{there.container_name} was stopped, but its processes {who} still hold memory of a GPU"
+            raise LlmstackError(message, "look at them with ps; a driver that hangs needs the machine restarted")
+        context.clock.sleep(LOOK_AGAIN_S)
+
+
+def gpu_pids(context: Context) -> set[int]:
+    """Every process of this machine that holds memory of a GPU, as far as the driver tells."""
+    return {pid for gpu in context.gpus.gpus() or () for pid in gpu.process_bytes or {}}
+
+
+def _asked_for_gpus(there: Instance) -> bool:
+    """What asked for none cannot hold one in a container; without a label nobody knows."""
+    return there.spec is None or bool(there.spec.resources.gpus) or there.engine == "process"

@@ -1,0 +1,61 @@
+"""Stopped means that nothing of it stays, also not on a GPU."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmstack.core.stopping import GPU_FREE_S, stop_for_good
+from llmstack.domain.gpu import Gpu
+from llmstack.errors import LlmstackError
+from tests.unit.core.world import World
+
+PID = 4242
+"""What the fake engine gives to all that runs."""
+
+
+def gpu(*pids: int) -> Gpu:
+    return Gpu(index=0, uuid="GPU-1", name="T4", process_bytes=dict.fromkeys(pids, 1 << 30))
+
+
+class Emptying:
+    """A GPU whose processes go when it was looked at a few times."""
+
+    def __init__(self, looks: int | None) -> None:
+        self.looks, self.seen = looks, 0
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        self.seen += 1
+        return (gpu(7) if self.looks is not None and self.seen > self.looks else gpu(PID, 7),)
+
+
+def test_the_end_of_its_processes_on_a_gpu_is_waited_for(world: World) -> None:
+    there = world.run(world.want(gpus=("all",)))
+    context = world.context()
+    context.gpus = gpus = Emptying(5)
+    stop_for_good(context, world.engine(), there)
+    assert gpus.seen == 6
+    assert not world.engine().instances[there.container_name].running
+
+
+def test_what_stays_on_a_gpu_is_named(world: World) -> None:
+    there = world.run(world.want(gpus=("all",)))
+    context = world.context()
+    context.gpus = Emptying(None)
+    with pytest.raises(LlmstackError, match=f"its processes {PID} still hold memory of a GPU"):
+        stop_for_good(context, world.engine(), there)
+    assert world.clock.monotonic() >= GPU_FREE_S
+
+
+def test_a_container_that_asked_for_no_gpu_costs_no_look_at_one(world: World) -> None:
+    there = world.run(world.want())
+    context = world.context()
+    context.gpus = gpus = Emptying(None)
+    stop_for_good(context, world.engine(), there)
+    assert gpus.seen == 0
+
+
+def test_a_gpu_that_it_never_held_is_not_waited_for(world: World) -> None:
+    there = world.run(world.want(gpus=("all",)))
+    world.gpus.found = (gpu(7),)
+    stop_for_good(world.context(), world.engine(), there)
+    assert world.clock.monotonic() == 0
