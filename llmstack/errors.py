@@ -176,6 +176,10 @@ class InterruptedRunError(LlmstackError):
     exit_code, name = 130, "signal"
 
 
+class AbandonedRunError(InterruptedRunError):
+    """The user did not wait for it to end, so it is still at work in other threads. `left` names on what."""
+
+
 def exit_code_of(codes: Iterable[int]) -> int:
     """One code for many failures: theirs if they share it, else 1; 0 without any."""
     distinct = {code for code in codes if code}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -11,14 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, BugError, InterruptedRunError, LlmstackError
+from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, AbandonedRunError, BugError, InterruptedRunError, LlmstackError
+
+SAME_S = 0.1
+"""timeout(1) sends its signal twice at once, and who forwards the terminal's does so too: that is one."""
 
 _TERMINATED = threading.Event()
 
 
 def guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -> int:
     """Run `body` and return its exit code, or that of its error, which is handed to `tell`. Never raises Exception."""
-    with _sigterm_raises():
+    with _signals_raise():
         return final(_guarded(body, tell))
 
 
@@ -50,6 +54,8 @@ def _guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -
         told = _bug(error)
     with unread():
         tell(told)
+    if isinstance(told, AbandonedRunError):
+        os._exit(final(told.exit_code))  # its threads would go on, and be waited for
     return told.exit_code
 
 
@@ -85,19 +91,26 @@ def _write_trace(error: Exception) -> str:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def _signals_raise() -> Iterator[None]:
     """While it lasts, SIGTERM is Ctrl-C by another name; `_TERMINATED` tells whether it came."""
+    last = -math.inf
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        _TERMINATED.set()
-        raise KeyboardInterrupt
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal last
+        if number == signal.SIGTERM:
+            _TERMINATED.set()
+        if (now := time.monotonic()) - last > SAME_S:
+            last = now
+            raise KeyboardInterrupt
 
     _TERMINATED.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

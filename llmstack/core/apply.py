@@ -38,17 +38,10 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
             except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
                 mine.set_exception(error)
 
-    def finish() -> tuple[Outcome, ...]:
+    with ThreadPoolExecutor(max_workers=forks, thread_name_prefix="apply") as pool:
         for _ in range(forks):
             pool.submit(work)
-        return tuple(future.result() for future in futures)
-
-    with ThreadPoolExecutor(max_workers=forks, thread_name_prefix="apply") as pool:
-        try:
-            return finish(), context.interrupted.is_set()
-        except KeyboardInterrupt:  # wherever it hit: the workers are asked to end; a second one is not caught
-            context.interrupted.set()
-            return finish(), True
+        return tuple(future.result() for future in futures), context.interrupted.is_set()
 
 
 def _step(step: Step, futures: Sequence[Future[Outcome]], context: Context) -> Outcome:
@@ -79,11 +72,14 @@ def _stands_back(step: Step, futures: Sequence[Future[Outcome]]) -> str:
 def run(action: Action, context: Context) -> Outcome:
     """One action to its outcome; an error of ours is an outcome, not an exception."""
     began = context.clock.monotonic()
+    if action.kind.changes:
+        context.under_way[action.target] = action
     try:
         context.check()
         outcome = VERBS[action.kind](action, context)
     except LlmstackError as error:
         outcome = failure(action, error)
+    context.under_way.pop(action.target, None)
     return replace(outcome, ms=(context.clock.monotonic() - began) * 1000)
 
 

@@ -22,7 +22,7 @@ from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 @dataclass(kw_only=True)
 class Context:
     """One run. `wanted` finds a placement by service@host; `began` and `deadline` are times of the monotonic clock,
-    `promised` the (host, port) that somebody in it will have."""
+    `promised` the (host, port) that somebody in it will have, `under_way` what is being changed at the moment."""
 
     task: str
     engine_of: EngineOf
@@ -38,6 +38,7 @@ class Context:
     deadline: float | None = None
     interrupted: threading.Event = field(default_factory=threading.Event)
     promised: set[tuple[str, int]] = field(default_factory=set)
+    under_way: dict[Target, Action] = field(default_factory=dict)
     turns: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
 
     def turn(self, *what: str) -> threading.Lock:

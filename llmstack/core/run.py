@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
+from llmstack.core.interrupt import untorn
 from llmstack.core.locks import held, place_of, refuse_held
 from llmstack.core.observe import Place
 from llmstack.core.price import priced
@@ -37,11 +39,15 @@ class Run:
         return RunResult(task=self.context.task, outcomes=check_only(self._plan()), ms=self.context.spent_ms())
 
     def carry_out(self) -> RunResult:
-        """Do it. Raises StoreError before anything is changed; later the store only warns."""
+        """Do it. Raises StoreError before anything is changed; later the store only warns. Raises AbandonedRunError."""
         context, plan = self.context, self._plan()
         ledger = self.ledger()
         run_id = ledger.begin_run(context.task, self.command)
         context.sink = Recorder(context.sink, ledger, run_id)
+        return untorn(partial(self._carry_out, plan, run_id, ledger), context)
+
+    def _carry_out(self, plan: Plan, run_id: str, ledger: Ledger) -> RunResult:
+        context = self.context
         outcomes, interrupted = self._apply(plan)
         result = RunResult(
             task=context.task,

@@ -80,7 +80,7 @@ def test_ctrl_c_in_a_pull_keeps_the_server_and_the_next_up_goes_on(make_desk: Ca
     assert desk.engine.observe(None)[0].pid == there.pid
 
 
-def test_a_second_ctrl_c_ends_it_at_once_and_the_next_up_repairs(slow: Desk) -> None:
+def test_a_killed_up_holds_nothing_up_and_down_removes_what_it_left(slow: Desk) -> None:
     with under_way(slow, "up", door="llmstack") as process:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=DEADLINE_S)

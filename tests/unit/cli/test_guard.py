@@ -33,10 +33,11 @@ def test_in_another_thread_signals_are_left_alone(capsys):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_handler_of_sigterm_is_put_back():
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_handler_of_a_signal_is_put_back(number):
+    before = signal.getsignal(number)
     assert guarded(lambda: 0, untold) == 0
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_a_run_that_wound_down_after_sigterm_ends_with_143():
@@ -55,6 +56,26 @@ def test_a_run_that_wound_down_after_sigterm_keeps_another_code():
         return 6
 
     assert guarded(body, untold) == 6
+
+
+def test_a_signal_that_is_sent_twice_at_once_is_one():
+    def body():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        return 130
+
+    assert guarded(body, untold) == 143
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert guarded(lambda: signal.raise_signal(signal.SIGINT) or 0, untold) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_error_is_told_for_the_door_in_use(capsys):

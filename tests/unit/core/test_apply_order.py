@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -111,23 +108,6 @@ def test_ctrl_c_rolls_back_what_is_under_way_and_starts_nothing_new(world: World
     assert set(world.engine().instances) == {"llmstack-lab-db"}
     assert outcomes[1].exit_code == 130
     assert outcomes[2].reason == "interrupted"
-
-
-def test_ctrl_c_in_the_main_thread_asks_the_workers_to_end(world: World) -> None:
-    demo = world.want()
-    server = world.server()
-    server.lives = [LOADING]
-
-    def press_once(_: str) -> None:
-        if len(server.calls) == 1:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    server.before = press_once
-    world.clock.sleep = lambda seconds: time.sleep(0.001)  # type: ignore[method-assign]
-    outcomes, interrupted = apply(plan_up(picked(demo), seen(world)), world.context())
-    assert interrupted
-    assert outcomes[0].exit_code == 130, outcomes
-    assert world.engine().instances == {}
 
 
 def test_the_deadline_of_the_run_is_an_outcome_of_its_own(world: World) -> None:

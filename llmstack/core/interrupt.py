@@ -1,0 +1,60 @@
+"""Ctrl-C while a run changes things: the first lets it come to a good end, a second one soon after does not."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from queue import SimpleQueue
+from typing import TypeVar
+
+from llmstack.core.context import Context
+from llmstack.domain.event import EventType
+from llmstack.errors import AbandonedRunError
+
+T = TypeVar("T")
+
+AGAIN_S = 2.0
+POLL_S = 0.1
+"""A signal that comes just before a wait does not end it."""
+HEARD = f"interrupted; what was begun is brought to an end (again within {AGAIN_S:.0f} s: stop at once)"
+
+
+def untorn(work: Callable[[], T], context: Context) -> T:
+    """`work`, in a thread of its own: Ctrl-C tears apart whatever the main thread does, so that only waits.
+
+    The first Ctrl-C sets `context.interrupted`, and the work is waited for. Raises AbandonedRunError, which names what
+    is under way, when another one follows within AGAIN_S; the work is not waited for then.
+    """
+    inbox, done = SimpleQueue[Callable[[], T]](), futures.Future[T]()
+    threading.Thread(target=_take_one, args=(inbox, done), name="run", daemon=True).start()
+    pressed, heard, given = [-math.inf], 1, False
+    while not done.done():
+        try:
+            if heard < len(pressed):
+                heard = len(pressed)
+                context.interrupted.set()
+                context.emit(EventType.WARNING, message=HEARD)
+            if not given:
+                inbox.put(work)  # twice, if Ctrl-C hits right here; only one is taken
+                given = True
+            futures.wait((done,), POLL_S)
+        except KeyboardInterrupt:
+            pressed.append(context.clock.monotonic())
+            if pressed[-1] - pressed[-2] < AGAIN_S:
+                raise _abandoned(context) from None
+    return done.result()
+
+
+def _take_one(inbox: SimpleQueue[Callable[[], T]], done: futures.Future[T]) -> None:
+    try:
+        done.set_result(inbox.get()())
+    except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        done.set_exception(error)
+
+
+def _abandoned(context: Context) -> AbandonedRunError:
+    left = [f"{target} ({action.kind.value})" for target, action in sorted(context.under_way.items())]
+    told = f"left as they are: {', '.join(left)}" if left else "nothing was under way"
+    return AbandonedRunError(f"stopped at once; {told}", "run it again: it finds and repairs them", left=left)
