@@ -15,6 +15,7 @@ class OpenWebui(ModelType):
     port = 8080
     image = "ghcr.io/open-webui/open-webui:v0.6.31"
     ready_timeout_s = 300.0
+    stateful = True
 
     def launch(self, request: LaunchRequest) -> Launch:
         """The page, its data in a volume; every service in `depends_on` becomes a backend."""

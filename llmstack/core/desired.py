@@ -278,7 +278,7 @@ def _spec(inventory: Inventory, wanted: Wanted, kind: ModelType, launch: Launch)
         port=kind.port if service.port is None else service.port,
         container_port=kind.container_port(service, wanted.options),
         bind=ADDRESSES.get(service.bind, service.bind),
-        mounts=(*launch.mounts, *map(_mount, service.mounts)),
+        mounts=(*launch.mounts, *map(mount_of, service.mounts)),
         weights=launch.weights,
         resources=service.resources,
         restart=service.restart,
@@ -289,7 +289,7 @@ def _spec(inventory: Inventory, wanted: Wanted, kind: ModelType, launch: Launch)
     )
 
 
-def _mount(text: str) -> Mount:
+def mount_of(text: str) -> Mount:
     """`source:target[:ro]`; a source with a slash is a path, else the name of a volume."""
     source, target, *mode = text.split(":")
     return Mount(source=source, target=target, read_only=mode == ["ro"], volume="/" not in source)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import changes
+from llmstack.core.generations import settled, stateful
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
+from llmstack.core.volumes import left_behind, unfit
 from llmstack.domain.instance import Instance, Need, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, ServerError
@@ -23,6 +25,7 @@ class Facts:
     life: Liveness | None = None
     needs: tuple[Need, ...] = ()
     broken: LlmstackError | None = None
+    copies: tuple[str, ...] = ()
 
 
 def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
@@ -39,6 +42,8 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
         lives={target: facts.life for target, facts in by_target.items() if facts.life},
         needs={target: facts.needs for target, facts in by_target.items()},
         broken={target: facts.broken for target, facts in by_target.items() if facts.broken},
+        copies={target: facts.copies for target, facts in by_target.items() if facts.copies},
+        settled=frozenset(wanted.target for wanted in items if _settled(wanted, observed.find(wanted), context)),
     )
 
 
@@ -56,11 +61,18 @@ def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
     served = _served(wanted, there, context) if running else None
     if wanted.adopted or context.task in ("down", "rm", "restart"):
         return Facts(served=served)
-    spec = wanted.needed_spec
+    spec, engine = wanted.needed_spec, context.engine(wanted)
+    if error := unfit(wanted, engine, context):
+        return Facts(served=served, broken=error)
+    copies = left_behind(wanted, there.spec, engine) if there and there.spec else ()
     as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(spec, there.spec)
     if running and as_wanted:
-        return Facts(served=served)
-    return replace(_before_start(wanted, context), served=served)
+        return Facts(served=served, copies=copies)
+    return replace(_before_start(wanted, context), served=served, copies=copies)
+
+
+def _settled(wanted: Wanted, there: Instance | None, context: Context) -> bool:
+    return there is not None and stateful(wanted) and settled(there, context.clock.now())
 
 
 def _before_start(wanted: Wanted, context: Context) -> Facts:

@@ -34,7 +34,9 @@ class Observed:
     is nothing else.
 
     Facts beside it: `served` the models of a running server (None where it does not answer), `needs` what must be
-    fetched before a start, `broken` why a start cannot succeed, `lives` how external services look.
+    fetched before a start, `broken` why a start cannot succeed, `lives` how external services look, `copies` the
+    volumes that a service has left behind, `settled` the stateful ones that have been used for so long that their data
+    count.
     """
 
     instances: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
@@ -44,6 +46,8 @@ class Observed:
     needs: Mapping[Target, tuple[Need, ...]] = field(default_factory=dict)
     broken: Mapping[Target, LlmstackError] = field(default_factory=dict)
     lives: Mapping[Target, Liveness] = field(default_factory=dict)
+    copies: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
+    settled: frozenset[Target] = frozenset()
 
     def find(self, wanted: Wanted) -> Instance | None:
         """The instance of a placement, on the engine where it is wanted."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from llmstack.core.context import Context
 from llmstack.core.drain import drain
@@ -10,47 +12,88 @@ from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
-from llmstack.domain.instance import InstanceSpec
+from llmstack.core.volumes import Fill, drop_if_possible
+from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.plan import Action
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
 
 
-def replace_instance(action: Action, spec: InstanceSpec, engine: Engine, climb: Climb, context: Context) -> Ladder:
+def replace_instance(
+    action: Action, spec: InstanceSpec, climb: Climb, context: Context, fill: Fill | None = None
+) -> Ladder:
     """Rename the old one, create the new one beside it, hand over, prove, remove the old one.
 
-    A ladder that is not ok means that the new one was removed and the old one runs again (if it ran before). Raises
-    what create and start raise, after the same roll-back; the error's data then say `rolled_back`. An old one that
-    already has its `.prev` name (a replace was killed) is taken as it is.
+    With `fill` the new one has volumes of its own, which are filled before it starts; those of whichever goes in the
+    end go with it. A ladder that is not ok means that the new one was removed and the old one runs again (if it ran
+    before). Raises what create and start raise, after the same roll-back; the error's data then say `rolled_back`. An
+    old one that already has its `.prev` name (a replace was killed) is taken as it is.
     """
-    old = action.observed
+    old, engine = action.observed, context.engine(climb.wanted)
     assert old is not None
-    previous = spec.name + PREVIOUS
+    change = _Change(engine, context, spec, old, own_volumes=fill is not None)
     drain(context, climb.wanted, old)
     if spec.host_port != old.port:
         engine.check_port(spec)
-    if old.container_name != previous:
-        engine.rename(old.container_name, previous)
-    try:
+    if old.container_name != change.previous:
+        engine.rename(old.container_name, change.previous)
+    with change.undone_if_broken():
         climb.there = engine.create(spec)
         climb.note(Rung.CREATED)
-        stop_for_good(context, engine, replace(old, container_name=previous))
+        stop_for_good(context, engine, replace(old, container_name=change.previous))
+        if fill:
+            fill(change.previous)
         engine.check_port(spec)
         ladder = start_and_climb(engine, climb, context)
-    except LlmstackError as error:
-        if not error.data.get("conflict"):  # else somebody else's instance has the name: not ours to remove
-            roll_back(engine, spec.name, previous, was_running=old.running)
-            error.data["rolled_back"] = True
-        raise
-    except BaseException:
-        roll_back(engine, spec.name, previous, was_running=old.running)
-        raise
-    if not ladder.ok:
-        roll_back(engine, spec.name, previous, was_running=old.running)
+    if ladder.ok:
+        change.settle()
     else:
-        engine.remove(previous)
+        change.undo()
     return ladder
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An old instance and the new one that is to take its place."""
+
+    engine: Engine
+    context: Context
+    spec: InstanceSpec
+    old: Instance
+    own_volumes: bool
+
+    @property
+    def previous(self) -> str:
+        """The old one's name meanwhile."""
+        return self.spec.name + PREVIOUS
+
+    @contextmanager
+    def undone_if_broken(self) -> Iterator[None]:
+        """Whatever ends the block, the old one is back."""
+        try:
+            yield
+        except LlmstackError as error:
+            if not error.data.get("conflict"):  # else somebody else's instance has the name: not ours to remove
+                self.undo()
+                error.data["rolled_back"] = True
+            raise
+        except BaseException:
+            self.undo()
+            raise
+
+    def undo(self) -> None:
+        """The old one, as it was; one that a killed replace left had been stopped by that."""
+        ran = self.old.running or self.old.container_name == self.previous
+        roll_back(self.engine, self.spec.name, self.previous, was_running=ran)
+        if self.own_volumes and self.old.spec:
+            drop_if_possible(self.old.spec, self.engine, self.context)
+
+    def settle(self) -> None:
+        """The new one alone."""
+        self.engine.remove(self.previous)
+        if self.own_volumes:
+            drop_if_possible(self.spec, self.engine, self.context)
 
 
 def roll_back(engine: Engine, name: str, previous: str, *, was_running: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from llmstack.core.actions import act, act_on_model, begin, blocked, broken, describe, silent, unable
 from llmstack.core.desired import Wanted
 from llmstack.core.diff import changes, defaults_changed
+from llmstack.core.generations import stateful
 from llmstack.core.observe import Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
@@ -74,14 +75,17 @@ def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
 
 def _one_of_two(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Action]:
     """A replace that was killed may have left two. The new one stays if it runs; else the old one, which ran before,
-    is replaced once more, so that it can come back."""
+    is replaced once more, so that it can come back. With data at stake, what the new one made of its copy counts if it
+    has been used for long, and is not to be built on if it has not."""
     previous = observed.previous.get((wanted.target, wanted.engine))
     there = observed.find(wanted)
     if previous is None or there is None or action.kind is ActionKind.REFUSED:
         yield action
-    elif there.running and there is not previous:
+        yield from _tidied(wanted, observed, action)
+    elif there is not previous and _stays(wanted, there, observed, action):
         rest = act(ActionKind.REMOVE, wanted, "left by an interrupted replace", observed=previous)
         yield from (action, rest) if action.kind is ActionKind.KEEP else (rest, action)
+        yield from _tidied(wanted, observed, action)
     else:
         if there is not previous:
             yield act(ActionKind.REMOVE, wanted, "left half done by an interrupted replace", observed=there)
@@ -89,6 +93,19 @@ def _one_of_two(wanted: Wanted, observed: Observed, action: Action) -> Iterator[
         spec = _sticky(wanted.spec, previous.spec) if previous.spec else wanted.spec
         reason = "finish an interrupted replace"
         yield begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=previous)
+
+
+def _stays(wanted: Wanted, there: Instance, observed: Observed, action: Action) -> bool:
+    if wanted.target in observed.settled:
+        return True
+    return there.running and not (stateful(wanted) and action.kind is ActionKind.REPLACE)
+
+
+def _tidied(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Action]:
+    """What is left when a replace was killed at its very end: the volumes of the old one."""
+    if action.kind in (ActionKind.KEEP, ActionKind.START) and (copies := observed.copies.get(wanted.target)):
+        reason = f"left by an interrupted replace: {', '.join(copies)}"
+        yield act(ActionKind.TIDY, wanted, reason, observed=observed.find(wanted))
 
 
 def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:

@@ -14,10 +14,13 @@ from llmstack.core import model_verbs
 from llmstack.core.context import Context, quiet
 from llmstack.core.desired import Wanted
 from llmstack.core.drain import drain
+from llmstack.core.generations import copied, settled
 from llmstack.core.ladder import Climb
-from llmstack.core.replace import replace_instance
+from llmstack.core.observe import PREVIOUS
+from llmstack.core.replace import replace_instance, roll_back
 from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb, urls
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
+from llmstack.core.volumes import drop_if_possible, fill_of, tidy, with_volumes
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
@@ -37,14 +40,28 @@ def keep(action: Action, context: Context) -> Outcome:
     if client is None or client.liveness().life is Life.READY:
         return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action, urls=where)
     ladder = Climb(context=context, wanted=wanted, target=action.target, there=there).climb(Rung.LOADED)
-    return judge(action, ladder, Status.OK, where)
+    outcome = judge(action, ladder, Status.OK, where)
+    return outcome if ladder.ok or settled(there, context.clock.now()) else _never_proved(outcome, action, context)
+
+
+def _never_proved(outcome: Outcome, action: Action, context: Context) -> Outcome:
+    """A replace that was killed before its new one was ready ends as it would have ended: the old one comes back."""
+    engine, there = context.engine(context.wanted_of(action)), action.observed
+    assert there is not None
+    previous = engine.inspect(there.container_name + PREVIOUS)
+    if previous is None or previous.spec is None or action.spec is None:
+        return outcome
+    roll_back(engine, there.container_name, previous.container_name, was_running=True)
+    if copied(action.spec, previous.spec):
+        drop_if_possible(previous.spec, engine, context)
+    return _rolled_back(outcome, action, context, engine)
 
 
 def create(action: Action, context: Context) -> Outcome:
     """Fetch what is needed, create, start, climb."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = decided(action, engine, context)
+    spec = with_volumes(action, decided(action, engine, context), wanted, engine)
     announce(action, context, spec)
     engine.check_port(spec)
     fetch_needs(action, context, engine, spec)
@@ -98,23 +115,21 @@ def replace(action: Action, context: Context) -> Outcome:
     """The new one takes over when it has climbed its ladder, or the old one comes back."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = decided(action, engine, context)
+    spec = with_volumes(action, decided(action, engine, context), wanted, engine)
     announce(action, context, spec)
     fetch_needs(action, context, engine, spec)
     climb = _climb(action, context, wanted)
-    ladder = replace_instance(action, spec, engine, climb, context)
+    ladder = replace_instance(action, spec, climb, context, fill_of(action, spec, engine, context))
     outcome = judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there))
     return outcome if ladder.ok else _rolled_back(outcome, action, context, engine)
 
 
 def _rolled_back(outcome: Outcome, action: Action, context: Context, engine: Engine) -> Outcome:
     """Say that the old one is back, and whether it is ready again."""
-    wanted, old = context.wanted_of(action), action.observed
-    assert old is not None
+    wanted = context.wanted_of(action)
     assert action.spec is not None
-    back = "the old one is back"
-    if old.running:
-        there = engine.inspect(action.spec.name)
+    back, there = "the old one is back", engine.inspect(action.spec.name)
+    if there and there.running:
         climb = Climb(context=quiet(context), wanted=wanted, target=action.target, there=there)
         fall = climb.climb(Rung.LOADED).why
         back += f", but not ready: {fall.summary}" if fall else " and ready"
@@ -204,6 +219,7 @@ VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
     ActionKind.UNLOAD: model_verbs.unload,
     ActionKind.STOP: stop,
     ActionKind.REMOVE: remove,
+    ActionKind.TIDY: tidy,
     ActionKind.REFUSED: refuse,
     ActionKind.UNREACHABLE: refuse,
 }

@@ -22,6 +22,7 @@ class ActionKind(StrEnum):
     LOAD = "load"
     UNLOAD = "unload"
     REMOVE = "remove"
+    TIDY = "tidy"
     FETCH = "fetch"
     KEEP = "keep"
     REFUSED = "refused"

@@ -58,7 +58,8 @@ class ModelType:
     """Base of all types; a subclass sets the class attributes and fills in `launch` and `client`.
 
     `engines`: where it can run. `holds_many`: several models in one service. `api_key_env`: the variable by which the
-    server takes an API key, None if it knows none. `ready_timeout_s`: seconds without progress after which a start
+    server takes an API key, None if it knows none. `stateful`: its volumes hold what users made, and a replace copies
+    them first, unless the service says otherwise. `ready_timeout_s`: seconds without progress after which a start
     has failed.
     """
 
@@ -68,6 +69,7 @@ class ModelType:
     image: ClassVar[str | None] = None
     engines: ClassVar[frozenset[str]] = frozenset({"docker"})
     holds_many: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
     needs_source: ClassVar[bool] = False
     api_key_env: ClassVar[str | None] = None
     ready_timeout_s: ClassVar[float] = 120.0

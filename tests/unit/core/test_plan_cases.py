@@ -6,7 +6,8 @@
 | inventory | the inventory, as it would be written |
 | files | file name -> content, beside the inventory |
 | there | instances, see below |
-| served, errors, broken, needs, silent | what else was found out, by target; errors by `host/engine` |
+| served, errors, broken, needs, silent, copies | what else was found out, by target; errors by `host/engine` |
+| settled | targets that have been used for so long that their data count |
 | select | `models`, `services`, `hosts` that were picked |
 | policy | `re_decide`; `orphans: true` takes along what is there and not in the inventory |
 | actions | the plan, in order: `do`, `target`, and what else matters |
@@ -106,6 +107,8 @@ def look(case: dict[str, Any], folder: Path) -> Observed:
         served=served,
         broken={target(name): PreflightError(text) for name, text in case.get("broken", {}).items()},
         needs={target(name): tuple(Need(**need) for need in found) for name, found in case.get("needs", {}).items()},
+        copies={target(name): tuple(found) for name, found in case.get("copies", {}).items()},
+        settled=frozenset(map(target, case.get("settled", []))),
         lives={
             target(name): Liveness(Life.SILENT if silent else Life.READY, "connection refused" if silent else "")
             for name, silent in case.get("silent", {}).items()

@@ -8,6 +8,7 @@ import pytest
 
 from llmstack.core.apply import apply, clashed
 from llmstack.core.desired import Wanted
+from llmstack.core.generations import SETTLED_S
 from llmstack.core.observe import sort_out
 from llmstack.core.plan import plan_up
 from llmstack.core.select import Picked
@@ -211,13 +212,29 @@ def test_an_old_one_that_is_all_that_is_left_comes_back_if_the_new_one_fails_aga
     assert (only(world).container_name, args(only(world)), only(world).running) == (NAME, ("--old",), True)
 
 
-def test_the_kept_one_must_be_ready_before_the_old_one_is_thrown_away(world: World) -> None:
+def killed_in_its_ladder(world: World) -> Wanted:
+    """Both are there, and the new one runs."""
     wanted = changed(world)
     there = world.engine().instances[NAME]
     world.engine().add(replace(there, container_name=PREV, running=False))
     assert wanted.spec is not None
     world.engine().add(replace(there, spec=wanted.spec))
+    return wanted
+
+
+def test_a_new_one_whose_ladder_was_cut_off_must_be_ready_or_the_old_one_comes_back(world: World) -> None:
+    wanted = killed_in_its_ladder(world)
+    world.server().lives = [LOADING] * 3000 + [READY]
+    observed = sort_out(world.engine().observe("lab"), {})
+    (kept, removed), _ = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), world.context())
+    assert (kept.status, removed.status) == (Status.UNHEALTHY, Status.SKIPPED)
+    assert kept.reason.endswith("; the old one is back and ready")
+    assert (args(only(world)), only(world).running) == (("--old",), True)
+
+
+def test_what_has_been_used_for_long_is_no_half_done_replace(world: World) -> None:
+    wanted = killed_in_its_ladder(world)
+    world.clock.advance(SETTLED_S + 1)
     world.server().lives = [LOADING]
-    outcome = up(world, wanted)
-    assert outcome.status is Status.SKIPPED
+    assert up(world, wanted).status is Status.SKIPPED
     assert set(world.engine().instances) == {NAME, PREV}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmstack.core.context import Context
-from llmstack.core.desired import Wanted
+from llmstack.core.desired import Wanted, mount_of
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.host import Host
@@ -209,6 +209,7 @@ class World:
             command=service.args,
             port=service.port,
             container_port=8080,
+            mounts=tuple(map(mount_of, service.mounts)),
             resources=service.resources,
             restart=service.restart,
             weights=weights,

@@ -1,0 +1,83 @@
+"""What a run does with the volumes of a service beside mounting them: choose, copy, tidy up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.generations import copied, in_force, next_after, stateful, superseded
+from llmstack.domain.event import EventType
+from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.leftover import Leftover, LeftoverKind
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import Action
+from llmstack.errors import LlmstackError, PreflightError
+from llmstack.protocols import Ability, Engine
+
+Fill = Callable[[str], None]
+"""Fills the volumes of the instance that was created from the stopped one of this name."""
+
+
+def with_volumes(action: Action, spec: InstanceSpec, wanted: Wanted, engine: Engine) -> InstanceSpec:
+    """`spec` with the volumes it is to mount: a fresh copy where a stateful one is replaced. Raises PreflightError."""
+    if not spec.volumes or Ability.VOLUMES not in engine.abilities:
+        return spec
+    names, old = engine.volumes(spec), action.observed.spec if action.observed else None
+    return next_after(spec, names, old) if old and stateful(wanted) else in_force(spec, names, old)
+
+
+def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context) -> Fill | None:
+    """How the volumes of `spec` get their content; None where the old one's are simply mounted again."""
+    old = action.observed.spec if action.observed else None
+    if old is None or not copied(spec, old):
+        return None
+    return lambda previous: engine.copy_volumes(previous, spec, lambda step: context.report(action.target, step))
+
+
+def tidy(action: Action, context: Context) -> Outcome:
+    """Remove the copies that the instance has left behind."""
+    there = action.observed
+    assert there is not None
+    assert there.spec is not None
+    drop_superseded(there.spec, context.engine_at(action, there.engine))
+    return Outcome(target=action.target, status=Status.CHANGED, reason=action.reason, action=action)
+
+
+def drop_superseded(spec: InstanceSpec, engine: Engine) -> None:
+    """Only what an instance of `spec` mounts stays. Raises LlmstackError where somebody else uses one of the others."""
+    for name in superseded(spec, engine.volumes(spec)):
+        engine.discard(Leftover(kind=LeftoverKind.VOLUME, name=name, what=f"data of {spec.service}", stack=spec.stack))
+
+
+def drop_if_possible(spec: InstanceSpec, engine: Engine, context: Context) -> None:
+    """As `drop_superseded`; what cannot be done now is told, and the next `up` does it."""
+    try:
+        drop_superseded(spec, engine)
+    except LlmstackError as error:
+        context.emit(EventType.WARNING, message=f"an old volume of {spec.target} stays: {error.message}")
+
+
+def left_behind(wanted: Wanted, spec: InstanceSpec, engine: Engine) -> tuple[str, ...]:
+    """Copies that an instance of `spec` does not mount; asked only where there may be some."""
+    return superseded(spec, engine.volumes(spec)) if stateful(wanted) or "volumes" in spec.decided else ()
+
+
+def unfit(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError | None:
+    """Why what is stateful cannot be copied, if so."""
+    if not stateful(wanted):
+        return None
+    if Ability.VOLUMES not in engine.abilities:
+        message = f"{wanted.target} is stateful, and the {engine.kind} engine has no volumes to copy"
+        return PreflightError(message, "engine: docker, or stateful: false")
+    mine = {mount.source for mount in wanted.needed_spec.volumes}
+    if not mine:
+        message = f"{wanted.target} is stateful, but has no volume of its own"
+        return PreflightError(message, 'give it one, as in mounts: ["data:/data"], or write stateful: false')
+    for other in context.wanted.values():
+        near = other.spec is not None and other.target.host == wanted.target.host and other.target != wanted.target
+        shared = mine & {mount.source for mount in other.spec.mounts if mount.volume} if near and other.spec else ()
+        if shared:
+            message = f"{other.target} mounts volume {min(shared)} too, and would lose sight of it after a copy"
+            return PreflightError(f"{wanted.target} is stateful, but {message}", "stateful: false, or a volume each")
+    return None
