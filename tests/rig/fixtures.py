@@ -2,34 +2,22 @@
 
 `rig_host` is one Docker host for the whole test session of a process; `rig` gives it to a test and takes away what the
 test left; `in_rig` is the same with the test's thread inside the host's network, so that 127.0.0.1 is the host's.
-`throwaway_host` may be paused, killed and filled. A test that cannot have a host is skipped with the reason, or fails
-under CI=true and LLMSTACK_TEST_REQUIRE_DOCKER=1.
+`throwaway_host` may be paused, killed and filled. A test that cannot have a host is skipped with the reason.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests import room
-from tests.rig.host import HostUnavailableError, RigHost
-
-
-def _host(**options: int) -> RigHost:
-    try:
-        return RigHost(**options)
-    except HostUnavailableError as error:
-        if room.IN_CI or os.environ.get("LLMSTACK_TEST_REQUIRE_DOCKER") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+from tests.rig.host import RigHost
 
 
 @pytest.fixture(scope="session")
 def rig_host() -> Iterator[RigHost]:
     """One Docker host for all tests of this process."""
-    host = _host()
+    host = RigHost()
     yield host
     host.close()
 
@@ -54,7 +42,7 @@ def throwaway_host() -> Iterator[Callable[..., RigHost]]:
     started: list[RigHost] = []
 
     def start(**options: int) -> RigHost:
-        started.append(_host(**options))
+        started.append(RigHost(**options))
         return started[-1]
 
     yield start

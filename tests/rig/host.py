@@ -1,7 +1,8 @@
-"""A whole Docker host as one container of this machine's engine: Docker 28.5 inside, reached by a shared Unix socket.
+"""A whole Docker host as one container of this machine's engine, reached by a shared Unix socket.
 
-Its published ports lie on its own loopback; `inside()` takes the calling thread (and the threads and processes it
-starts) into the host's network, so that 127.0.0.1 means the host's there. That needs root.
+Its published ports lie on its own loopback. `inside()` takes the calling thread (and the threads and processes it
+starts) into the host's network, so that 127.0.0.1 means the host's there. Only root may do that; for anybody else the
+published ports are relayed to this machine's 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -21,61 +22,49 @@ from pathlib import Path
 from typing import IO
 
 import docker
+import pytest
 
-from llmstack.engines.docker.client import knock
+from llmstack.engines.docker.address import Address, resolve
+from llmstack.engines.docker.client import Client
+from llmstack.engines.docker.rows import published
+from llmstack.engines.docker.wire import Wire
+from llmstack.errors import LlmstackError
 from tests import room
 from tests.rig import images
+from tests.rig.kinds import DOCKER, Kind
+from tests.rig.relay import relayed
 
 LABEL = "llmstack-test-rig"
 CLONE_NEWNET = 0x40000000
 CAP_SYS_RESOURCE = 24
-
-INIT = """
-mount -o remount,rw /sys 2>/dev/null
-grep -o ' /sys/fs/cgroup[^ ]*' /proc/mounts | while read m; do mount -o remount,bind,rw $m; done
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-  mkdir -p /sys/fs/cgroup/init; xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs
-  sed 's/ / +/g;s/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
-fi
-mount --make-rshared /
-cat > /usr/local/bin/start-engine <<'X'
-#!/bin/sh
-rm -f /var/run/docker.pid /run/docker/containerd/*.pid /rig/docker.sock
-setsid dockerd -H unix:///var/run/docker.sock -H unix:///rig/docker.sock --live-restore \\
-  >>/var/log/engine.log 2>&1 </dev/null &
-X
-chmod +x /usr/local/bin/start-engine; start-engine; exec sleep infinity
-"""
+CALM_S = 60.0
 
 
-class HostUnavailableError(Exception):
-    """Why no host can be started here."""
-
-
-def outer() -> docker.APIClient:
-    """This machine's own engine. Raises HostUnavailableError without one, or without root."""
-    if os.geteuid() != 0:
-        raise HostUnavailableError("needs root: a test enters the network of a host container")
+def outer() -> Client:
+    """The engine that the user's own docker speaks to. Skips the test without one."""
     try:
-        api = docker.APIClient(room.docker_host() or "unix:///var/run/docker.sock", version="1.41", timeout=60)
-        api.ping()
-    except Exception as error:
-        raise HostUnavailableError(f"needs a Docker engine on this machine: {error}") from error
-    return api
+        with Wire(resolve(None, room.ORIGINAL), "this machine").doing("ask", timeout_s=CALM_S) as api:
+            return api
+    except LlmstackError as error:
+        pytest.skip(f"needs Docker: {error}; {error.hint}")
 
 
 class RigHost:
-    """One running host. `small_disk_mb` puts its data on a tmpfs of that size."""
+    """One running host. `small_disk_mb` puts its data on a tmpfs of that size. Skips the test where none can run."""
 
-    def __init__(self, *, small_disk_mb: int | None = None) -> None:
+    def __init__(self, kind: Kind = DOCKER, *, small_disk_mb: int | None = None) -> None:
         self._outer = outer()
         self._folder = Path(tempfile.mkdtemp(prefix="llmstack-rig-"))
         self._loaded: set[str] = set()
         self.id = ""
-        self.api = docker.APIClient(self.address, version="1.51", timeout=60)
+        self._wire = Wire(Address(self.address, "the rig"), "the rig")
+        self.api: Client
         try:
-            self.id = self._start(small_disk_mb)
+            self.id = self._start(kind, small_disk_mb)
             self.wait_until_up()
+        except (AssertionError, docker.errors.APIError) as error:
+            self.close()
+            pytest.skip(f"needs an engine that can run a whole Docker host in a container: {error}")
         except BaseException:
             self.close()
             raise
@@ -102,7 +91,7 @@ class RigHost:
 
     def busybox(self) -> str:
         """Have the image of one static busybox in this host; it needs a command."""
-        return self._import(images.BUSYBOX, lambda: io.BytesIO(images.busybox_tar()), ["ENV PATH=/bin"])
+        return self._import(images.BUSYBOX, lambda: io.BytesIO(images.busybox_tar(self._program())), ["ENV PATH=/bin"])
 
     def ollama_replay(self) -> str:
         """Have an image that answers like the recorded Ollama, and ignores its command as `serve`."""
@@ -139,7 +128,7 @@ class RigHost:
 
     def kill_engine(self) -> None:
         """`kill -9` of the engine; containers live on."""
-        self.run("sh", "-c", "kill -9 $(cat /var/run/docker.pid)")
+        self.run("sh", "-c", "kill -9 $(cat /run/engine.pid)")
 
     def start_engine(self) -> None:
         """Start the engine again and wait for it."""
@@ -150,8 +139,7 @@ class RigHost:
         """Return when the engine answers. Raises AssertionError with its log when it does not."""
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                knock(str(self.socket))
+            with contextlib.suppress(LlmstackError), self._wire.doing("ping", timeout_s=CALM_S) as self.api:
                 self.api.ping()
                 return
             time.sleep(0.05)
@@ -169,7 +157,11 @@ class RigHost:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """The calling thread is in the host's network until the block ends."""
+        """The calling thread is in the host's network until the block ends, or at least reaches its ports."""
+        if os.geteuid() != 0:
+            with self.relayed():
+                yield
+            return
         pid = self._outer.inspect_container(self.id)["State"]["Pid"]
         with Path("/proc/thread-self/ns/net").open("rb") as home, Path(f"/proc/{pid}/ns/net").open("rb") as away:
             _enter(away.fileno())
@@ -178,19 +170,29 @@ class RigHost:
             finally:
                 _enter(home.fileno())
 
+    @contextmanager
+    def relayed(self) -> Iterator[None]:
+        """The host's published ports are open on this machine's 127.0.0.1 until the block ends."""
+        watch = Client(Address(self.address, "the rig"), "1.41")
+        with (
+            contextlib.closing(watch),
+            relayed(lambda: set().union(*map(published, watch.containers())), self._folder / "loopback.sock"),
+        ):
+            yield
+
     def close(self) -> None:
         """Remove the host and all that is in it."""
         if self.id:
             with contextlib.suppress(docker.errors.APIError):
                 self._outer.remove_container(self.id, force=True, v=True)
         self._outer.close()
-        self.api.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._wire.close()
+        shutil.rmtree(self._folder)
 
-    def _start(self, small_disk_mb: int | None) -> str:
+    def _start(self, kind: Kind, small_disk_mb: int | None) -> str:
         body = {
-            "Image": _host_image(self._outer),
-            "Cmd": ["sh", "-c", INIT],
+            "Image": _host_image(self._outer, kind.recipe),
+            "Cmd": ["sh", "-c", kind.init],
             "Hostname": "rig",
             "Labels": {LABEL: str(os.getpid())},
             "HostConfig": {
@@ -200,13 +202,21 @@ class RigHost:
                 "DeviceCgroupRules": ["a *:* rwm"],
                 "Mounts": [
                     {"Type": "bind", "Source": str(self._folder), "Target": "/rig"},
-                    _data_mount(small_disk_mb),
+                    _data_mount(kind.data, small_disk_mb),
                 ],
             },
         }
         made = self._outer.create_container_from_config(body, f"llmstack-rig-{uuid.uuid4().hex[:12]}")["Id"]
         self._outer.start(made)
         return str(made)
+
+    def _program(self) -> bytes:
+        """The host's own busybox."""
+        chunks, _ = self._outer.get_archive(self.id, "/bin/busybox")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            file = tar.extractfile("busybox")
+            assert file is not None
+            return file.read()
 
     def _import(self, tag: str, root: Callable[[], IO[bytes]], changes: list[str]) -> str:
         if tag not in self._loaded:
@@ -233,21 +243,21 @@ def _rights() -> dict[str, object]:
     }
 
 
-def _data_mount(small_disk_mb: int | None) -> dict[str, object]:
+def _data_mount(folder: str, small_disk_mb: int | None) -> dict[str, object]:
     if small_disk_mb is None:
-        return {"Type": "volume", "Target": "/var/lib/docker"}
+        return {"Type": "volume", "Target": folder}
     size = {"SizeBytes": small_disk_mb * 1024 * 1024}
-    return {"Type": "tmpfs", "Target": "/var/lib/docker", "TmpfsOptions": size}
+    return {"Type": "tmpfs", "Target": folder, "TmpfsOptions": size}
 
 
-def _host_image(api: docker.APIClient) -> str:
+def _host_image(api: Client, recipe: images.Recipe) -> str:
     """The host's image on this machine's engine, imported once and kept for the next runs."""
-    name, tag = f"llmstack-{images.HOST.name}", images.HOST.key
+    name, tag = f"llmstack-{recipe.name}", recipe.key
     with images.only_one("host-image"):
         try:
             api.inspect_image(f"{name}:{tag}")
         except docker.errors.ImageNotFound:
-            with images.root_tar(images.HOST).open("rb") as root:
+            with images.root_tar(recipe).open("rb") as root:
                 api.import_image_from_data(root, repository=name, tag=tag)
     return f"{name}:{tag}"
 

@@ -8,6 +8,7 @@ import pytest
 
 from llmstack.domain.instance import InstanceSpec
 from llmstack.engines.docker import DockerEngine
+from tests.desk import free_port
 from tests.rig.host import RigHost
 
 SERVE = "mkdir -p /w; echo {words} > /w/index.html; exec httpd -f -p {{port}} -h /w"
@@ -24,12 +25,13 @@ def engine(in_rig: RigHost) -> Iterator[DockerEngine]:
 @pytest.fixture
 def web(rig: RigHost) -> Callable[..., InstanceSpec]:
     """Specs of a small web server."""
+    port = free_port()
     base = InstanceSpec(
         stack="lab", service="web", host="localhost", type="container", engine="docker", image=rig.busybox()
     )
 
     def make(service: str = "web", words: str = "hello", **changes: Any) -> InstanceSpec:
         command = ("sh", "-c", SERVE.format(words=words))
-        return replace(base, service=service, command=command, **{"port": 8080, "container_port": 80, **changes})
+        return replace(base, service=service, command=command, **{"port": port, "container_port": 80, **changes})
 
     return make

@@ -16,7 +16,7 @@ from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine
 from llmstack.engines.labels import SCHEMA, labels_of
 from llmstack.errors import FetchError, LlmstackError, LockedError, PreflightError
-from tests.contract.benches import until
+from tests.contract.benches import free_port, until
 from tests.rig.host import RigHost
 
 pytestmark = pytest.mark.docker
@@ -38,7 +38,7 @@ def test_a_companion_reaches_another_by_its_service_name(engine: DockerEngine, w
     endpoint = engine.endpoint(engine.inspect(web().name) or pytest.fail("it is gone"))
     assert endpoint
     assert endpoint.inside == "http://web:80"
-    until(lambda: get("http://127.0.0.1:8080") == "hello")
+    until(lambda: get(f"http://127.0.0.1:{web().port}") == "hello")
     command = ("sh", "-c", f"until wget -q -O - {endpoint.inside}; do sleep 0.1; done")
     run(engine, replace(web("friend", port=None, container_port=None, restart="no"), command=command))
     until(lambda: list(engine.logs("llmstack-lab-friend")) == ["hello"])
@@ -50,7 +50,7 @@ def test_a_replaced_instance_takes_over_the_name_in_the_network(engine: DockerEn
     engine.create(web(words="new"))
     engine.stop(f"{web().name}.prev", 5)
     engine.start(web().name)
-    until(lambda: get("http://127.0.0.1:8080") == "new")
+    until(lambda: get(f"http://127.0.0.1:{web().port}") == "new")
     command = ("sh", "-c", "until wget -q -O - http://web:80; do sleep 0.1; done")
     run(engine, replace(web("friend", port=None, container_port=None, restart="no"), command=command))
     until(lambda: list(engine.logs("llmstack-lab-friend")) == ["new"])
@@ -60,25 +60,27 @@ def test_from_outside_only_what_is_bound_to_the_network_is_open(
     rig: RigHost, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = DockerEngine("localhost", rig.address)
-    run(engine, web("lan", words="lan", port=8081, bind="0.0.0.0"))
+    other = web("lan", words="lan", port=free_port(), bind="0.0.0.0")
+    run(engine, other)
     run(engine, web())
-    until(lambda: get(f"http://{rig.ip}:8081") == "lan")
+    until(lambda: get(f"http://{rig.ip}:{other.port}") == "lan")
     with pytest.raises(OSError, match="refused"):
-        get(f"http://{rig.ip}:8080")
+        get(f"http://{rig.ip}:{web().port}")
     with rig.inside():
-        assert until(lambda: get("http://127.0.0.1:8080")) == "hello"
+        assert until(lambda: get(f"http://127.0.0.1:{web().port}")) == "hello"
     lan = engine.endpoint(engine.inspect("llmstack-lab-lan") or pytest.fail("it is gone"))
     assert lan
-    assert (lan.controller, lan.network is not None) == ("http://127.0.0.1:8081", True)
+    assert (lan.controller, lan.network is not None) == (f"http://127.0.0.1:{other.port}", True)
     engine.close()
 
 
 def test_down_leaves_no_container_and_no_network_and_keeps_volumes(
     engine: DockerEngine, web: Web, rig: RigHost
 ) -> None:
-    for spec in (web(), web("second", port=8081)):
+    both = (web(), web("second", port=free_port()))
+    for spec in both:
         run(engine, spec)
-    for spec in (web(), web("second", port=8081)):
+    for spec in both:
         engine.stop(spec.name, 5)
         assert [network["Name"] for network in rig.api.networks(names=["llmstack-lab"])] == ["llmstack-lab"]
         engine.remove(spec.name)
@@ -123,11 +125,11 @@ def test_a_port_taken_between_check_and_start_names_its_holder(engine: DockerEng
     run(engine, web())
     second = web("second")
     engine.create(second)
-    with pytest.raises(PreflightError, match=r"port 8080 .* taken by llmstack-lab-web"):
+    with pytest.raises(PreflightError, match=rf"port {web().port} .* taken by llmstack-lab-web"):
         engine.start(second.name)
     engine.stop(web().name, 5)
     engine.start(second.name)
-    assert until(lambda: get("http://127.0.0.1:8080")) == "hello"
+    assert until(lambda: get(f"http://127.0.0.1:{web().port}")) == "hello"
 
 
 def test_a_missing_image_is_a_fetch_error_and_leaves_nothing(engine: DockerEngine, web: Web) -> None:

@@ -16,7 +16,7 @@ from llmstack.domain.progress import Progress
 from llmstack.engines.docker import DockerEngine
 from llmstack.engines.docker.weights import way_in
 from llmstack.errors import FetchError, PreflightError
-from tests.contract.benches import until
+from tests.contract.benches import free_port, until
 from tests.rig import images
 from tests.rig.host import RigHost
 
@@ -162,7 +162,7 @@ def test_a_real_llama_server_serves_weights_from_the_volume(engine: DockerEngine
         engine="docker",
         image=rig.image(images.LLAMA),
         command=("-m", "{weights}", "--host", "{listen}", "--port", "{port}", "-c", "512"),
-        port=8080,
+        port=free_port(),
         container_port=8080,
         weights=weights,
     )
