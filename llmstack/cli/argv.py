@@ -14,7 +14,7 @@ from llmstack.errors import UsageError
 
 Tasks = Mapping[str, Sequence[Flag[Any]]]
 
-_NAMED_BARE = ("model", "name")
+_NAMED_BARE = ("model", "name", "kind")
 """Flags that a word without a flag is for."""
 
 

@@ -35,7 +35,7 @@ def ask(session: Session) -> int:
         raise UsageError("the question is empty", 'give --prompt "...", or pipe the question in')
     with session.app() as app:
         answer = _stream(session, app.ask(picked, prompt, max_tokens=session[MAX_TOKENS]))
-    if session[OUTPUT] == "json":
+    if session[OUTPUT] != "text":
         return session.answer(session.document([asdict(answer)]))
     session.talk(line((text, "dim")) for text in [figures(answer)] if text)
     return OK
@@ -62,6 +62,8 @@ def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
             parts.append(last.text)
             if shows:
                 session.write(block(last.text))
+            elif last.text and session[OUTPUT] == "ndjson":
+                session.lines.put("progress", {"text": last.text})
     finally:
         if shows and parts and not parts[-1].endswith("\n"):
             session.write("\n")

@@ -12,6 +12,7 @@ from llmstack.cli.logs import logs
 from llmstack.cli.pull import pull
 from llmstack.cli.restart import restart
 from llmstack.cli.rm import rm
+from llmstack.cli.schema import schema
 from llmstack.cli.status import status
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
@@ -21,7 +22,7 @@ from llmstack.cli.update import update
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, history, ask)
+VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, history, ask, schema)
 
 
 def namespace() -> Collection:

@@ -151,6 +151,13 @@ def switch(flag: str, help_: str, *, default: bool = False, short: str | None = 
     return Flag(flag, help_, default, short=short, kind=bool)
 
 
+def state(text: str) -> str:
+    """Reads the name of a state."""
+    from llmstack.domain.instance import State
+
+    return one_of(*State)(text)
+
+
 def output(*formats: str) -> Flag[str]:
     """`--output`, with the formats that a task knows besides text."""
     told = f"Format of the answer: {', '.join(('text', *formats))}."
@@ -162,6 +169,7 @@ SERVICE = names("service", "Service NAME", "s")
 HOST = names("host", "Host, group or PATTERN such as gpu:!gpu02", "l", also=("limit",))
 EXCLUDE = names("exclude", "NAME of a model, service, host or group to leave out", commas=True)
 TAGS = names("tags", "Only what has one of these TAGS", commas=True)
+ALLOW_EMPTY = switch("allow-empty", "Names, patterns and tags that select nothing are no failure.")
 INVENTORY = Flag[str | None](
     "inventory", "Inventory FILE instead of inventory.yaml.", None, name, "i", env="LLMSTACK_INVENTORY"
 )
@@ -176,8 +184,21 @@ EXTRA = Flag[tuple[str, ...]](
 )
 KEEP_GOING = switch("keep-going", "Let a chain go on after this task has failed.", short="k")
 YES = switch("yes", "Do not ask before something is lost for good.", short="y")
-OUTPUT = output("json", "names")
-OUTPUT_JSON = output("json")
+PROGRESS = Flag[str](
+    "progress",
+    "Progress: auto, tty, plain or none.",
+    "auto",
+    one_of("auto", "tty", "plain", "none"),
+    env="LLMSTACK_PROGRESS",
+)
+VERBOSE = Flag[int](
+    "verbose", "Say why (-v), each call of engines and servers (-vv), everything (-vvv).", 0, short="v", kind=int
+)
+OUTPUT = output("json", "ndjson", "names", "names0")
+OUTPUT_JSON = output("json", "ndjson")
+STATES = Flag[tuple[str, ...]](
+    "status", "Only what is in this STATE; may be given again.", (), state, kind=list, commas=True
+)
 CHECK = switch("check", "Show what would be done, and change nothing.")
 DIFF = switch("diff", "Show each field that differs.")
 EXIT_CODE = switch("exit-code", "End with 8 if --check would change something.")
@@ -200,8 +221,8 @@ LIMIT = Flag[int]("limit", "Only the last NUMBER of runs; 20 if left out.", 20, 
 MAX_TOKENS = Flag[int | None]("max-tokens", "End the answer after NUMBER tokens.", None, count(1))
 PROMPT = Flag[str | None]("prompt", "What to ask; read from standard input if left out.", None)
 
-SELECT = (MODEL, SERVICE, HOST, EXCLUDE, TAGS)
+SELECT = (MODEL, SERVICE, HOST, EXCLUDE, TAGS, ALLOW_EMPTY)
 CHANGE = (*SELECT, OUTPUT, CHECK, DIFF, EXIT_CODE, YES, TIMEOUT, LOCK_WAIT)
-COMMON = (INVENTORY, EXTRA, STORE, FORKS, KEEP_GOING, COLOR, QUIET)
+COMMON = (INVENTORY, EXTRA, STORE, FORKS, KEEP_GOING, COLOR, PROGRESS, QUIET, VERBOSE)
 LEADING = (*SELECT, OUTPUT, TIMEOUT, YES, *COMMON)
 """What may stand before the first task, for every task of the line."""

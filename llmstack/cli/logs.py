@@ -22,15 +22,19 @@ def logs(session: Session) -> int:
     """
     picked, follow = session.selection, session[FOLLOW]
     if follow and session[OUTPUT] == "json":
-        raise UsageError("--follow has no end, so it makes no JSON document", "leave one of the two out")
+        raise UsageError("--follow has no end, so it makes no JSON document", "take -o ndjson")
     with session.app() as app:
         lines: Iterable[tuple[Target, str]] = app.logs(picked, tail=session[TAIL], follow=follow)
+        if session[OUTPUT] == "ndjson":
+            for target, line in lines:
+                session.lines.put("item", {**target.as_json(), "line": line})
+            return session.answer(session.document(()))
         if follow:
             _write(session, lines, several=len(picked.models) + len(picked.services) != 1)
             return OK
         lines = list(lines)
     if session[OUTPUT] == "json":
-        return session.answer(session.document({"target": str(target), "line": line} for target, line in lines))
+        return session.answer(session.document({**target.as_json(), "line": line} for target, line in lines))
     _write(session, lines, several=len({target for target, _ in lines}) > 1)
     return OK
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,38 +11,52 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llmstack.cli.flags import EXTRA, PROMPT, Flag
-from llmstack.errors import UsageError
+from llmstack.errors import NoMatchError, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.selection import Selection
 
 STDIN = "-"
 """In place of a name: names are read from standard input, one per line."""
+_WENT_WRONG = ("failed", "unreachable", "unhealthy", "skipped")
 
 
-def selection(models: Iterable[str], services: tuple[str, ...], hosts: tuple[str, ...], **more: Any) -> Selection:
-    """The names picked; `name@host` picks both. Raises UsageError when pairs cannot be told as names and hosts."""
+class NothingNamedError(NoMatchError):
+    """The names were to come from standard input, and there are none: nothing is to be done, which is no failure."""
+
+
+def selection(models: tuple[str, ...], **more: tuple[str, ...]) -> Selection:
+    """The names picked, those from standard input among them."""
     from llmstack.domain.selection import Selection
 
-    words = [name for word in models for name in (names_from_stdin() if word == STDIN else (word,))]
-    pairs = [(name, host) for name, _, host in (word.partition("@") for word in words)]
-    names, named = dict.fromkeys(name for name, _ in pairs), dict.fromkeys(host for _, host in pairs)
-    if any(named) and (len(set(pairs)) != len(names) * len(named) or "" in named or hosts or services):
-        raise UsageError(
-            "these names are on different hosts", "one task per host, or plain names with --host", names=words
-        )
-    return Selection(models=tuple(names), services=services, hosts=(*hosts, *filter(None, named)), **more)
+    words = (name for word in models for name in (names_from_stdin() if word == STDIN else (word,)))
+    return Selection(models=tuple(dict.fromkeys(words)), **more)
 
 
 @cache
 def names_from_stdin() -> tuple[str, ...]:
-    """Read once, for all tasks of a chain."""
+    """Read once, for all tasks of a chain. Raises UsageError or NothingNamedError."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("`-` reads names from standard input, which is a terminal", "give the names, or pipe them in")
-    names = tuple(line.strip() for line in sys.stdin if line.strip())
+    lines = re.split("[\\n\\0]", sys.stdin.read())
+    names = [name for number, line in enumerate(lines, start=1) for name in _names(line.strip(), number)]
     if not names:
-        raise UsageError("no names came from standard input", "an empty list is not taken for everything")
-    return names
+        raise NothingNamedError("no names came from standard input, so there is nothing to do")
+    return tuple(names)
+
+
+def _names(line: str, number: int) -> Iterable[str]:
+    """The name on a line; of an NDJSON line what it tells of, unless that went wrong there."""
+    if not line.startswith("{"):
+        return [line] if line else []
+    try:
+        item = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"line {number} of standard input is no JSON", "pipe -o names or -o ndjson in") from error
+    name = item.get("model") or item.get("service") or item.get("name")
+    if not name or item.get("type", "item") not in ("item", "result") or item.get("status") in _WENT_WRONG:
+        return []
+    return [f"{name}@{item['host']}" if item.get("host") else str(name)]
 
 
 def command_line(door: str, task: str, flags: Iterable[Flag[Any]], values: Mapping[str, Any]) -> str:

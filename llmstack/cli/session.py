@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from llmstack.app import App
+    from llmstack.cli.events import Lines
     from llmstack.domain.outcome import RunResult
     from llmstack.domain.selection import RunOptions, Selection
     from llmstack.ui.console import Console
     from llmstack.ui.live import RunScreen
+
+
+ENDS = {"names": "\n", "names0": "\0"}
+"""What stands behind each name."""
 
 
 class Session:
@@ -64,8 +69,13 @@ class Session:
     @property
     def selection(self) -> Selection:
         """What the user picked. Raises UsageError."""
-        models, services, hosts = self[known.MODEL], self[known.SERVICE], self[known.HOST]
-        return selection(models, services, hosts, exclude=self[known.EXCLUDE], tags=self[known.TAGS])
+        return selection(
+            self[known.MODEL],
+            services=self[known.SERVICE],
+            hosts=self[known.HOST],
+            exclude=self[known.EXCLUDE],
+            tags=self[known.TAGS],
+        )
 
     @property
     def options(self) -> RunOptions:
@@ -107,19 +117,36 @@ class Session:
         """Where everything else goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stderr, talk=True, color=self.leniently(known.COLOR), door=self.door)
+        color, progress = self.leniently(known.COLOR), self.leniently(known.PROGRESS)
+        return Console(sys.stderr, talk=True, color=color, progress=progress, door=self.door)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The answer in lines of JSON."""
+        from llmstack.cli.events import Lines
+
+        return Lines(self.task, self._write_line)
+
+    def _write_line(self, text: str) -> None:
+        """A reader that went away takes nothing from a task that has work to do."""
+        with nullcontext() if self.reads_only else unread():
+            self.write(text)
 
     def screen(self, *, keep: bool = True) -> RunScreen:
         """A listener that draws on stderr what is done, and with `keep` leaves it there."""
         from llmstack.ui.live import RunScreen
 
         quiet = self[known.QUIET]
-        return RunScreen(self.err, keep=keep, quiet=quiet, diff=self[known.DIFF] and not (self[known.CHECK] or quiet))
+        ahead = not (self[known.CHECK] or quiet)
+        plan, diff = ahead and self[known.VERBOSE] > 0, ahead and self[known.DIFF]
+        return RunScreen(self.err, keep=keep, quiet=quiet, plan=plan, diff=diff)
 
     @contextmanager
     def app(self, screen: RunScreen | None = None) -> Iterator[App]:
         """The app that does it, listened to by `screen`; closed in the end."""
         from llmstack.app import App
+        from llmstack.cli.events import Listeners
+        from llmstack.cli.verbose import heard
         from llmstack.domain.selection import Settings
         from llmstack.ui.live import RunScreen
 
@@ -132,8 +159,8 @@ class Session:
             command=kept_command(self.door, self.task or "", self.flags, self.values),
             extra=self[known.EXTRA],
         )
-        with screen or RunScreen(self.err, quiet=True) as listener:
-            app = App(settings, listener)
+        with heard(self.err, self[known.VERBOSE]), screen or RunScreen(self.err, quiet=True) as shown:
+            app = App(settings, Listeners(shown, self.lines) if self[known.OUTPUT] == "ndjson" else shown)
             try:
                 yield app
             finally:
@@ -148,9 +175,11 @@ class Session:
         with nullcontext() if self.reads_only else unread():
             if wanted == "json":
                 self.write(json.dumps({**document, "rc": code}, indent=2, default=str) + "\n")
-            elif wanted == "names":
+            elif wanted == "ndjson":
+                self.lines.finish({**document, "rc": code})
+            elif wanted in ENDS:
                 names = dict.fromkeys(clean(item.get("target") or item["id"]) for item in document["items"])
-                self.write("".join(f"{name}\n" for name in names))
+                self.write("".join(f"{name}{ENDS[wanted]}" for name in names))
             else:
                 self.out.put(lines)
                 self.out.file.flush()

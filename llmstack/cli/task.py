@@ -13,10 +13,11 @@ from invoke.executor import Executor
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
-from llmstack.cli.flags import COMMON, KEEP_GOING, Flag
+from llmstack.cli.flags import ALLOW_EMPTY, COMMON, KEEP_GOING, Flag
 from llmstack.cli.guard import guarded
+from llmstack.cli.picked import NothingNamedError
 from llmstack.cli.session import Session
-from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, UsageError
+from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, NoMatchError, UsageError
 
 SIGNALS = (SIGINT, SIGTERM, SIGPIPE)
 Run = Callable[[Session], int]
@@ -90,7 +91,13 @@ class Verb(Task[Callable[..., None]]):
 
         def run() -> int:
             check_values(self.flags, line)
-            return self.run(session.checked())
+            try:
+                return self.run(session.checked())
+            except NoMatchError as nothing:
+                if not isinstance(nothing, NothingNamedError) and not session[ALLOW_EMPTY]:
+                    raise
+                session.warn(nothing.message)
+                return session.answer(session.document(()))
 
         return guarded(run, session.fail)
 

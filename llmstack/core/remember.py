@@ -29,13 +29,13 @@ class Recorder:
         self._ledger: Ledger | None = ledger
 
     def emit(self, event: Event) -> None:
-        """Keep it and pass it on."""
+        """Keep it and pass it on, with the run that it belongs to."""
         try:
             if self._ledger:
                 self._ledger.record(self._run_id, event)
         except StoreError:  # told once at the end of the run, where its result cannot be noted either
             self._ledger = None
-        self._sink.emit(event)
+        self._sink.emit(replace(event, run=self._run_id))
 
 
 def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:

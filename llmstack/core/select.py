@@ -24,7 +24,7 @@ class Picked:
 
 def pick(wanted: Sequence[Wanted], selection: Selection, *, dependencies: bool) -> tuple[Picked, ...]:
     """What `selection` (with names of hosts or groups, not patterns) means, dependencies first where `dependencies`
-    pulls them in.
+    pulls them in. A name may be `name@host`.
 
     Raises NoMatchError for a name that is none, or a selection that leaves nothing.
     """
@@ -63,9 +63,10 @@ def _pick_one(item: Wanted, selection: Selection) -> Picked | None:
     placement = item.placement
     if _excluded(item, selection) or not _among(_places(item), selection.hosts):
         return None
-    whole = placement.service.name in (*selection.models, *selection.services) or not _names_any(selection)
+    picked = {*selection.models, *selection.services}
+    whole = not picked or bool(_at(item, [placement.service.name]) & picked)
     kept = [model for model in placement.models if not _names(model) & set(selection.exclude)]
-    named = [model for model in kept if _names(model) & set(selection.models)]
+    named = [model for model in kept if _at(item, _names(model)) & set(selection.models)]
     asked = named or (kept if whole else [])
     if not _among(placement.service.tags, selection.tags):
         whole, asked = False, [model for model in asked if _among(model.tags, selection.tags)]
@@ -73,8 +74,9 @@ def _pick_one(item: Wanted, selection: Selection) -> Picked | None:
     return Picked(item, tuple(asked), by_model=by_model) if asked or whole else None
 
 
-def _names_any(selection: Selection) -> bool:
-    return bool(selection.models or selection.services)
+def _at(item: Wanted, names: Iterable[str]) -> set[str]:
+    """Each name, alone and with its host."""
+    return {spelled for name in names for spelled in (name, f"{name}@{item.placement.host.name}")}
 
 
 def _among(words: Iterable[str], wanted: Collection[str]) -> bool:
@@ -100,6 +102,10 @@ def _names(model: ModelSpec) -> set[str]:
     return {model.name, *model.aliases}
 
 
+def _all_names(item: Wanted) -> set[str]:
+    return {item.placement.service.name}.union(*map(_names, item.placement.models))
+
+
 def _closure(start: Iterable[Wanted], wanted: Sequence[Wanted]) -> list[Wanted]:
     names = [name for item in start for name in item.placement.service.depends_on]
     found: dict[object, Wanted] = {}
@@ -117,9 +123,11 @@ def _check(wanted: Sequence[Wanted], selection: Selection) -> None:
     services = [item.placement.service.name for item in wanted]
     hosts = [name for item in wanted for name in _places(item)]
     tags = [tag for item in wanted for tag in _tags(item)]
+    told = any("@" in name for name in (*selection.models, *selection.services))
+    pairs = [pair for item in wanted for pair in _at(item, _all_names(item)) if "@" in pair] if told else []
     listing = {"models": models, "services": services}
-    _known("model or service", selection.models, [*models, *services], listing)
-    _known("service", selection.services, services, listing)
+    _known("model or service", selection.models, [*models, *services, *pairs], listing)
+    _known("service", selection.services, [*services, *pairs], listing)
     _known("model, service, host or group", selection.exclude, [*models, *services, *hosts], listing | {"hosts": hosts})
     _known("tag", selection.tags, tags, {"tags": tags})
 

@@ -23,7 +23,7 @@ class EventType(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Event:
     """`ts` is seconds since the epoch; `data` holds JSON-ready facts of the event's type, or its domain value under
-    the type's own name (`rung`, `result`, `progress`)."""
+    the type's own name (`rung`, `result`, `progress`). `run` is the run that the store notes it for, if any."""
 
     ts: float
     type: EventType
@@ -31,6 +31,7 @@ class Event:
     target: Target | None = None
     message: str = ""
     data: Mapping[str, object] = field(default_factory=dict)
+    run: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record, as far as its data are."""

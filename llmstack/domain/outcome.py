@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from llmstack.domain.ladder import Ladder
@@ -49,15 +49,13 @@ class Outcome:
     def as_json(self) -> dict[str, object]:
         """JSON-ready record, one item of a run."""
         record: dict[str, object] = {
-            "target": str(self.target),
-            "name": self.target.name,
-            "kind": self.target.kind.value,
-            "host": self.target.host,
+            **(self.action.names if self.action else self.target.as_json()),
             "status": self.status.value,
             "changed": self.status is Status.CHANGED,
             "ms": round(self.ms, 1),
             "reason": self.reason,
             "action": self.action.as_json() if self.action else None,
+            "diff": [asdict(change) for change in self.action.changes] if self.action else [],
             "rungs": [rung.as_json() for rung in self.ladder.rungs] if self.ladder else [],
             "why": self.ladder.why.as_json() if self.ladder and self.ladder.why else None,
             "urls": list(self.urls),

@@ -92,15 +92,22 @@ class Action:
     error: LlmstackError | None = None
     price: Price | None = None
 
+    @property
+    def names(self) -> dict[str, object]:
+        """JSON-ready names of what it is about, as far as they are known: also the model of a service of its own."""
+        names, placement = self.target.as_json(), self.placement
+        if placement:
+            model = placement.models[0].name if placement.own_model and placement.models else None
+            names |= {"service": placement.service.name, "model": names["model"] or model}
+        return names
+
     def as_json(self) -> dict[str, object]:
         """JSON-ready record of a plan's row."""
         return {
             "action": self.kind.value,
-            "target": str(self.target),
-            "name": self.target.name,
-            "host": self.target.host,
+            **self.names,
             "reason": self.reason,
-            "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in self.changes],
+            "changes": [asdict(change) for change in self.changes],
             "needs": [{"kind": n.kind, "name": n.name, "size_bytes": n.size_bytes} for n in self.needs],
             "price": self.price.as_json() if self.price else None,
         }
@@ -116,3 +123,7 @@ class Plan:
     def changes(self) -> tuple[Action, ...]:
         """The actions that write."""
         return tuple(action for action in self.actions if action.kind.changes)
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return {"actions": [action.as_json() for action in self.actions]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,7 @@ class Progress:
     total_bytes: int | None = None
     done: bool = False
     stalled_s: float | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return asdict(self)

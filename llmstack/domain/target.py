@@ -23,3 +23,10 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.host}"
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record; `model` or `service` is None where it is the other."""
+        model = self.name if self.kind is TargetKind.MODEL else None
+        service = None if model else self.name
+        names = {"name": self.name, "kind": self.kind.value, "model": model, "service": service}
+        return {"target": str(self), **names, "host": self.host}

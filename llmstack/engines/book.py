@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from llmstack.domain.host import Host
+from llmstack.engines.traced import traced
 from llmstack.errors import ConfigError
 from llmstack.protocols import Engine
 
@@ -23,7 +24,7 @@ class EngineBook:
         with self._guard:
             key = (host.name, kind)
             if key not in self._engines:
-                self._engines[key] = _make(host, kind)
+                self._engines[key] = traced(_make(host, kind), f"{kind}@{host.name}")
             return self._engines[key]
 
     def close(self) -> None:

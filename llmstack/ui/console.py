@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from rich.console import Console as RichConsole
@@ -20,26 +20,40 @@ DATA_COLUMNS = 1000
 _COMMAND = re.compile(rf"\b(?:invoke|llmstack) (?=(?:{'|'.join(sorted(RESERVED_NAMES))})\b)")
 
 
-class Console(RichConsole):
-    """One stream. `color` is auto (Rich decides, by NO_COLOR, FORCE_COLOR, TERM and the stream), always or never;
-    `door` is how the user spells our commands; `talk` tells stderr from stdout."""
+def coloured(choice: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
+    """PURE: whether a stream shows colour; `choice` is auto, always or never."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or (terminal and environ.get("TERM") not in ("dumb", "unknown"))
 
-    def __init__(self, stream: TextIO, *, talk: bool, color: str = "auto", door: str = "llmstack") -> None:
+
+class Console(RichConsole):
+    """One stream. `color` is auto, always or never, `progress` auto, tty, plain or none; `door` is how the user spells
+    our commands; `talk` tells stderr from stdout."""
+
+    def __init__(
+        self, stream: TextIO, *, talk: bool, color: str = "auto", progress: str = "auto", door: str = "llmstack"
+    ) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
         terminal = stream.isatty()
+        shows_colour = coloured(color, os.environ, terminal=terminal)
         super().__init__(
             file=stream,
             stderr=talk,
-            color_system={"always": "standard", "never": None}.get(color, "auto"),
-            no_color=False if color == "always" else None,
+            color_system="standard" if shows_colour else None,
+            no_color=not shows_colour,
+            force_terminal=terminal or progress == "tty",
             width=None if terminal or os.environ.get("COLUMNS") else TALK_COLUMNS if talk else DATA_COLUMNS,
             markup=False,
             emoji=False,
             highlight=False,
         )
-        self.door = door
-        self.redraws = terminal and not self.is_dumb_terminal and not os.environ.get("CI")
+        self.door, self.progress = door, progress
+        can = terminal and not self.is_dumb_terminal and not os.environ.get("CI")
+        self.redraws = progress == "tty" or (progress == "auto" and can)
 
     def put(self, lines: Iterable[Text]) -> None:
         """Print `lines` at once, each as it is: never wrapped, never cut; our commands spelled for the door."""

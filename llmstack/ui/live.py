@@ -49,8 +49,8 @@ class _Block:
 
 
 class RunScreen:
-    """A Sink. What is over stays on the screen: everything with `keep`, but only failures when `quiet`; `diff` shows
-    the plan with its fields before it is applied. `now` gives seconds since the epoch."""
+    """A Sink. What is over stays on the screen: everything with `keep`, but only failures when `quiet`. `plan` shows
+    what is going to be done and why, `diff` each field of it too. `now` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -58,10 +58,12 @@ class RunScreen:
         *,
         keep: bool = True,
         quiet: bool = False,
+        plan: bool = False,
         diff: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._err, self._keep, self._quiet, self._diff, self._now = err, keep, quiet, diff, now
+        self._err, self._keep, self._quiet, self._now = err, keep, quiet, now
+        self._plan, self._diff = plan or diff, diff
         self._lock = threading.Lock()
         self._blocks: dict[Target, _Block] = {}
         self._headed: Target | None = None
@@ -74,7 +76,7 @@ class RunScreen:
             redirect_stderr=False,
         )
         self._moves = err.redraws and not quiet
-        self._plain = keep and not quiet and not self._moves
+        self._plain = keep and not quiet and not self._moves and err.progress != "none"
 
     def __enter__(self) -> Self:
         if self._moves:
@@ -90,8 +92,8 @@ class RunScreen:
         with self._lock, suppress(OSError):
             if event.type is EventType.WARNING:
                 self._say(warning_line(event.message))
-            elif isinstance(plan, Plan) and self._diff:
-                self._say(*plan_lines(plan.actions, diff=True, checked=False))
+            elif isinstance(plan, Plan) and self._plan:
+                self._say(*plan_lines(plan.actions, diff=self._diff, checked=False))
             elif event.target:
                 self._take(event, self._blocks.setdefault(event.target, _Block(event.target, event.ts)))
 

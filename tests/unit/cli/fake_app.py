@@ -2,24 +2,29 @@
 
 `broken` fails its ladder, `boom` raises what no code expects, `stuck` never ends until a signal comes, `cut` breaks
 off, `bad` has mistakes in its inventory, `unknown` selects nothing, `away` is on a host that cannot be reached,
-`warned` comes with a warning, `gone` and `crashed` do not run; everything else goes well. Calls are kept in `CALLS`,
-and written to the file named by FAKE_APP_CALLS.
+`warned` comes with a warning, `raise-NAME` raises that exception, `fetched` is fetched first, `gone` and `crashed` do
+not run; everything else goes well. Calls are kept in `CALLS`, and written to the file named by FAKE_APP_CALLS.
 """
 
 from __future__ import annotations
 
+import builtins
+import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from llmstack import errors
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.position import Position, Problem
+from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
@@ -113,6 +118,8 @@ class App:
         self._emit(EventType.START, action.target, "llamacpp · SmolLM2 · 127.0.0.1:8080")
         if action.target.name == "stuck":
             threading.Event().wait(60)
+        if action.target.name == "fetched":
+            self._emit(EventType.PROGRESS, action.target, progress=Progress("llama3:8b", "pulling", 5000, 9000))
         outcome = _broken(action) if action.target.name == "broken" else _fine(action)
         for rung in outcome.ladder.rungs if outcome.ladder else ():
             self._emit(EventType.RUNG, action.target, rung=rung)
@@ -127,6 +134,9 @@ class App:
         names = selection.models
         if "boom" in names:
             raise RuntimeError("out of \x1b[1mluck")
+        for name in names:
+            if name.startswith("raise-"):
+                raise _named(name.removeprefix("raise-"))
         if "unknown" in names:
             raise NoMatchError("no model or service 'unknown' in inventory.yaml", "see `llmstack status`")
         if "away" in names:
@@ -135,6 +145,9 @@ class App:
             at = Position("inventory.yaml", 32, 5, 9)
             line = "    imge: vllm/vllm-openai:v0.11.0"
             raise InventoryError([Problem("E012", "unknown key 'imge'", at, "image", line)])
+        if "logged" in names:
+            logging.getLogger("urllib3.connectionpool").debug("GET %s HTTP/1.1", "/api/pull?key=hush")
+            logging.getLogger("other").debug("token=hush")
         if "warned" in names:
             self._emit(EventType.WARNING, message="the store is on a network disk")
 
@@ -148,6 +161,15 @@ class App:
 def _create(name: str) -> Action:
     change, target = FieldChange("memory", "8 GiB", "12 GiB"), Target(name, "localhost", TargetKind.MODEL)
     return Action(kind=ActionKind.CREATE, target=target, reason="not there", changes=(change,))
+
+
+def _named(name: str) -> BaseException:
+    """An exception by its name: ours, or Python's; `SIGTERM` is the signal."""
+    if name == "SIGTERM":
+        signal.raise_signal(signal.SIGTERM)
+    cls = getattr(errors, name, None) or getattr(builtins, name)
+    made: BaseException = cls("it is so")
+    return made
 
 
 def _fine(action: Action) -> Outcome:

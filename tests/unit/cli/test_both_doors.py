@@ -118,6 +118,28 @@ def test_diff_without_check_shows_the_plan_before_it_is_applied(both):
     assert ran.err.startswith("+ demo@localhost  create  not there\n      memory  8 GiB → 12 GiB\n1 looked at:")
 
 
+def test_verbose_says_first_what_will_be_done_and_why(both):
+    first, second, third, *_ = both("up", "-v").err.splitlines()
+    assert (first, second) == ("+ demo@localhost  create  not there", "1 looked at: 1 create.")
+    assert third.startswith("demo@localhost")
+    assert not both("up", "-q", "-v").err
+
+
+def test_more_verbose_shows_what_engines_and_servers_were_asked_but_nothing_secret(both):
+    said = both("up", "-m", "logged", "-vv").err
+    assert "urllib3.connectionpool: GET /api/pull?... HTTP/1.1\n" in said
+    assert "hush" not in said
+    assert "other" not in said
+    assert "other: token=...\n" in both("up", "-m", "logged", "-vvv").err
+    assert "urllib3" not in both("up", "-m", "logged", "-v").err
+
+
+def test_without_progress_results_are_told_all_the_same(both):
+    head, *rest = both("up", "-m", "fetched", "--progress", "none").err.splitlines()
+    assert (head, rest[0]) == ("fetched@localhost  llamacpp · SmolLM2 · 127.0.0.1:8080", "  ✓ created 0.0 s")
+    assert "56 %" in both("up", "-m", "fetched", "--progress", "plain").err
+
+
 def test_json_is_one_document_on_stdout(both):
     ran = both("up", "-m", "demo", "-o", "json")
     assert ran.json["rc"] == 0
@@ -249,7 +271,7 @@ def test_a_trace_that_cannot_be_written_is_no_second_mistake(both, tmp_path, mon
         (["up", "-j", "0"], "--forks cannot be '0'"),
         (["up", "-e", "port 9"], "--extra cannot be 'port 9'"),
         (["up", "-o", "jsn"], "--output cannot be 'jsn'\n       did you mean 'json'?"),
-        (["up", "-o", "yaml"], "--output cannot be 'yaml'\n       it is one of: text json names"),
+        (["up", "-o", "yaml"], "--output cannot be 'yaml'\n       it is one of: text json ndjson names names0"),
         (["up", "--model", " "], "--model cannot be ' '"),
         (["logs", "--tail", "many"], "--tail cannot be 'many'"),
         (["ask", "--max-tokens", "0"], "--max-tokens cannot be '0'"),
@@ -325,9 +347,8 @@ def test_logs_that_are_followed_say_whose_they_are_unless_one_was_named(both):
 
 
 def test_logs_as_json_are_lines_with_their_targets(both):
-    assert both("logs", "-o", "json").json["items"] == [
-        {"target": "demo@localhost", "line": "ready \x1b[31mred\x1b[0m"}
-    ]
+    (item,) = both("logs", "-o", "json").json["items"]
+    assert (item["target"], item["host"], item["line"]) == ("demo@localhost", "localhost", "ready \x1b[31mred\x1b[0m")
 
 
 def test_ask_streams_the_answer_to_stdout_and_its_figures_to_stderr(both):
@@ -362,25 +383,6 @@ def test_a_prompt_is_not_kept_with_the_command(both, door):
 
 def test_warnings_are_told_at_once(both):
     assert both("up", "-m", "warned").err.startswith("! the store is on a network disk\n")
-
-
-def test_names_come_from_a_pipe_and_are_read_once_for_all_tasks(both):
-    both("up", "-m", "-", "health", "-m", "-", stdin="a@h1\n\nb@h1\n")
-    wanted = Selection(models=("a", "b"), hosts=("h1",))
-    assert [called("up")[0][0], called("health")[0][0]] == [wanted, wanted]
-
-
-def test_no_names_from_a_pipe_are_not_taken_for_everything(both):
-    ran = both("down", "-m", "-", stdin="\n")
-    assert ran.code == 2
-    assert called("down") == []
-
-
-@pytest.mark.parametrize("words", [["-m", "a@h1", "-m", "b@h2"], ["-m", "a@h1", "-m", "b"], ["-m", "a@h1", "-l", "h2"]])
-def test_names_on_different_hosts_never_select_more_than_was_meant(both, words):
-    ran = both("down", *words)
-    assert ran.code == 2
-    assert called("down") == []
 
 
 def test_colour_can_be_forced_and_forbidden(both):

@@ -77,6 +77,14 @@ def test_a_task_that_changes_something_finishes_and_keeps_its_code(door, record)
     assert record.read_text().split() == ["open", "up", "close"]
 
 
+@pytest.mark.parametrize(("task", "code"), [("up", 6), ("health", 141)])
+def test_lines_that_nobody_reads_end_only_what_reads(door, record, task, code):
+    writing = closed_pipe()
+    with start(door, task, "-m", "broken", "-m", "a", "-o", "ndjson", stdout=writing) as process:
+        assert end(process, writing)[0] == code
+    assert record.read_text().split() == ["open", task, "close"]
+
+
 def test_an_error_keeps_its_code_when_nobody_reads_its_document():
     writing = closed_pipe()
     with start("llmstack", "status", "-m", "unknown", "-o", "json", stdout=writing) as process:

@@ -54,6 +54,14 @@ def test_a_model_may_be_named_by_its_service(stack: tuple[Wanted, ...]) -> None:
     assert names(stack, models=("page",)) == ["page@gpu01:"]
 
 
+def test_a_name_may_say_its_host(stack: tuple[Wanted, ...]) -> None:
+    assert names(stack, models=("demo@localhost",)) == ["demo@localhost:demo"]
+    assert names(stack, models=("demo@localhost", "chat@gpu01")) == ["ollama@gpu01:llama3", "demo@localhost:demo"]
+    assert names(stack, services=("demo@gpu01",)) == ["demo@gpu01:demo"]
+    with pytest.raises(NoMatchError, match=r"'mistral@gpu02' .* Did you mean 'mistral@gpu01'"):
+        names(stack, models=("demo@localhost", "mistral@gpu02"))
+
+
 def test_hosts_and_groups_narrow(stack: tuple[Wanted, ...]) -> None:
     assert names(stack, models=("demo",), hosts=("localhost",)) == ["demo@localhost:demo"]
     assert names(stack, hosts=("gpu",)) == ["ollama@gpu01:llama3,mistral"]

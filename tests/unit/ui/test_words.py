@@ -89,6 +89,8 @@ def test_a_line_is_safe_whatever_its_parts_hold():
         ("auto", {"NO_COLOR": "1"}, Terminal, False),
         ("auto", {"TERM": "dumb"}, Terminal, False),
         ("auto", {"FORCE_COLOR": "1"}, io.StringIO, True),
+        ("auto", {"FORCE_COLOR": "1", "NO_COLOR": "1"}, io.StringIO, False),
+        ("auto", {"FORCE_COLOR": "", "NO_COLOR": ""}, io.StringIO, False),
         ("always", {"NO_COLOR": "1"}, io.StringIO, True),
         ("never", {"FORCE_COLOR": "1"}, Terminal, False),
     ],
@@ -109,6 +111,13 @@ def test_only_a_terminal_outside_ci_is_redrawn(environ, given, redraws):
     assert Console(Terminal(), talk=True).redraws is redraws
     environ(FORCE_COLOR="1")
     assert not Console(io.StringIO(), talk=True).redraws
+
+
+@pytest.mark.parametrize(("progress", "redraws"), [("tty", True), ("plain", False), ("none", False), ("auto", False)])
+def test_what_is_asked_for_wins_over_what_the_stream_is(environ, progress, redraws):
+    environ(TERM="xterm", CI="true")
+    assert Console(Terminal(), talk=True, progress=progress).redraws is redraws
+    assert Console(io.StringIO(), talk=True, progress=progress).redraws is redraws
 
 
 def test_data_for_a_file_is_never_cut(environ, err):

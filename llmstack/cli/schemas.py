@@ -1,0 +1,129 @@
+"""JSON Schemas of what the tasks answer; `v` is 1 as long as there are only additions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
+
+from llmstack.domain.ladder import Rung, Why
+from llmstack.domain.outcome import Status
+from llmstack.domain.progress import Progress
+from llmstack.domain.report import Difference, StatusRow
+from llmstack.domain.target import TargetKind
+from llmstack.errors import exit_codes
+
+Schema = dict[str, Any]
+_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _of(type_: Any) -> Schema:
+    """The schema of a plain type, an enum, or one of several."""
+    if isinstance(type_, UnionType):
+        return {"anyOf": [_of(part) for part in get_args(type_)]}
+    if isinstance(type_, type) and issubclass(type_, StrEnum):
+        return {"enum": [word.value for word in type_]}
+    return {"type": _PLAIN[type_]} if type_ in _PLAIN else {}
+
+
+def _object(given: Schema, *, maybe: Schema | None = None) -> Schema:
+    """An object that always has what is `given`; a value is a type or a schema."""
+    values = {**given, **(maybe or {})}
+    properties = {key: value if isinstance(value, dict) else _of(value) for key, value in values.items()}
+    return {"type": "object", "properties": properties, "required": list(given)}
+
+
+def _fields(cls: type) -> Schema:
+    """What a dataclass of plain values holds."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in fields(cls)}
+
+
+def _list(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def _error() -> Schema:
+    words = sorted(set(exit_codes().values()))
+    return _object({"class": {"enum": words}, "code": int, "message": str, "hint": str | None})
+
+
+def _names() -> Schema:
+    names = {"target": str, "name": str, "kind": TargetKind, "model": str | None, "service": str | None}
+    return {**names, "host": str}
+
+
+def _change() -> Schema:
+    return _object({"field": str, "before": str, "after": str})
+
+
+def _action() -> Schema:
+    need = _object({"kind": str, "name": str, "size_bytes": int | None})
+    return _object({"action": str, **_names(), "reason": str, "changes": _list(_change()), "needs": _list(need)})
+
+
+_RUNG = {"rung": Rung, "ok": bool | None, "ms": float, "detail": str}
+_FIGURES = {"first_token_ms": float | None, "tokens": int | None, "tokens_per_s": float | None, "clock": str}
+"""What a rung tells that is a real answer."""
+
+
+def _outcome() -> Schema:
+    null = {"type": "null"}
+    return {
+        **_names(),
+        "status": Status,
+        "changed": bool,
+        "ms": float,
+        "reason": str,
+        "action": {"anyOf": [_action(), null]},
+        "diff": _list(_change()),
+        "rungs": _list(_object(_RUNG, maybe=_FIGURES)),
+        "why": {"anyOf": [_object(_fields(Why)), null]},
+        "urls": _list({"type": "string"}),
+        "error": {"anyOf": [_error(), null]},
+    }
+
+
+def _document(kind: str, item: Schema, **more: Any) -> Schema:
+    """`{v, kind, task, rc, items, errors}`, and what only a document of this kind has, where it came to that."""
+    always = {"v": {"const": 1}, "kind": {"const": kind}, "rc": int, "items": _list(item), "errors": _list(_error())}
+    return _object(always, maybe={"task": str | None, **more})
+
+
+def _event() -> Schema:
+    """One line of `-o ndjson`; what it tells depends on its type. An item is one of another document."""
+    about, said = _names(), {"message": str}
+    recap = {"kind": str, "rc": int, "items": int, "errors": _list(_error()), "hosts": {"type": "object"}}
+    return {
+        "oneOf": [
+            _line("plan", {**said, "actions": _list(_action())}),
+            _line("start", {**said, **about}),
+            _line("progress", {}, maybe={**said, **about, **_fields(Progress), "text": str}),
+            _line("rung", {**said, **about, **_RUNG}, maybe=_FIGURES),
+            _line("result", _outcome(), maybe=said),
+            _line("warning", said, maybe=about),
+            _line("item", {}),
+            _line("recap", recap, maybe={"ms": float, "changed": int, "inventory": str | None}),
+        ]
+    }
+
+
+def _line(type_: str, facts: Schema, *, maybe: Schema | None = None) -> Schema:
+    base = {"v": {"const": 1}, "seq": int, "type": {"const": type_}, "ts": {"type": "string", "format": "date-time"}}
+    return _object({**base, "run": str | None, "task": str | None, **facts}, maybe=maybe)
+
+
+KINDS: dict[str, Callable[[], Schema]] = {
+    "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
+    "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
+    "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
+    "event": _event,
+}
+
+
+def schema_of(kind: str) -> Schema:
+    """The schema of that kind of answer."""
+    return {"$schema": DIALECT, "title": f"llmstack {kind}", **KINDS[kind]()}
