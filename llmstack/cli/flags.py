@@ -217,7 +217,7 @@ LOCK_WAIT = Flag[float](
 )
 TAIL = Flag[int | None]("tail", "Only the last NUMBER of lines.", None, count(0))
 RUN = Flag[str | None]("run", "One run by its NUMBER, in full.", None, name)
-LIMIT = Flag[int]("limit", "Only the last NUMBER of runs; 20 if left out.", 20, count(1))
+LAST = Flag[int]("last", "Only the last NUMBER of runs; 20 if left out.", 20, count(1))
 MAX_TOKENS = Flag[int | None]("max-tokens", "End the answer after NUMBER tokens.", None, count(1))
 PROMPT = Flag[str | None]("prompt", "What to ask; read from standard input if left out.", None)
 

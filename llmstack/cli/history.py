@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import LIMIT, MODEL, OUTPUT, RUN
+from llmstack.cli.flags import LAST, MODEL, OUTPUT, RUN
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 from llmstack.errors import UsageError
 
 
-@verb(RUN, MODEL, LIMIT, OUTPUT, kind="history", reads_only=True)
+@verb(RUN, MODEL, LAST, OUTPUT, kind="history", reads_only=True)
 def history(session: Session) -> int:
     """Show what was done before, by whom, and what came of it; asks the store alone.
 
@@ -21,7 +21,7 @@ def history(session: Session) -> int:
     if run_id and picked.models:
         raise UsageError("--run shows one run as a whole", "leave --model out")
     with session.app() as app:
-        runs = app.history(picked, run_id=run_id, limit=session[LIMIT])
+        runs = app.history(picked, run_id=run_id, limit=session[LAST])
     lines = action_lines(runs, session.out.width) if picked.models else history_lines(runs, session.out.width)
     if run_id:
         lines = run_lines(runs[0], session.out.width)

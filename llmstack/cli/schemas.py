@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from llmstack.domain.ladder import Rung, Why
 from llmstack.domain.outcome import Status
+from llmstack.domain.plan import Price
 from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, StatusRow
 from llmstack.domain.target import TargetKind
@@ -21,9 +22,11 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def _of(type_: Any) -> Schema:
-    """The schema of a plain type, an enum, or one of several."""
+    """The schema of a plain type, an enum, a tuple of one type, or one of several."""
     if isinstance(type_, UnionType):
         return {"anyOf": [_of(part) for part in get_args(type_)]}
+    if get_origin(type_) is tuple:
+        return _list(_of(get_args(type_)[0]))
     if isinstance(type_, type) and issubclass(type_, StrEnum):
         return {"enum": [word.value for word in type_]}
     return {"type": _PLAIN[type_]} if type_ in _PLAIN else {}
@@ -56,13 +59,18 @@ def _names() -> Schema:
     return {**names, "host": str}
 
 
+def _maybe(given: Schema) -> Schema:
+    return {"anyOf": [_object(given), {"type": "null"}]}
+
+
 def _change() -> Schema:
     return _object({"field": str, "before": str, "after": str})
 
 
 def _action() -> Schema:
     need = _object({"kind": str, "name": str, "size_bytes": int | None})
-    return _object({"action": str, **_names(), "reason": str, "changes": _list(_change()), "needs": _list(need)})
+    lists = {"changes": _list(_change()), "needs": _list(need)}
+    return _object({"action": str, **_names(), "reason": str, **lists, "price": _maybe(_fields(Price))})
 
 
 _RUNG = {"rung": Rung, "ok": bool | None, "ms": float, "detail": str}
@@ -71,19 +79,18 @@ _FIGURES = {"first_token_ms": float | None, "tokens": int | None, "tokens_per_s"
 
 
 def _outcome() -> Schema:
-    null = {"type": "null"}
     return {
         **_names(),
         "status": Status,
         "changed": bool,
         "ms": float,
         "reason": str,
-        "action": {"anyOf": [_action(), null]},
+        "action": {"anyOf": [_action(), {"type": "null"}]},
         "diff": _list(_change()),
         "rungs": _list(_object(_RUNG, maybe=_FIGURES)),
-        "why": {"anyOf": [_object(_fields(Why)), null]},
+        "why": _maybe(_fields(Why)),
         "urls": _list({"type": "string"}),
-        "error": {"anyOf": [_error(), null]},
+        "error": {"anyOf": [_error(), {"type": "null"}]},
     }
 
 

@@ -14,21 +14,21 @@ def test_runs_are_told_without_an_inventory_by_who_made_them(
 ) -> None:
     elsewhere = make_desk(None, LLMSTACK_STORE=started.env["LLMSTACK_STORE"])
     started.good("health", "-m", "llama3")
-    ran = elsewhere.good("history", "--limit", "1", door=door)
+    ran = elsewhere.good("history", "--last", "1", door=door)
     head, row = ran.out.splitlines()
     assert head.split() == ["RUN", "WHEN", "TASK", "OUTCOME", "TOOK", "WHO", "COMMAND"]
     assert "  health  1 ok  " in row
     assert row.endswith(f"  {getpass.getuser()}@{socket.gethostname()}  {door} health --model llama3")
-    (item,) = elsewhere.good("history", "--limit", "1", "-o", "json", door=door).json["items"]
+    (item,) = elsewhere.good("history", "--last", "1", "-o", "json", door=door).json["items"]
     assert (item["task"], item["counts"], item["exit_code"], item["events"]) == ("health", {"ok": 1}, 0, None)
 
 
 def test_one_run_is_told_in_full_and_a_name_with_its_reasons(started: Desk, door: str) -> None:
-    oldest = started.good("history", "--limit", "999", "-o", "names", door=door).out.split()[-1]
+    oldest = started.good("history", "--last", "999", "-o", "names", door=door).out.split()[-1]
     told = started.good("history", "--run", oldest, door=door).out
     for part in (f"command  {door} up\n", "outcome  3 changed\n", "  why   not there\n", "first token", "  result  "):
         assert part in told
-    told = started.good("history", "--model", "ollama", "--limit", "999", door=door).out
+    told = started.good("history", "--model", "ollama", "--last", "999", door=door).out
     *_, row, why = told.splitlines()
     assert row.split()[3:6] == ["ollama@localhost", "create", "changed"]
     assert why == "  why   not there"

@@ -7,7 +7,7 @@ from llmstack.domain.selection import Selection
 
 def test_history_is_a_table_of_runs_or_what_was_done_with_a_name_or_one_run(both, calls):
     assert both("history").out.startswith("RUN  WHEN ")
-    assert both("history", "-m", "a", "--limit", "3").out.startswith("RUN  WHEN              TARGET ")
+    assert both("history", "-m", "a", "--last", "3").out.startswith("RUN  WHEN              TARGET ")
     assert both("history", "--run", "7").out.startswith("run      7\n")
     assert both("history", "-o", "names").out == "7\n"
     asked = [(picked, how) for name, picked, how in calls if name == "history"]
@@ -20,5 +20,5 @@ def test_history_is_a_table_of_runs_or_what_was_done_with_a_name_or_one_run(both
 
 
 def test_a_history_of_nothing_says_so(both):
-    ran = both("history", "--limit", "999")
+    ran = both("history", "--last", "999")
     assert (ran.code, ran.out, ran.err) == (0, "", "no run is remembered so far\n")
