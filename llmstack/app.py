@@ -40,6 +40,7 @@ from llmstack.modeltype.registry import Registry
 from llmstack.protocols import Clock, Sink
 
 if TYPE_CHECKING:
+    from llmstack.domain.machine import Machine
     from llmstack.store.store import Store
 
 EVERYTHING = Selection()
@@ -201,6 +202,15 @@ class App:
         """The last runs, newest first, with what they did; with `run_id` that one, and its events. Asks the store
         alone."""
         return (one_run(self.store, run_id),) if run_id else history(self.store, selection, limit=limit)
+
+    def survey(self) -> Machine:
+        """What this machine has; needs no inventory, and minds no broken one."""
+        from llmstack.core.survey import USUAL_PORTS, survey
+        from llmstack.engines.ports import bind_error, memory_bytes
+
+        taken = frozenset(port for port in USUAL_PORTS if bind_error("127.0.0.1", port))
+        context = Context(task="init", engine_of=self.engines.get, clock=self.clock, sink=self.sink, gpus=NvmlReader())
+        return survey(self.engines, context, self.registry, memory_bytes=memory_bytes(), taken=taken)
 
     # -- what the verbs share --------------------------------------------------------------------------------------
 

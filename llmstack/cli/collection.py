@@ -8,6 +8,7 @@ from llmstack.cli.ask import ask
 from llmstack.cli.down import down
 from llmstack.cli.health import health
 from llmstack.cli.history import history
+from llmstack.cli.init import init
 from llmstack.cli.logs import logs
 from llmstack.cli.pull import pull
 from llmstack.cli.restart import restart
@@ -22,7 +23,7 @@ from llmstack.cli.update import update
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, history, ask, schema)
+VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, history, ask, init, schema)
 
 
 def namespace() -> Collection:

@@ -99,11 +99,23 @@ class Session:
         if self[known.YES]:
             return
         command = command_line(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
-        if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        if not self.terminal:
             raise DeclinedError(f"nobody is here to answer: {what}", f"to do it without being asked: {command}")
         self.err.print(line((what, "bold"), " [y/N] "), end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise DeclinedError("not confirmed; nothing was changed", f"to do it without being asked: {command}")
+
+    @property
+    def terminal(self) -> bool:
+        """Whether somebody is there to answer."""
+        return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+
+    def ask(self, question: str, default: str) -> str:
+        """What the user answers; `default` for an empty line."""
+        from llmstack.ui.clean import line
+
+        self.err.print(line((question, "bold"), f" [{default}] "), end="")
+        return sys.stdin.readline().strip() or default
 
     @cached_property
     def out(self) -> Console:

@@ -102,3 +102,8 @@ def refused(spec: InstanceSpec, error: OSError) -> PreflightError:
     return PreflightError(
         f"{spec.target}: cannot listen on {spec.bind}:{spec.host_port}: {error.strerror}", "see `bind:`, `port:`"
     )
+
+
+def memory_bytes() -> int:
+    """The memory of this machine."""
+    return int(psutil.virtual_memory().total)

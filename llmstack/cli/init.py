@@ -1,0 +1,97 @@
+"""`init`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmstack.cli.flags import OUTPUT_JSON, YES
+from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+from llmstack.errors import OK, LlmstackError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from llmstack.domain.machine import Machine, Wishes
+
+
+@verb(OUTPUT_JSON, YES, kind="init")
+def init(session: Session) -> int:
+    """Look at this machine and write an inventory for it, with tasks.py, invoke.yaml and llmstack.mk beside.
+
+    Asks three questions at most, none with --yes. A file that is there is overwritten only after a look at the changes.
+    """
+    from llmstack.ui.clean import line
+    from llmstack.ui.scaffold import files_of, found, usual
+
+    with session.app() as app:
+        machine = app.survey()
+    session.talk(line((text, "dim")) for text in found(machine))
+    wishes = usual(machine, _stack(Path.cwd().name))
+    if session.terminal and not session[YES]:
+        wishes = _asked(session, machine, wishes)
+    files = files_of(machine, wishes)
+    written = [name for name, content in files.items() if _write(session, Path(name), content)]
+    session.talk(_next(written, session.door))
+    items = [{"target": name, "written": name in written} for name in files]
+    return session.answer(session.document(items)) if session[OUTPUT_JSON] == "json" else OK
+
+
+def _stack(folder: str) -> str:
+    """A stack's name made of a folder's."""
+    return re.sub(r"[^a-z0-9_-]+", "-", folder.lower()).strip("-_") or "lab"
+
+
+def _asked(session: Session, machine: Machine, wishes: Wishes) -> Wishes:
+    from dataclasses import replace
+
+    wishes = replace(wishes, stack=_stack(session.ask("Name of the stack?", wishes.stack)))
+    if machine.docker:
+        wishes = replace(wishes, engine=session.ask("Run models with docker, or as plain processes?", "docker"))
+    if wishes.ollama_url and session.ask(f"Use the Ollama at {wishes.ollama_url}?", "yes")[:1].lower() == "n":
+        wishes = replace(wishes, ollama_url=None)
+    return replace(wishes, engine="process" if wishes.engine.startswith("p") else "docker")
+
+
+def _write(session: Session, path: Path, content: str) -> bool:
+    """Whether the file was written; one that is there is only overwritten after its changes were shown and agreed to.
+
+    Raises LlmstackError when it cannot be."""
+    try:
+        if path.exists():
+            old = path.read_text(encoding="utf-8", errors="replace")
+            if old == content:
+                return False
+            session.err.put(_diff(path.name, old, content))
+            session.confirm(f"Overwrite {path.name}?")
+        draft = path.with_name(f".{path.name}.new")
+        draft.write_text(content, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        raise LlmstackError(
+            f"{path} cannot be written: {error.strerror}", "look at the rights of this folder"
+        ) from error
+    return True
+
+
+def _diff(name: str, old: str, new: str) -> Iterator[Text]:
+    from llmstack.ui.clean import line
+
+    styles: Mapping[str, str] = {"+": "green", "-": "red", "@": "cyan"}
+    found = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name} (there)", f"{name} (new)", lineterm="")
+    return (line((text, styles.get(text[:1], ""))) for text in found)
+
+
+def _next(written: list[str], door: str) -> Iterator[Text]:
+    from llmstack.ui.clean import line
+
+    if not written:
+        yield line(("everything is there already; nothing was written", "dim"))
+        return
+    yield line(("wrote ", "green"), ", ".join(written))
+    yield line(("Next:", "bold"), f"  {door} up --check     shows what would be started; then {door} up")

