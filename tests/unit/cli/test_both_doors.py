@@ -277,7 +277,7 @@ def test_a_trace_that_cannot_be_written_is_no_second_mistake(both, tmp_path, mon
         (["ask", "--max-tokens", "0"], "--max-tokens cannot be '0'"),
         (["logs", "--follow", "-o", "json"], "--follow has no end"),
         (["ask", "-m", "a", "-m", "b", "--prompt", "x"], "one question goes to one model, not to a, b"),
-        (["history", "--limit", "0"], "--limit cannot be '0'"),
+        (["history", "--last", "0"], "--last cannot be '0'"),
         (["history", "--run", "7", "-m", "a"], "--run shows one run as a whole"),
         (["ask", "-m", "a"], "there is nothing to ask"),
         (["ask", "-m", "a", "--prompt", " "], "the question is empty"),
