@@ -27,6 +27,8 @@ _RANGE = re.compile(r"\[([0-9]{0,9}|[a-zA-Z]):([0-9]{1,9}|[a-zA-Z])(?::([1-9][0-
 _TERM = re.compile(r"\s*+([&!]?)\s*+((?=[^\s:,])(?:\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^:,])+)")
 _PICK = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{0,6}):([0-9]{0,6}))\]")
 
+_SPECIAL = set(":,&!~*?[ ")
+
 Groups = Mapping[str, tuple[str, ...]]
 
 
@@ -157,13 +159,17 @@ def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
 
 def hosts_matching(inventory: Inventory, pattern: str) -> tuple[str, ...]:
     """The hosts that a pattern of the command line picks. Raises NoMatchError."""
-    at = Position("--limit", 1, 1)
-    spot = Spot(Node(at, pattern, pattern), "--limit", Problems(pattern, at.file))
+    at = Position("--host", 1, 1)
+    spot = Spot(Node(at, pattern, pattern), at.file, Problems(pattern, at.file))
     found = Chooser(inventory.groups, tuple(inventory.hosts)).select(spot)
     try:
         spot.problems.raise_any()
     except InventoryError as error:
-        wrong = error.problems[0]
-        hint = None if wrong.code == "E022" else wrong.suggestion
-        raise NoMatchError(wrong.message, hint or "llmstack inventory shows hosts and groups") from error
+        known = [*inventory.hosts, *inventory.groups]
+        near = nearest(pattern, known)
+        question = f" Did you mean '{near}'?" if near else ""
+        unknown = f"no host or group '{pattern}' in the inventory.{question}"
+        message = error.problems[0].message if set(pattern) & _SPECIAL else unknown
+        hint = f"hosts and groups: {' '.join(known[:MOST_SHOWN])}{' ...' if len(known) > MOST_SHOWN else ''}"
+        raise NoMatchError(message, hint, name=pattern, suggestion=near) from error
     return found
