@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llmstack.core import talk
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
+from llmstack.core.explain import explain
 from llmstack.core.facts import with_facts
 from llmstack.core.health import health
 from llmstack.core.history import history, one_run
@@ -31,6 +32,7 @@ from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.service import Inventory
+from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target
 from llmstack.engines.book import KINDS, EngineBook
@@ -41,6 +43,7 @@ from llmstack.protocols import Clock, Sink
 
 if TYPE_CHECKING:
     from llmstack.domain.machine import Machine
+    from llmstack.inventory import Explainer
     from llmstack.store.store import Store
 
 EVERYTHING = Selection()
@@ -64,11 +67,15 @@ class App:
             self._store.close()
 
     @cached_property
+    def _source(self) -> Explainer:
+        from llmstack.inventory import Explainer
+
+        return Explainer(self.settings.inventory, environ=os.environ, extra=self.settings.extra)
+
+    @cached_property
     def inventory(self) -> Inventory:
         """What is wanted. Raises ConfigError."""
-        from llmstack.inventory import load
-
-        return load(self.settings.inventory, environ=os.environ, extra=self.settings.extra)
+        return self._source.load()
 
     @cached_property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -211,6 +218,15 @@ class App:
         taken = frozenset(port for port in USUAL_PORTS if bind_error("127.0.0.1", port))
         context = Context(task="init", engine_of=self.engines.get, clock=self.clock, sink=self.sink, gpus=NvmlReader())
         return survey(self.engines, context, self.registry, memory_bytes=memory_bytes(), taken=taken)
+
+    def explain(self, selection: Selection = EVERYTHING) -> tuple[tuple[Target, Setting], ...]:
+        """Every value in force of what is picked, and where it was written. Asks the inventory alone."""
+        return explain(self._pick(selection), self._source.placement)
+
+    def hosts(self, *patterns: str) -> tuple[tuple[Host, tuple[Setting, ...]], ...]:
+        """The hosts that patterns pick, all without any, with their variables. Raises NoMatchError."""
+        names = self._with_hosts(Selection(hosts=patterns)).hosts or tuple(self.inventory.hosts)
+        return tuple((self.inventory.hosts[name], self._source.host(name)) for name in names)
 
     # -- what the verbs share --------------------------------------------------------------------------------------
 

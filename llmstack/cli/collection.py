@@ -9,6 +9,7 @@ from llmstack.cli.down import down
 from llmstack.cli.health import health
 from llmstack.cli.history import history
 from llmstack.cli.init import init
+from llmstack.cli.inventory import inventory, inventory_explain, inventory_graph, inventory_host
 from llmstack.cli.logs import logs
 from llmstack.cli.pull import pull
 from llmstack.cli.restart import restart
@@ -23,7 +24,11 @@ from llmstack.cli.update import update
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-VERBS: tuple[Verb, ...] = (up, down, restart, update, pull, rm, health, sync, status, logs, history, ask, init, schema)
+CHANGING = (up, down, restart, update, pull, rm)
+LOOKING = (health, sync, status, logs, history, ask)
+INVENTORY = (inventory, inventory_graph, inventory_host, inventory_explain)
+
+VERBS: tuple[Verb, ...] = (*CHANGING, *LOOKING, *INVENTORY, init, schema)
 
 
 def namespace() -> Collection:

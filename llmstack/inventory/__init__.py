@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from llmstack.inventory.explain import Explainer
 from llmstack.inventory.loader import load
 from llmstack.inventory.patterns import hosts_matching
 
-__all__ = ["hosts_matching", "load"]
+__all__ = ["Explainer", "hosts_matching", "load"]

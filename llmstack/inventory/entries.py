@@ -56,8 +56,9 @@ def read_entries(root: Spot, tree: Tree) -> list[Draft]:
 
 def on_host(draft: Draft, overrides: Iterable[Node]) -> Node:
     """What is written for an entry, with the overrides of one host."""
-    mine = (over for each in overrides if (over := each.table.get(draft.name)) and over.table)
-    return reduce(_lay, mine, draft.spot.node)
+    own = draft.spot.node
+    mine = [over for each in overrides if (over := each.table.get(draft.name)) and over.table]
+    return replace(reduce(_lay, mine, own), at=own.at, key_at=own.key_at) if mine else own
 
 
 def _lay(base: Node, over: Node) -> Node:

@@ -1,7 +1,7 @@
 """Values of the command line (`-e`), which win over all others.
 
 `-e key=value` is a variable of every host. `-e NAME.key=value` (or `services.NAME.key=value`) overrides a service or
-model, as `overrides:` in the variables of a host does. `-e @FILE` and `-e '{...}'` hold many of both.
+model, as `overrides:` in the variables of a host does. `-e @FILE` holds many of both.
 """
 
 from __future__ import annotations
@@ -42,16 +42,13 @@ def read_extra(texts: Sequence[str], cwd: str, problems: Problems) -> list[Table
 def _table(text: str, cwd: str, line: int, problems: Problems) -> Table:
     if text.startswith("@"):
         return read_table(Path(cwd, os.path.expanduser(text[1:])), text[1:], problems)
-    above = "\n" * (line - 1)
-    if text.startswith("{"):
-        return compose(above + text, FLAG, problems).table
     pair = _PAIR.fullmatch(text)
     if not pair:
         raise UsageError(f"-e cannot be '{text}'", "write key=value, NAME.key=value or @FILE")
     name, value = pair.groups()
     start = len(name) + 1
     if value[:1] in tuple("[{'\""):
-        node = compose(f"{above}{' ' * start}{value}", FLAG, problems)
+        node = compose("\n" * (line - 1) + " " * start + value, FLAG, problems)
     else:
         at = Position(FLAG, line, start + 1, len(text) + 1)
         node = Node(at, resolve_plain(value), value)

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from llmstack.domain.names import nearest
 from llmstack.domain.position import Position
-from llmstack.inventory.nodes import Node, Problems, Via, within
+from llmstack.domain.setting import Via
+from llmstack.inventory.nodes import Node, Problems, within
 
 MAX_TEXT, MAX_FILLED = 65_536, 2_000_000
 MAX_CHAIN = 20
@@ -89,7 +90,7 @@ class Scope:
         found: dict[Via, None] = {}
         for match in _REFERENCE.finditer(text):
             node = self._known.get(match[2])
-            if match[1]:
+            if match[1] and match[2] in self._shared.environ:
                 found[f"env:{match[2]}", self._shared.dotenv.get(match[2])] = None
             elif node and match[2] not in self._words:
                 found |= dict.fromkeys(((match[2], node.at), *node.via))

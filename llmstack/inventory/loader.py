@@ -18,7 +18,7 @@ from llmstack.inventory.hosts import host_of
 from llmstack.inventory.interpolate import Scope, Shared
 from llmstack.inventory.nodes import Node, Problems, Spot, better_key, plain, positions
 from llmstack.inventory.tree import Machine, Table, is_group, read_tree
-from llmstack.inventory.values import TOP, read, spec_of
+from llmstack.inventory.values import HOST, TOP, read, spec_of
 from llmstack.inventory.varfiles import VarFiles
 
 SCHEMA: Final = "1"
@@ -33,17 +33,15 @@ def load(path: str | None, *, environ: Mapping[str, str], cwd: str = ".", extra:
     Raises InventoryError with every mistake at once, NoInventoryError when there is none to be found, ConfigError when
     a file cannot be read, UsageError for an `extra` that is no value.
     """
-    reading = Reading(path, environ, cwd, extra)
-    inventory = reading.inventory()
-    check(inventory, reading.problems)
-    reading.problems.raise_any(inventory)
-    return inventory
+    return Reading(path, environ=environ, cwd=cwd, extra=extra).load()
 
 
 class Reading:
-    """One reading of an inventory and of all that stands beside it."""
+    """One reading of an inventory and of all that stands beside it. Raises what `load` raises."""
 
-    def __init__(self, path: str | None, environ: Mapping[str, str], cwd: str, extra: Sequence[str]) -> None:
+    def __init__(
+        self, path: str | None, *, environ: Mapping[str, str], cwd: str = ".", extra: Sequence[str] = ()
+    ) -> None:
         self._file, shown = find(path, environ, cwd)
         text = read_text(self._file, shown, "inventory")
         self.problems = problems = Problems(text, shown)
@@ -69,8 +67,14 @@ class Reading:
         self._hosts = {each.name: host_of(each, self._scope(each), root, plainly) for each in machines}
         self.drafts = read_entries(root, self.tree)
 
-    def inventory(self) -> Inventory:
-        """What it says, as far as it can be understood."""
+    def load(self) -> Inventory:
+        """What it says, where nothing is wrong with it."""
+        inventory = self._inventory()
+        check(inventory, self.problems)
+        self.problems.raise_any(inventory)
+        return inventory
+
+    def _inventory(self) -> Inventory:
         return Inventory(
             path=str(self._file),
             hosts=self._hosts,
@@ -118,6 +122,12 @@ class Reading:
         machine = self.tree.machines[host]
         node = self._scope(machine, **words).resolve(on_host(draft, machine.overrides))
         return replace(draft.spot, node=node or draft.spot.node, local=self._hosts[host].docker_host is None)
+
+    def variables(self, host: str) -> dict[str, Node]:
+        """The variables of a host; those that llmstack reads are filled in."""
+        machine = self.tree.machines[host]
+        scope = self._scope(machine)
+        return {name: (scope.variable(name) if name in HOST else None) or node for name, node in machine.vars.items()}
 
 
 class _Once:

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from llmstack.domain.names import nearest
 from llmstack.domain.position import KEY, KeyPath, Position, Problem, source_lines
 from llmstack.domain.service import Inventory
+from llmstack.domain.setting import Via
 from llmstack.errors import InventoryError
 
 MAX_PROBLEMS, MAX_MESSAGE = 100, 600
@@ -37,10 +38,6 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _FOREIGN = {"volumes": "mounts", "ports": "port", "environment": "env", "command": "args", "model": "source"}
 _FOREIGN |= {"gpus": "resources.gpus", "memory": "resources.memory", "plugin": "type", "host": "hosts"}
 """What other tools call our keys."""
-
-
-Via = tuple[str, Position | None]
-"""A variable that filled a part of a value, and its place; None for one of the environment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,9 +177,8 @@ def test_a_value_of_the_command_line_fills_the_inventory(read: Loaded) -> None:
     [
         ["web.port=9000", "web.env.B=3", "web.args=[c]"],
         ["services.web.port=9000", "services.web.env.B=3", "services.web.args=[c]"],
-        ['{"web.port": 9000, "web.env": {"B": 3}, "web.args": ["c"]}'],
-        ["{services: {web: {port: 9000, env: {B: 3}}}, services.web.args: [c]}"],
-        ["{overrides: {web: {port: 9000, env: {B: 3}, args: [c]}}}"],
+        ["overrides={web: {port: 9000, env: {B: 3}, args: [c]}}"],
+        ["services={web: {port: 9000, env: {B: 3}}}", "web={port: 5}", "web.args=[c]"],
         ["@values.yaml"],
         ["@values.yaml", "@more.json", "web.port=9000"],
     ],
@@ -216,10 +215,10 @@ def test_a_file_that_is_not_there_is_named(read: Loaded) -> None:
         (["services=9"], "E013", "-e:1:10", "overrides should be a mapping"),
         (["web.hosts=gpu"], "E014", "-e:1:1", "'hosts' is decided before a host is looked at"),
         (["web.args=[a"], "E001", "-e:1:12", "not YAML"),
-        (['{"x": 1,\n "web.port": x}'], "E013", "-e:2:14", "port should be a number"),
+        (["web={port: 5,\n x: y}", "web.port=9o"], "E013", "-e:3:10", "port should be a number"),
         (["@values.yaml"], "E013", "values.yaml:2:8", "port should be a number"),
         (["a.b.c.d.e.f.g.h.i.j.k.l=1"], "E014", "-e:1:1", "no key has that many dots"),
-        (["{a: {b: c}, a: 1}"], "E003", "-e:1:13", "duplicate key 'a'"),
+        (["x={a: {b: c}, a: 1}"], "E003", "-e:1:15", "duplicate key 'a'"),
     ],
 )
 def test_a_mistake_in_a_value_of_the_command_line_is_told_there(

@@ -1,0 +1,73 @@
+"""`inventory`, `inventory.graph`, `inventory.host` and `inventory.explain`."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+
+from llmstack.cli.flags import HOST, OUTPUT, OUTPUT_JSON, names, switch
+from llmstack.cli.picked import selection
+from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+from llmstack.errors import OK
+
+NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
+LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
+
+
+@verb(LIST, HOST, OUTPUT, kind="inventory", reads_only=True)
+def inventory(session: Session) -> int:
+    """Show the hosts of the inventory, how they are reached and what is placed on them; asks no host.
+
+    With --list it answers as Ansible wants it of an inventory that is a program.
+    """
+    from llmstack.ui.inventory import as_ansible, host_lines, host_rows
+
+    with session.app() as app:
+        if session[LIST]:
+            session.write(json.dumps(as_ansible(app.inventory), indent=2, default=str) + "\n")
+            return OK
+        rows = host_rows(app.inventory, [host for host, _ in app.hosts(*session[HOST])])
+    return session.answer(session.document(rows), host_lines(rows, session.out.width))
+
+
+@verb(OUTPUT_JSON, name="inventory.graph", kind="inventory", reads_only=True)
+def inventory_graph(session: Session) -> int:
+    """Draw groups, their hosts, and the services of each host."""
+    from llmstack.ui.inventory import graph_lines
+
+    with session.app() as app:
+        found = app.inventory
+    items = [{"target": name, "hosts": node.hosts, "children": node.children} for name, node in found.tree.items()]
+    return session.answer(session.document(items), graph_lines(found))
+
+
+@verb(HOST, OUTPUT_JSON, name="inventory.host", kind="inventory", reads_only=True)
+def inventory_host(session: Session) -> int:
+    """Show the variables of a host, each with the file and line that set it."""
+    from llmstack.ui.inventory import setting_lines
+
+    with session.app() as app:
+        found = app.hosts(*session[HOST])
+    items = [{"target": host.name, **each.as_json()} for host, settings in found for each in settings]
+    width = session.out.width
+    lines = [row for host, settings in found for row in setting_lines(host.name, settings, width)]
+    return session.answer(session.document(items), lines)
+
+
+@verb(NAME, HOST, OUTPUT_JSON, name="inventory.explain", kind="inventory", reads_only=True)
+def inventory_explain(session: Session) -> int:
+    """Show every value of a model or service on a host, with the file and line that set it; secrets stay hidden."""
+    from llmstack.ui.inventory import setting_lines
+
+    names, hosts = session[NAME], session[HOST]
+    with session.app() as app:
+        found = app.explain(selection(names, hosts=hosts))
+    items = [{"target": str(target), **each.as_json()} for target, each in found]
+    width = session.out.width
+    lines = [
+        row
+        for target, pairs in groupby(found, key=lambda pair: pair[0])
+        for row in setting_lines(str(target), [each for _, each in pairs], width)
+    ]
+    return session.answer(session.document(items), lines)

@@ -1,0 +1,48 @@
+"""Where each value was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from llmstack.domain.service import Placement
+from llmstack.domain.setting import Setting
+from llmstack.inventory.loader import Reading
+from llmstack.inventory.nodes import Node, Problems, Spot, plain
+from llmstack.inventory.secrets import secret_of
+
+HIDDEN: Final = "(hidden)"
+
+_SECRET_NAME = re.compile(r"pass(word|wd|phrase)?\b|secret|token|api_?key|credential", re.IGNORECASE)
+
+
+class Explainer(Reading):
+    """A reading that tells the places of all values."""
+
+    def placement(self, placement: Placement) -> tuple[Setting, ...]:
+        """What is written for a service and its models, as it is in force on the host."""
+        name, models = placement.service.name, {model.name for model in placement.models}
+        found: dict[str, Setting] = {}
+        for draft in self.drafts:
+            if draft.name == name or draft.name in models:
+                node = self.resolved(draft, placement.host.name).node
+                found |= {each.key: each for each in _settings(".".join(map(str, draft.path)), node)}
+        return tuple(found.values())
+
+    def host(self, name: str) -> tuple[Setting, ...]:
+        """The variables of a host."""
+        return tuple(setting for key, node in self.variables(name).items() for setting in _settings(key, node))
+
+
+def _settings(key: str, node: Node) -> Iterator[Setting]:
+    secret = secret_of(Spot(node, key, Problems("", ""))) if "from" in node.table else None
+    if secret:
+        yield Setting(key=key, value=f"secret {secret.reference}", at=node.at)
+    elif isinstance(node.value, dict):
+        for name, inner in node.table.items():
+            yield from _settings(f"{key}.{name}", inner)
+    elif node.value is not None:
+        via = dict.fromkeys((*node.via, *(each for item in node.items for each in item.via)))
+        hidden = any(_SECRET_NAME.search(name) for name in (key.rpartition(".")[2], *(name for name, _ in via)))
+        yield Setting(key=key, value=HIDDEN if hidden else plain(node), at=node.at, via=tuple(via))

@@ -1,0 +1,92 @@
+"""What an inventory says: hosts, groups, and each value with the place that set it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.text import Text
+
+from llmstack.domain.host import Host
+from llmstack.domain.service import Inventory
+from llmstack.domain.setting import Setting
+from llmstack.ui.clean import line
+from llmstack.ui.table import table
+from llmstack.ui.units import UNKNOWN
+
+HEAD = ("HOST", "ENGINE", "REACHED BY", "GROUPS", "SERVICES")
+LOCAL = "this machine"
+
+Row = Mapping[str, Any]
+
+
+def host_rows(inventory: Inventory, hosts: Iterable[Host]) -> list[Row]:
+    """Facts of each host, as JSON has them."""
+    services: dict[str, list[str]] = {}
+    for placement in inventory.placements:
+        services.setdefault(placement.host.name, []).append(placement.service.name)
+    return [
+        {
+            "target": host.name,
+            "engine": host.engine,
+            "docker_host": host.docker_host,
+            "groups": list(host.groups),
+            "services": services.get(host.name, []),
+        }
+        for host in hosts
+    ]
+
+
+def host_lines(rows: Iterable[Row], width: int) -> Iterator[Text]:
+    """One row per host."""
+    told = [[line((name, "bold")) for name in HEAD]]
+    for row in rows:
+        lists = (", ".join(row[key]) or UNKNOWN for key in ("groups", "services"))
+        told.append([line(cell) for cell in (row["target"], row["engine"], row["docker_host"] or LOCAL, *lists)])
+    yield from table(told, width)
+
+
+def graph_lines(
+    inventory: Inventory, group: str = "all", indent: str = "", seen: set[str] | None = None
+) -> Iterator[Text]:
+    """Groups and hosts as `ansible-inventory --graph` draws them, with the services of each host. What a group holds is
+    drawn once."""
+    seen = set() if seen is None else seen
+    node = inventory.tree[group]
+    again = group in seen and bool(node.hosts or node.children)
+    yield line(f"{indent}@{group}:", (" as above" if again else "", "dim"))
+    if again:
+        return
+    seen.add(group)
+    inner = f"  {indent or '|--'}" if not indent else f"  |{indent}"
+    for child in node.children:
+        yield from graph_lines(inventory, child, inner, seen)
+    for host in node.hosts if group != "all" else ():
+        placed = [each.service.name for each in inventory.placements if each.host.name == host]
+        yield line(f"{inner}{host}", (f"  {', '.join(placed)}", "dim"))
+
+
+def as_ansible(inventory: Inventory) -> dict[str, Any]:
+    """The JSON of a dynamic inventory, as Ansible reads it from a program."""
+    groups = {
+        name: {key: list(value) for key, value in (("hosts", node.hosts), ("children", node.children)) if value}
+        for name, node in inventory.tree.items()
+    }
+    return {"_meta": {"hostvars": {host.name: dict(host.vars) for host in inventory.hosts.values()}}, **groups}
+
+
+def setting_lines(title: str, settings: Iterable[Setting], width: int) -> Iterator[Text]:
+    """A title, and below it each value with its place; variables that filled it stand below it."""
+    rows = []
+    for each in settings:
+        place = str(each.at) if each.at else f"default of {each.default}"
+        rows.append([line(f"  {each.key}"), line(_text(each.value)), line((place, "" if each.at else "dim"))])
+        for name, at in each.via:
+            rows.append([line((f"    by {name}", "dim")), line(), line((str(at or "the environment"), "dim"))])
+    yield line((title, "bold"))
+    yield from table(rows, width)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
