@@ -112,8 +112,8 @@ def test_explain_is_read_by_people_too(lab: Desk) -> None:
         "services.web.type container inventory.yaml:14:15",
     ]
     assert "services.web.port 8080 inventory.yaml:14:44" in rows
-    assert 'services.web.tags ["a", "b"] -e:1:11' in rows
-    assert rows[rows.index("services.web.env.V /data -e:2:12") + 1] == "by cache inventory.yaml:3:17"
+    assert 'services.web.tags ["a", "b"] -e:1:10' in rows
+    assert rows[rows.index("services.web.env.V /data -e:2:11") + 1] == "by cache inventory.yaml:3:17"
     assert "services.web.bind loopback default of llmstack" in rows
 
 
