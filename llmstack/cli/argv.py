@@ -14,6 +14,19 @@ from llmstack.errors import UsageError
 
 Tasks = Mapping[str, Sequence[Flag[Any]]]
 
+_OURS = {
+    "up": "start serve deploy apply create",
+    "down": "stop kill destroy",
+    "status": "ps ls list show",
+    "health": "check test",
+    "ask": "run chat generate",
+    "rm": "remove delete",
+    "update": "upgrade",
+    "restart": "reload",
+}
+_ELSEWHERE = {word: task for task, words in _OURS.items() for word in words.split()}
+"""What other programs call our tasks."""
+
 _NAMED_BARE = ("model", "name", "kind")
 """Flags that a word without a flag is for."""
 
@@ -33,7 +46,7 @@ def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]
         elif name := _task_name(word, rest, tasks):
             line.append(_Task(name, tasks[name]))
         elif word.startswith("-") and word != STDIN:
-            line[-1].take_flag(word, rest)
+            line[-1].take_flag(word, rest, tasks)
         else:
             line[-1].take_bare(word, tasks)
     return [(task.name, {**leading.values_for(task), **task.values}) for task in line if task.name]
@@ -75,14 +88,17 @@ class _Task:
         else:
             self.values[flag.key] = value
 
-    def take_flag(self, word: str, rest: deque[str]) -> None:
+    def take_flag(self, word: str, rest: deque[str], tasks: Tasks) -> None:
         """One flag with its value: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value` or `-qn`."""
         long = word.startswith("--")
         head, _, tail = word.partition("=") if long else (word[:2], "", word[2:].removeprefix("="))
         flag = next((flag for flag in self.flags if head in flag.spellings), None)
         known = [spelling for flag in self.flags for spelling in flag.spellings]
         if flag is None:
-            raise UsageError(f"{self.prefix}no flag '{head}'", near(head, known) or f"flags: {' '.join(known)}")
+            owners = [name for name, flags in tasks.items() if any(head in flag.spellings for flag in flags)]
+            after = next((name for name in rest if name in owners), next(iter(owners), None))
+            hint = f"it follows its task: {after} {head}" if after and not self.name else near(head, known)
+            raise UsageError(f"{self.prefix}no flag '{head}'", hint or f"flags: {' '.join(known)}")
         if flag.takes_value:
             if word == head and (not rest or rest[0] in known):
                 raise UsageError(f"{self.prefix}{head} needs a value", f"write {head} VALUE")
@@ -92,13 +108,13 @@ class _Task:
         if long and word != head:
             raise UsageError(f"{self.prefix}{head} takes no value", f"write {head}, and nothing behind it")
         if tail:
-            self.take_flag(f"-{tail}", rest)
+            self.take_flag(f"-{tail}", rest, tasks)
 
     def take_bare(self, word: str, tasks: Tasks) -> None:
         """A name, or a question."""
         if self.name is None:
             family = [name for name in tasks if name.startswith(f"{word}.")]
-            hint = None if family else near(word, tasks)
+            hint = None if family else near(_ELSEWHERE.get(word, word), tasks)
             raise UsageError(f"no task '{word}'", hint or f"tasks: {' '.join(family or tasks)}")
         names = next((flag for flag in self.flags if flag.name in _NAMED_BARE), None)
         if PROMPT in self.flags and (" " in word or MODEL.key in self.values):

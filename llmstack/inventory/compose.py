@@ -15,6 +15,7 @@ MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 200_000
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ALIGN: Final = "begin it in the same column as the line above"
 _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
@@ -128,7 +129,29 @@ def _plain_words(error: yaml.YAMLError, file: str, text: str) -> tuple[Position,
     while len(lines) > 1 and not lines[-1]:
         lines.pop()  # the end of the text is the end of its last line
     at = Position(file, len(lines), (mark.column if len(lines) > mark.line else len(lines[-1])) + 1)
-    letter = lines[-1][at.column - 1 : at.column]
-    if letter == "\t":
+    if lines[-1][at.column - 1 : at.column] == "\t":
         return at, "a tab cannot indent here", "use spaces"
-    return at, f"not YAML: {problem}", "put the value in quotes" if letter and letter in "%@`*&!" else None
+    return at, f"not YAML: {problem}", _advice(problem, lines, at.column, getattr(error, "context_mark", None))
+
+
+def _advice(problem: str, lines: list[str], column: int, begun: Any) -> str | None:
+    """What to do about a problem at a column of the last line; `begun` marks what the parser was in."""
+    before, letter = lines[-1][: column - 1], lines[-1][column - 1 : column]
+    if "expected ':'" in problem:
+        return "write NAME: value"
+    if begun and "end of stream" in problem:
+        return f"close the quote that opens in line {begun.line + 1}"
+    if begun and (closing := re.search(r"',' or '([]}])'", problem)):
+        return f"write a comma, or close line {begun.line + 1} with '{closing[1]}'"
+    if begun and letter and not before.strip():
+        mixed = begun.column == column - 1
+        return "names and list items ('- ') do not mix" if mixed else f"{_ALIGN}, or as line {begun.line + 1}"
+    if "mapping values" in problem and ":" not in before:
+        deeper = _indent(before) > _indent("".join(lines[-2:-1]))
+        return _ALIGN if deeper else "write a blank after the ':' above"
+    unquoted = re.match(r"[%@`*&!:}\]]", letter) or re.search(r": *[\"']", before)
+    return "put the value in quotes" if unquoted else None
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())

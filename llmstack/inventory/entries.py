@@ -74,7 +74,7 @@ class _Reader:
         self._root = root
         self._tree, self._chooser = tree, Chooser(tree.groups, tuple(tree.machines))
         self._placed = 0
-        self.services, self.models = root.get("services").entries(), root.get("models").entries()
+        self.services, self.models = self._entries("services"), self._entries("models")
         self._defaults = root.get("defaults").entries()
         entries = (*self.services.values(), *self.models.values())
         types = {"all", *(spot.get("type").node.text or "" for spot in entries)}
@@ -84,14 +84,23 @@ class _Reader:
             if near and near != name:
                 spot.add("E012", f"nothing has the type '{name}' that these defaults are for", near)
 
+    def _entries(self, section: str) -> dict[str, Spot]:
+        """Those of a section, without what was not indented far enough to be in one; that is noted once."""
+        spots = self._root.get(section).entries()
+        beside = [key for key in spots if key in SERVICE_KEYS | MODEL_KEYS and spots[key].node.text]
+        if not beside:
+            return spots
+        spots[beside[0]].add("E012", f"'{beside[0]}' stands beside the names of {section}", "indent it below its name")
+        return {key: spot for key, spot in spots.items() if spot.node.table}
+
     def service(self, section: str, name: str, spot: Spot) -> Draft:
         self._check_name(name, section, spot)
         spot.entries(SERVICE_KEYS if section == "services" else SERVICE_KEYS | MODEL_KEYS)
         kind = spot.get("type")
-        if kind.node.value is None:
+        if kind.node.value is None and not (spot.node.text or spot.node.items):
             fix = "type: NAME" if section == "services" else "type: NAME, or service: NAME"
             spot.add("E011", f"{spot.where} has no type", fix)
-        elif not NAME_PATTERN.fullmatch(kind.node.text or ""):
+        elif kind.node.value is not None and not NAME_PATTERN.fullmatch(kind.node.text or ""):
             kind.wrong("the name of a type")
         merged = replace(spot, node=self._over_defaults(kind.node.text or "", spot))
         return Draft(name, (section, name), merged, name, self._hosts(merged.get("hosts")))

@@ -189,7 +189,7 @@ class Spot:
     def entries(self, known: Iterable[str] | None = None) -> dict[str, Spot]:
         """All values of a mapping. What is none is noted, as is each key that is not `known`."""
         if self.node.value is not None and not isinstance(self.node.value, dict):
-            self.wrong("a mapping (name: value)")
+            self.wrong("a mapping (name: value)", _as_mapping(self.node))
         spots = {key: self.get(key) for key in self.node.table}
         names = sorted(known or ())
         for key, inner in spots.items():
@@ -208,3 +208,11 @@ def better_key(key: str, known: Collection[str]) -> str | None:
     """What an unknown key was meant to be: a near one, or what other tools' word is called here."""
     foreign = _FOREIGN.get(key.lower(), "")
     return foreign if foreign.split(".")[0] in known else nearest(key, known)
+
+
+def _as_mapping(node: Node) -> str | None:
+    """How something else was probably meant to be written."""
+    name, colon, value = (node.text or "").partition(":")
+    if node.items:
+        return "write NAME: value, not a list"
+    return f"write a blank after the colon: {name}: {value}" if colon and name and value else None

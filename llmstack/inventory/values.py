@@ -57,7 +57,8 @@ def spec_of(cls: type[Spec], spot: Spot, **required: str) -> Spec:
         inner = reduce(Spot.get, mistake["loc"], spot)
         choices = mistake.get("ctx", {}).get("expected", "").replace("'", "")
         should_be = choices or _EXPECTED.get(mistake["type"].split("_")[0], mistake["msg"])
-        inner.wrong(should_be, nearest(inner.node.text or "", should_be.split(" or ")))
+        text, words = inner.node.text or "", should_be.split(" or ")
+        inner.wrong(should_be, f"[{text}]" if should_be == _EXPECTED["tuple"] and text else nearest(text, words))
         found.pop(str(mistake["loc"][0]), None)
     return cast(Spec, _ADAPTERS[cls].validate_python({**required, **found}))
 
@@ -89,7 +90,7 @@ def many(reader: Reader) -> Reader:
 
     def all_of(spot: Spot) -> Any:
         if not isinstance(spot.node.value, list):
-            return spot.wrong("a list")
+            return spot.wrong("a list", spot.node.text and f"[{spot.node.text}]")
         return tuple(value for value in map(reader, spot.items()) if value is not None)
 
     return all_of

@@ -65,7 +65,9 @@ def _fingerprint(path: Path, source: str) -> str:
             file.seek(max(0, size_bytes - _EDGE_BYTES))
             digest.update(file.read(_EDGE_BYTES))
     except FileNotFoundError:
-        raise PreflightError(f"model file {path} is not there", f"correct `source: {source}`", path=str(path)) from None
+        odd = ":" in source and not split_source(source)[0]
+        hint = f"correct `source: {source}`" + (f" (schemes: {' '.join(SCHEMES)})" if odd else "")
+        raise PreflightError(f"model file {path} is not there", hint, path=str(path)) from None
     except IsADirectoryError:
         raise PreflightError(f"{path} is a folder, not a model file", f"correct `source: {source}`") from None
     except OSError as error:

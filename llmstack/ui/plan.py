@@ -46,7 +46,7 @@ def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Itera
 
 def _row(action: Action) -> list[Text]:
     mark, style = _MARKS[action.kind]
-    why = line(action.reason, (", ".join(("", *_besides(action))), "dim"))
+    why = line(action.reason.removeprefix(f"{action.target}: "), (", ".join(("", *_besides(action))), "dim"))
     return [line((mark, style), f" {action.target}"), line((action.kind.value, style)), why]
 
 

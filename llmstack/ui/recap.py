@@ -27,7 +27,7 @@ def recap_lines(result: RunResult) -> Iterator[Text]:
     once, the time on the last line is the whole run's; an empty line before."""
     hosts = result.recap()
     width = max(map(len, hosts), default=0)
-    yield Text()
+    yield Text() if hosts or result.interrupted else line(("nothing to do: no service or model is picked", "yellow"))
     for index, (host, counts) in enumerate(hosts.items(), start=1):
         told = [
             line((f"{status.value}={counts[status]}", style if counts[status] else "dim"))

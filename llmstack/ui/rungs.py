@@ -35,7 +35,8 @@ def outcome_lines(outcome: Outcome, rungs: Iterable[RungResult], width: int, mor
         skipped = "skipped: " if outcome.status is Status.SKIPPED else ""
         reason = outcome.error.message if outcome.error else outcome.reason or outcome.status.value
         mark = _STATUS_MARKS.get(outcome.status, _MARKS[False])
-        yield line(mark, (f" {outcome.target}", "bold"), f"  {skipped}{reason}", (more, "dim"))
+        told = reason.removeprefix(f"{outcome.target}: ")
+        yield line(mark, (f" {outcome.target}", "bold"), f"  {skipped}{told}", (more, "dim"))
     if outcome.error:
         yield from _failure(outcome, outcome.error)
 

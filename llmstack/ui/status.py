@@ -36,9 +36,12 @@ def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
 def status_note(report: StatusReport) -> Iterator[Text]:
     """That there is nothing, or no inventory."""
     if not report.rows and not report.errors:
-        yield line("nothing serves models here" if report.inventory is None else "nothing is wanted and nothing runs")
+        here = "no inventory found, and nothing serves models here" if report.inventory is None else ""
+        yield line(here or f"{report.inventory} wants no service and no model, and nothing runs")
     elif report.inventory is None:
         yield line(("no inventory found: this is what serves models on this machine", "dim"))
+    if report.inventory is None:
+        yield line(("llmstack init writes an inventory", "dim"))
 
 
 def _row(row: StatusRow) -> list[Text]:

@@ -64,7 +64,10 @@ def test_a_question_needs_no_flag():
         ("up -o json -o names", "up: --output is given twice", "once is enough"),
         ("up -q --quiet", "up: --quiet is given twice", "once is enough"),
         ("up --check=yes", "up: --check takes no value", "write --check, and nothing behind it"),
-        ("--check up", "no flag '--check'", ""),
+        ("--check up", "no flag '--check'", "it follows its task: up --check"),
+        ("--deep", "no flag '--deep'", "it follows its task: health --deep"),
+        ("ps", "no task 'ps'", "did you mean 'status'?"),
+        ("start llama3", "no task 'start'", "did you mean 'up'?"),
         ("ask a b c", "ask: --prompt is given twice", "once is enough"),
     ],
 )

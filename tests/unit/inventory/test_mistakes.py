@@ -83,6 +83,10 @@ CASES = [
     (HEAD + "services: {w: {type: c, url: 'http://[x'}}\n", "E013", "'http://[x'", "an address such as http", None),
     (HEAD + "services: {w: {type: c, url: 'http://u:p@x'}}\n", "E013", "'http://u:p@x'", "an address such as http://127.0.0.1:11434, without user and password", None),
     (HEAD + "services: {w: {type: c, url: 'http://x', image: y}}\n", "E013", "image", "'image' has no meaning there", "remove it"),
+    (HEAD + "models:\n  m:\n    type:c\n", "E013", "type:c", "models.m should be a mapping", "write a blank after the colon: type: c"),
+    (HEAD + "models:\n  - m\n", "E013", None, "models should be a mapping", "write NAME: value, not a list"),
+    (HEAD + "models: {m: {type: c, tags: chat}}\n", "E013", "chat", "models.m.tags should be a list", "[chat]"),
+    (HEAD + "models: {m: {type: c, mounts: 'a:/b'}}\n", "E013", "'a:/b'", "models.m.mounts should be a list", "[a:/b]"),
     (HEAD + "models: {m: {service: x}}\n", "E053", "x", "unknown service 'x'", "define it under services:"),
     (HEAD + "models: {m: {service: [x]}}\n", "E013", "[x]", "models.m.service should be text", None),
     (HEAD + "models: {n: {type: c}, m: {service: n}}\n", "E053", "n", "a model with a service of its own", None),
@@ -128,6 +132,19 @@ def test_a_mistake_is_named_where_it_stands(
         assert problem.position.end_column == problem.position.column + len(marked)
     if suggestion is not None:
         assert problem.suggestion == suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("models:\n  m:\n  type: c\n  source: x\n", "E012", 4),
+        ("models:\n  m:\n    type:c\n", "E013", 4),
+        ("models:\n  - m:\n      type: c\n", "E013", 3),
+    ],
+)
+def test_a_slip_in_writing_is_told_once(mistaken: Mistaken, text: str, code: str, line: int) -> None:
+    (problem,) = mistaken(HEAD + text)
+    assert (problem.code, problem.position and problem.position.line) == (code, line)
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file(mistaken: Mistaken) -> None:

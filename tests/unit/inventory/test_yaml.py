@@ -49,8 +49,8 @@ def test_quoted_text_stays_text() -> None:
     [
         ("a: 1\n\tb: 2\n", ("x.yaml:2:1", "E001", "a tab cannot indent here", "use spaces")),
         ("a: 1\n---\nb: 2\n", ("x.yaml:2:1", "E001", "a second document starts here; an inventory is one document", None)),
-        ("a: [1\nb: 2\n", ("x.yaml:2:2", "E001", "not YAML: did not find expected ',' or ']'", None)),
-        ("a: 1\nb\n", ("x.yaml:2:1", "E001", "not YAML: could not find expected ':'", None)),
+        ("a: [1\nb: 2\n", ("x.yaml:2:2", "E001", "not YAML: did not find expected ',' or ']'", "write a comma, or close line 1 with ']'")),
+        ("a: 1\nb\n", ("x.yaml:2:1", "E001", "not YAML: could not find expected ':'", "write NAME: value")),
         ("a: @x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
         ("a: %x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
         ("a: !vault x\n", ("x.yaml:1:4", "E002", "a tag (!vault) has no meaning here", "write a secret as {from: env, name: NAME}")),
@@ -90,6 +90,27 @@ def test_an_alias_bomb_is_refused() -> None:
 
 def test_a_merged_key_gives_way() -> None:
     assert read("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n") == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}}
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("a:\n  b:\n    c: 1\n   d: 2\n", "begin it in the same column as the line above, or as line 2"),
+        ("a:\n  b: 1\n    c: 2\n", "begin it in the same column as the line above"),
+        ("a: x\n b: 1\n", "begin it in the same column as the line above"),
+        ("a:1\nb: 2\n", "write a blank after the ':' above"),
+        ('a: {b: "x}\n', "close the quote that opens in line 1"),
+        ("a: {b: 1\n", "write a comma, or close line 1 with '}'"),
+        ("a:\n  - 1\n  b: 2\n", "names and list items ('- ') do not mix"),
+        ("a: b: c\n", "put the value in quotes"),
+        ("a: 'it's'\n", "put the value in quotes"),
+        ("a: - b\n", None),
+    ],
+)
+def test_what_is_not_yaml_is_told_with_what_to_do(text: str, suggestion: str | None) -> None:
+    with pytest.raises(InventoryError) as caught:
+        read(text)
+    assert [problem.suggestion for problem in caught.value.problems] == [suggestion]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "- a\n", "just words\n"])

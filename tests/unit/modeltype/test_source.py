@@ -63,6 +63,9 @@ def test_what_cannot_be_fetched_yet_is_refused_with_a_way_out(source: str) -> No
 def test_a_missing_file_or_a_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=r"gone\.gguf is not there"):
         gguf_weights("gone.gguf", str(tmp_path))
+    with pytest.raises(PreflightError) as caught:
+        gguf_weights("hff:Qwen/Qwen3-8B", str(tmp_path))
+    assert caught.value.hint == "correct `source: hff:Qwen/Qwen3-8B` (schemes: hf https file pkg ollama)"
     with pytest.raises(PreflightError, match="is a folder"):
         gguf_weights("file:.", str(tmp_path))
     (tmp_path / "m.gguf").write_bytes(b"x")

@@ -73,8 +73,10 @@ def test_a_narrow_status_drops_columns_and_still_tells_what_matters():
 def test_status_of_nothing():
     wanted = StatusReport(inventory="inventory.yaml")
     assert plain(status_lines(wanted, 80)) == ""
-    assert plain(status_note(wanted)) == "nothing is wanted and nothing runs\n"
-    assert plain(status_note(StatusReport())) == "nothing serves models here\n"
+    assert plain(status_note(wanted)) == "inventory.yaml wants no service and no model, and nothing runs\n"
+    assert plain(status_note(StatusReport())) == (
+        "no inventory found, and nothing serves models here\nllmstack init writes an inventory\n"
+    )
     found = StatusReport(rows=ROWS[:1])
     assert plain(status_note(found)).startswith("no inventory found: this is what serves models")
 

@@ -99,6 +99,8 @@ def test_a_failure_that_nobody_can_explain_leads_to_the_log():
 def test_a_start_that_could_not_be_tried():
     bad = outcome(status=Status.FAILED, error=PreflightError("port 8080 is taken by nginx (pid 7)", "port: auto"))
     assert shown(bad) == "✗ demo@localhost  port 8080 is taken by nginx (pid 7)\n\n  do    port: auto\n"
+    named = outcome(status=Status.FAILED, error=PreflightError("demo@localhost: program 'x' is not on PATH"))
+    assert shown(named).startswith("✗ demo@localhost  program 'x' is not on PATH\n")
 
 
 def test_a_run_that_was_cut_off_keeps_its_rungs():
@@ -153,6 +155,10 @@ def test_the_recap_counts_every_target_once_per_host():
         "gpu02.lab : ok=0 changed=0 unreachable=0 failed=0 unhealthy=1 skipped=0  43 s\n"
     )
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_run_without_targets_says_so():
+    assert plain(recap_lines(RunResult(task="up"))) == "nothing to do: no service or model is picked\n"
 
 
 def test_a_run_that_was_interrupted_says_so():
