@@ -87,7 +87,7 @@ def _memory_row(action: Action) -> Iterator[list[Text]]:
     """The memory it may use, where that is not told as a field already."""
     price = action.price
     told = any(change.field == "resources.memory_bytes" for change in action.changes)
-    if price and action.spec and not told:
+    if price and not told and (price.memory_before_bytes or price.memory_after_bytes):
         before = memory(price.memory_before_bytes) if price.memory_before_bytes else "no limit"
         after = memory(price.memory_after_bytes) if price.memory_after_bytes else "no limit"
         same = before == after or action.observed is None

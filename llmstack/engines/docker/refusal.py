@@ -12,6 +12,8 @@ START_HINT = "start it: sudo systemctl start docker   (Docker Desktop: open the 
 GROUP_HINT = "sudo usermod -aG docker $USER and log in again, or use rootless Docker"
 GPU_HINT = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 TLS_HINT = "check DOCKER_TLS_VERIFY and ca.pem, cert.pem, key.pem in DOCKER_CERT_PATH"
+REGISTRY_HINT = "look at network, DNS and proxy of the engine's machine, or bring the image by hand: docker load"
+LOGIN_HINT = "correct `image:`, or log in to its registry: docker login"
 ROOM_HINT = "free some: docker system df   docker image prune"
 
 
@@ -54,7 +56,8 @@ class Rule:
 
 def explain(refusal: Refusal) -> LlmstackError:
     """The error for `refusal`."""
-    for rule in RULES:
+    pull = refusal.status is not None and refusal.doing.startswith("pull ")
+    for rule in (*(PULL_RULES if pull else ()), *RULES):
         if rule.fits(refusal):
             return rule.build(refusal)
     if refusal.status is None:
@@ -76,6 +79,10 @@ def _image(r: Refusal) -> LlmstackError:
     return FetchError(f"cannot {r.doing} on {r.host}: its image is not there ({r.short})", "invoke pull fetches it")
 
 
+def _pull(what: str, hint: str) -> Build:
+    return lambda r: FetchError(f"cannot {r.doing} on {r.host}: {what} ({r.short})", hint)
+
+
 def _gone(r: Refusal) -> LlmstackError:
     return NoMatchError(f"cannot {r.doing} on {r.host}: it is not there", "invoke status shows what is")
 
@@ -90,6 +97,13 @@ def _conflict(r: Refusal) -> LlmstackError:
         f"cannot {r.doing} on {r.host}: the name is taken", "someone else acted meanwhile; run it again", conflict=True
     )
 
+
+PULL_RULES: tuple[Rule, ...] = (
+    Rule(("no such host", "dial tcp", "lookup "), _pull("its registry cannot be reached", REGISTRY_HINT)),
+    Rule(("manifest unknown", "not found", "name unknown"), _pull("no such image or tag", LOGIN_HINT)),
+    Rule(("denied", "unauthorized", "no basic auth"), _pull("its registry refuses", LOGIN_HINT)),
+)
+"""For what an engine says of a registry, in a refusal of a pull alone."""
 
 RULES: tuple[Rule, ...] = (
     Rule(("timed out", "timeout"), _unreachable("did not answer in time", "is the machine busy, asleep or away?"), 0),

@@ -49,6 +49,24 @@ def test_each_refusal_becomes_an_error_that_says_what_to_do(
     assert hint in (error.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "what", "hint"),
+    [
+        (500, 'Get "https://r/v2/": dial tcp: lookup r on 10.0.0.1:53: no such host', "cannot be reached", "proxy"),
+        (500, 'Get "http://r/v2/": dial tcp 10.0.0.1:443: connect: connection refused', "cannot be reached", "network"),
+        (404, "manifest for r/app:nope not found: manifest unknown: manifest unknown", "no such image", "`image:`"),
+        (500, "Head https://r/v2/x/manifests/1: no basic auth credentials", "refuses", "docker login"),
+        (404, "pull access denied for x, repository does not exist", "refuses", "docker login"),
+        (500, "write /var/lib/docker/x: no space left on device", "disk of the engine is full", "prune"),
+    ],
+)
+def test_a_refused_pull_says_whose_fault_it_is(status: int, text: str, what: str, hint: str) -> None:
+    error = explain(Refusal("pull x:1", "gpu01", "unix:///x.sock", status, text, FetchError))
+    assert type(error) is FetchError
+    assert what in error.message
+    assert hint in (error.hint or "")
+
+
 def test_a_taken_name_is_a_conflict_on_docker_and_podman() -> None:
     for status in (409, 500):
         assert explain(refusal(status, "the name demo is already in use by abc")).data == {"conflict": True}
