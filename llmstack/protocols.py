@@ -16,6 +16,7 @@ from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.progress import Progress
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
+from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
 from llmstack.domain.usage import Usage
 
@@ -234,6 +235,10 @@ class Ledger(Protocol):
 
         An instance that runs no more takes all its rows with it, also those of models not named here.
         """
+        ...
+
+    def active_models(self) -> tuple[StoredModel, ...]:
+        """The models that were ready (or degraded) when last seen."""
         ...
 
     def gone(self, target: Target, container_name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from llmstack.core.context import Context
@@ -13,10 +13,13 @@ from llmstack.domain.codec import digest
 from llmstack.domain.event import Event
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.outcome import Outcome, Status
-from llmstack.domain.plan import ActionKind
+from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger, Sink
+
+Key = tuple[str, str | None, str]
+"""Host, container and name of a row."""
 
 STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.RESTART, ActionKind.REPLACE)
 
@@ -41,16 +44,19 @@ class Recorder:
 def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
     """Rows of what was worked on, and the figures of every climb; raises StoreError.
 
-    Health leaves the rows to `sync`, which tells what it finds changed.
+    Health leaves the rows to `sync`, which tells what it finds changed; what was kept and is known is not asked again.
     """
     touched: dict[Target, Wanted] = {}
+    active = {(row.host, row.container_name, row.name) for row in ledger.active_models()}
     for outcome in outcomes if context.task != "health" else ():
         action = outcome.action
         if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
             if not action.observed.container_name.endswith(PREVIOUS):
                 forget(action.observed, context, ledger)
         elif action and action.placement and action.placement.target in context.wanted:
-            touched[action.placement.target] = context.wanted[action.placement.target]
+            wanted = context.wanted[action.placement.target]
+            if outcome.status is not Status.OK or not _as_known(action, wanted, active):
+                touched[wanted.target] = wanted
     places = list(touched.values())
     found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
     for wanted, now in zip(places, found, strict=True):
@@ -59,6 +65,15 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         elif now and wanted.container_name:
             ledger.gone(wanted.target, wanted.container_name)
     _keep_ladders(outcomes, context, ledger)
+
+
+def _as_known(action: Action, wanted: Wanted, active: Collection[Key]) -> bool:
+    """PURE: whether something was left as it is, and just that is noted already: all of it, or nothing, is active."""
+    if action.kind is not ActionKind.KEEP or wanted.external:
+        return False
+    names = [action.model.name] if action.model else _names(wanted)
+    known = [(wanted.target.host, wanted.container_name, name) in active for name in names]
+    return all(known) if action.model or action.observed else not any(known)
 
 
 def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look] | None:
@@ -105,8 +120,7 @@ def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> Non
     """One row per model of a service (or one for a companion), each with its own state and version."""
     models = wanted.enabled_models()
     if not models or seen.served is None:
-        names = [model.name for model in models] or [wanted.placement.service.name]
-        ledger.seen(replace(there, state=seen.state), names, seen.version, seen.url)
+        ledger.seen(replace(there, state=seen.state), _names(wanted), seen.version, seen.url)
         return
     for model in models:
         found = look_at_model(wanted, model, seen)
@@ -114,6 +128,10 @@ def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> Non
             ledger.gone(Target(model.name, there.host, TargetKind.MODEL), there.container_name)
         else:
             ledger.seen(replace(there, state=found.state), [model.name], found.version, seen.url)
+
+
+def _names(wanted: Wanted) -> list[str]:
+    return [model.name for model in wanted.enabled_models()] or [wanted.placement.service.name]
 
 
 def row_names(there: Instance) -> tuple[str, ...]:

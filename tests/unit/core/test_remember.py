@@ -84,6 +84,30 @@ def test_what_somebody_else_removed_is_noticed(world: World, store: Store) -> No
     assert rows(store) == {"demo in llmstack-lab-demo": "absent"}
 
 
+def test_what_was_kept_is_asked_again_only_where_the_store_does_not_know_it(world: World, store: Store) -> None:
+    demo, other = world.want(), world.want("other", port=2)
+    kept = [replace(outcome(item, observed=world.run(item)), status=Status.OK) for item in (demo, other)]
+    remember(kept[:1], world.context(), store)
+    world.engine().calls.clear()
+    remember(kept, world.context(), store)
+    assert [name for verb, name in world.engine().calls if verb == "inspect"] == ["llmstack-lab-other"]
+    assert rows(store) == {"demo in llmstack-lab-demo": "ready", "other in llmstack-lab-other": "ready"}
+
+
+def test_what_is_not_there_and_was_not_known_to_be_is_not_asked_again(world: World, store: Store) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    absent = replace(outcome(demo), status=Status.OK)
+    world.engine().instances.clear()
+    remember([absent], world.context("down"), store)
+    assert "inspect" not in dict(world.engine().calls)
+    world.engine().instances[there.container_name] = there
+    remember([outcome(demo)], world.context(), store)
+    world.engine().instances.clear()
+    remember([absent], world.context("down"), store)
+    assert rows(store) == {"demo in llmstack-lab-demo": "absent"}
+
+
 def test_an_engine_that_cannot_be_asked_changes_no_row(world: World, store: Store) -> None:
     demo = world.want()
     world.run(demo)
