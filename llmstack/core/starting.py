@@ -69,10 +69,11 @@ def start_and_climb(engine: Engine, climb: Climb, context: Context) -> Ladder:
             turns.enter_context(context.turn("gpu", climb.target.host, gpu))
         context.check()
         engine.start(name)
+        if not context.wait:
+            climb.note(Rung.RUNNING)
+            return Ladder(target=climb.target, rungs=tuple(climb.rungs))
         climb.there = engine.inspect(name) or climb.there
         climb.note(Rung.RUNNING)
-        if not context.wait:
-            return Ladder(target=climb.target, rungs=tuple(climb.rungs))
         return climb.climb()
 
 

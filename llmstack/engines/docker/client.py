@@ -11,6 +11,7 @@ import docker.tls
 
 from llmstack.engines.docker.address import Address
 
+NOT_MODIFIED = 304
 KNOCK_S = 5.0
 READ_S = 600.0
 """For requests that docker-py sends without any time-out (pull, import): the longest silence between two reads."""
@@ -64,3 +65,9 @@ class Client(docker.APIClient):
     def make(self, body: dict[str, Any], name: str) -> str:
         """Create a container of a raw body; returns its id."""
         return str(self.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
+
+    def halt(self, name: str, grace_s: int) -> bool:
+        """Stop a container; whether it ran. docker-py's own way does not tell."""
+        wait_s = self.timeout + grace_s
+        response = self.raw("POST", "/containers/{0}/stop", name, params={"t": grace_s}, timeout=wait_s)
+        return bool(response.status_code != NOT_MODIFIED)

@@ -17,6 +17,7 @@ from llmstack.engines.addresses import ANYWHERE, reached, url_of
 from llmstack.engines.docker import leftovers, logs, network, ports, pull, rows, stacklock, volumes, weights
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
+from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.wire import WRITE_S, Wire
@@ -42,6 +43,7 @@ class DockerEngine:
         self.host = host
         self.abilities: frozenset[Ability] = frozenset(Ability)
         self._wire = Wire(resolve(docker_host, os.environ), host)
+        self._seen = Seen()
 
     def describe(self) -> str:
         """`docker 28.5.2`, or `podman 5.8.6`."""
@@ -52,6 +54,7 @@ class DockerEngine:
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """One list call, and an inspect of each that does not run, since only that tells how it ended."""
         found = [rows.from_row(row, self.host) for row in self._rows({"label": _labels(stack)})]
+        self._seen.look(stack, (each.container_name for each in found))
         return tuple(
             told for each in found if (told := each if each.running else self.inspect(each.container_name)) is not None
         )
@@ -72,11 +75,8 @@ class DockerEngine:
         """The image, and the weights unless a container that mounts their volume shows them whole."""
         needs = []
         image = image_of(spec)
-        with self._wire.doing(f"look for image {image}") as api:
-            try:
-                api.raw("GET", "/images/{0}/json", image)
-            except api.not_found:
-                needs.append(Need(kind="image", name=image))
+        if not self._seen.once("image", image, lambda: self._has_image(image)):
+            needs.append(Need(kind="image", name=image))
         if spec.weights and not weights.holds(self._wire, spec.weights):
             if not Path(spec.weights.path).is_file():
                 raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
@@ -98,15 +98,20 @@ class DockerEngine:
 
     def check_port(self, spec: InstanceSpec) -> None:
         """Asks the engine's containers, and on this machine the system."""
-        ports.check(spec, self._rows(running=True), local=self._wire.address.local)
+        if spec.host_port is None:
+            return
+        filters = {} if self._wire.podman else {"publish": [str(spec.host_port)]}
+        ports.check(spec, self._rows(filters, running=True), local=self._wire.address.local)
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the container, with its network and volume if they are not there."""
         body = container_body(spec, podman=self._wire.podman)
-        network.ensure(self._wire, spec.stack, compose_labels=spec.compose_labels)
+        self._seen.once("network", spec.stack, lambda: network.ensure(self._wire, spec))
         with self._wire.doing(f"create {spec.name}", timeout_s=WRITE_S) as api:
-            api.make(body, spec.name)
-        return self._there(spec.name)
+            made = api.make(body, spec.name)
+        self._seen.joined(spec.stack, spec.name)
+        row = {"Id": made, "Names": [spec.name], "State": "created", "Image": spec.image, "Labels": body["Labels"]}
+        return rows.from_row(row, self.host)
 
     def start(self, name: str) -> None:
         """Start it. A port that is taken is named with its holder."""
@@ -120,24 +125,24 @@ class DockerEngine:
 
     def stop(self, name: str, timeout_s: float) -> None:
         """Stop it, then make sure that it is gone and its port is free."""
-        was = self._there(name)
         with self._wire.doing(f"stop {name}", timeout_s=WRITE_S) as api:
-            api.stop(name, timeout=max(0, round(timeout_s)))
+            ran = api.halt(name, max(0, round(timeout_s)))
         deadline = time.monotonic() + GONE_S
-        while stays := self._stays(was):
+        while stays := self._stays(name, ran):
             if time.monotonic() > deadline:
                 raise LlmstackError(f"{name} on {self.host} was stopped, but {stays}", f"docker rm -f {name}")
             time.sleep(LOOK_AGAIN_S)
 
     def remove(self, name: str) -> None:
         """Remove it with its anonymous volumes, and the stack's network with the last one. Named volumes stay."""
-        was = self.inspect(name)
-        if was is None:
-            return
+        stack = self._seen.stack_of(name)
+        if stack is None and (was := self.inspect(name)):
+            stack = was.stack
         with self._wire.doing(f"remove {name}", timeout_s=WRITE_S) as api, contextlib.suppress(api.not_found):
             api.remove_container(name, v=True)
-        if was.stack and not self._rows({"label": _labels(was.stack)}):
-            network.remove(self._wire, was.stack)
+        if stack and self._seen.left(stack, name) and not self._rows({"label": _labels(stack)}):
+            self._seen.forget("network", stack)
+            network.remove(self._wire, stack)
 
     def rename(self, name: str, new_name: str) -> None:
         """Another name; its alias in the network stays."""
@@ -230,17 +235,24 @@ class DockerEngine:
             raise NoMatchError(f"no container {name} on {self.host}", "`status` shows what is there")
         return found
 
-    def _stays(self, was: Instance) -> str | None:
-        """What of a stopped instance is still there, in words."""
-        now = self.inspect(was.container_name)
+    def _has_image(self, image: str) -> bool:
+        with self._wire.doing(f"look for image {image}") as api:
+            try:
+                api.raw("GET", "/images/{0}/json", image)
+            except api.not_found:
+                return False
+        return True
+
+    def _stays(self, name: str, ran: bool) -> str | None:
+        """What of a stopped instance is still there, in words; it held its port if it `ran`."""
+        now = self.inspect(name)
         if now and now.running:
             return "it still runs"
-        spec = was.spec
-        if not (was.running and was.port and spec and self._wire.address.local):
+        if not (ran and now and now.port and now.spec and self._wire.address.local):
             return None
-        if not bind_error(spec.bind, was.port):
+        if not bind_error(now.spec.bind, now.port):
             return None
-        return f"its port {was.port} is still held by {holder(spec.bind, was.port)}"
+        return f"its port {now.port} is still held by {holder(now.spec.bind, now.port)}"
 
     def _reached(self, bind: str) -> tuple[str | None, str | None]:
         """Names under which a port bound to `bind` is reached from here, and from other machines."""

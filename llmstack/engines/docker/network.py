@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from llmstack.domain.instance import InstanceSpec
 from llmstack.engines.docker.body import COMPOSE, project
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import STACK
 from llmstack.errors import LlmstackError
 
 
-def ensure(wire: Wire, stack: str, *, compose_labels: bool) -> None:
-    """Create it once. Engines before 25 allow two networks of one name and then call it ambiguous, hence the looks."""
-    name = project(stack)
+def ensure(wire: Wire, spec: InstanceSpec) -> bool:
+    """Create the network of a spec's stack once; True. Engines before 25 allow two networks of one name and then call
+    it ambiguous, hence the looks."""
+    name = project(spec.stack)
     if _ids(wire, name):
-        return
-    labels = {STACK: stack}
-    if compose_labels:
+        return True
+    labels = {STACK: spec.stack}
+    if spec.compose_labels:
         labels |= {COMPOSE + "project": name, COMPOSE + "network": "default"}
     try:
         with wire.doing(f"create network {name}", timeout_s=WRITE_S) as api:
             mine = str(api.create_network(name, driver="bridge", check_duplicate=True, labels=labels)["Id"])
     except LlmstackError as error:
         if error.data.get("conflict"):
-            return
+            return True
         raise
     if mine != min(_ids(wire, name), default=mine):
         _remove(wire, mine)
+    return True
 
 
 def remove(wire: Wire, stack: str) -> None:
