@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from llmstack.core import talk
+from llmstack.core import archive, talk
+from llmstack.core.backup import plan_backup, plan_restore
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.explain import explain
@@ -121,12 +122,21 @@ class App:
         """Delete the picked models from their servers."""
         return self._run("rm", plan_rm, selection, options)
 
+    def backup(self, selection: Selection, options: RunOptions) -> RunResult:
+        """Save the volumes of the one service that is picked to `options.file`, over what is there."""
+        return self._run("backup", plan_backup, selection, options)
+
+    def restore(self, selection: Selection, options: RunOptions) -> RunResult:
+        """Replace the one service that is picked by one with the data of `options.file`. Raises PreflightError."""
+        archive.inspect(options.file)
+        return self._run("restore", plan_restore, selection, options)
+
     def _run(
         self, task: str, planner: Planner, selection: Selection, options: RunOptions, *, dependencies: bool = False
     ) -> RunResult:
         selection = self._with_hosts(selection)
         picked = pick(self.wanted, selection, dependencies=dependencies)
-        context = self.context(task, wait=options.wait)
+        context = replace(self.context(task, wait=options.wait), file=options.file)
 
         def look() -> Plan:
             observed = self._observe(picked, context, everywhere=options.orphans)

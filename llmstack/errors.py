@@ -135,7 +135,7 @@ class PreflightError(LlmstackError):
 
 
 class FetchError(LlmstackError):
-    """An image or weights could not be fetched."""
+    """An image, weights or data of a service could not be fetched, copied or saved."""
 
     exit_code, name = 10, "fetch"
 

@@ -141,7 +141,7 @@ class Engine(Protocol):
         ...
 
     def read_volumes(self, name: str) -> Iterator[bytes]:
-        """One tar of all volumes of a stopped instance; a member is called `<mount's source>/<path in the volume>`."""
+        """One tar of all volumes of a stopped instance; its members lie where the volumes are mounted."""
         ...
 
     def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from llmstack.cli.ask import ask
+from llmstack.cli.backup import backup, restore
 from llmstack.cli.down import down
 from llmstack.cli.health import health
 from llmstack.cli.history import history
@@ -24,7 +25,7 @@ from llmstack.cli.update import update
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-CHANGING = (up, down, restart, update, pull, rm)
+CHANGING = (up, down, restart, update, pull, rm, backup, restore)
 LOOKING = (health, sync, status, logs, history, ask)
 INVENTORY = (inventory, inventory_graph, inventory_host, inventory_explain)
 

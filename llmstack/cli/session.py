@@ -87,6 +87,7 @@ class Session:
             wait=self[known.WAIT],
             orphans=self[known.ORPHANS],
             re_decide=self[known.RE_DECIDE],
+            file=self[known.FILE],
         )
 
     def confirm(self, what: str) -> None:

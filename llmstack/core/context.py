@@ -22,7 +22,8 @@ from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 @dataclass(kw_only=True)
 class Context:
     """One run. `wanted` finds a placement by service@host; `began` and `deadline` are times of the monotonic clock,
-    `promised` the (host, port) that somebody in it will have, `under_way` what is being changed at the moment."""
+    `promised` the (host, port) that somebody in it will have, `under_way` what is being changed at the moment, `file`
+    the one of a backup."""
 
     task: str
     engine_of: EngineOf
@@ -36,6 +37,7 @@ class Context:
     wait: bool = True
     began: float = 0.0
     deadline: float | None = None
+    file: str | None = None
     interrupted: threading.Event = field(default_factory=threading.Event)
     promised: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[Target, Action] = field(default_factory=dict)

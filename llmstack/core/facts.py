@@ -59,7 +59,7 @@ def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
 def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
     running = there is not None and there.running
     served = _served(wanted, there, context) if running else None
-    if wanted.adopted or context.task in ("down", "rm", "restart"):
+    if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
         return Facts(served=served)
     spec, engine = wanted.needed_spec, context.engine(wanted)
     if error := unfit(wanted, engine, context):

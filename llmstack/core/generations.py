@@ -6,7 +6,7 @@ force untouched, so that going back restores it exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from llmstack.core.desired import Wanted
 from llmstack.domain.instance import Instance, InstanceSpec
@@ -36,11 +36,15 @@ def in_force(spec: InstanceSpec, names: Iterable[str], old: InstanceSpec | None 
     return _with(spec, _in_force(spec, tuple(names), old))
 
 
-def next_after(spec: InstanceSpec, names: Iterable[str], old: InstanceSpec) -> InstanceSpec:
-    """`spec` with a fresh copy of each volume that the old instance mounts. Raises PreflightError as `in_force`."""
+def next_after(
+    spec: InstanceSpec, names: Iterable[str], old: InstanceSpec, folders: Container[str] | None = None
+) -> InstanceSpec:
+    """`spec` with a fresh copy of each volume that the old instance mounts, and that is mounted in one of `folders`
+    (None: anywhere). Raises PreflightError as `in_force`."""
     found = tuple(names)
     chosen = _in_force(spec, found, old)
-    for source in {mount.source for mount in old.volumes} & chosen.keys():
+    meant = {mount.source for mount in spec.volumes if folders is None or mount.folder in folders}
+    for source in {mount.source for mount in old.volumes} & meant:
         chosen[source] = 1 + max((chosen[source], *_generations(spec, source, found)))
     return _with(spec, chosen)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from llmstack.core import model_verbs
+from llmstack.core.backup import backup
 from llmstack.core.context import Context, quiet
 from llmstack.core.desired import Wanted
 from llmstack.core.drain import drain
@@ -61,7 +62,7 @@ def create(action: Action, context: Context) -> Outcome:
     """Fetch what is needed, create, start, climb."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = with_volumes(action, decided(action, engine, context), wanted, engine)
+    spec = with_volumes(action, decided(action, engine, context), engine, context)
     announce(action, context, spec)
     engine.check_port(spec)
     fetch_needs(action, context, engine, spec)
@@ -115,7 +116,7 @@ def replace(action: Action, context: Context) -> Outcome:
     """The new one takes over when it has climbed its ladder, or the old one comes back."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = with_volumes(action, decided(action, engine, context), wanted, engine)
+    spec = with_volumes(action, decided(action, engine, context), engine, context)
     announce(action, context, spec)
     fetch_needs(action, context, engine, spec)
     climb = _climb(action, context, wanted)
@@ -220,6 +221,7 @@ VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
     ActionKind.STOP: stop,
     ActionKind.REMOVE: remove,
     ActionKind.TIDY: tidy,
+    ActionKind.BACKUP: backup,
     ActionKind.REFUSED: refuse,
     ActionKind.UNREACHABLE: refuse,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from llmstack.core import archive
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.generations import copied, in_force, next_after, stateful, superseded
@@ -12,19 +13,36 @@ from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
+from llmstack.domain.progress import Progress
 from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Ability, Engine
 
 Fill = Callable[[str], None]
-"""Fills the volumes of the instance that was created from the stopped one of this name."""
+"""Fills the volumes of the instance that was created; it is given the name of the stopped one before it."""
 
 
-def with_volumes(action: Action, spec: InstanceSpec, wanted: Wanted, engine: Engine) -> InstanceSpec:
-    """`spec` with the volumes it is to mount: a fresh copy where a stateful one is replaced. Raises PreflightError."""
+def with_volumes(action: Action, spec: InstanceSpec, engine: Engine, context: Context) -> InstanceSpec:
+    """`spec` with the volumes it is to mount: a fresh copy where a stateful one is replaced, or one gets other data.
+
+    Raises PreflightError.
+    """
     if not spec.volumes or Ability.VOLUMES not in engine.abilities:
         return spec
     names, old = engine.volumes(spec), action.observed.spec if action.observed else None
-    return next_after(spec, names, old) if old and stateful(wanted) else in_force(spec, names, old)
+    if old and context.file:
+        return next_after(spec, names, old, _folders(spec, context.file))
+    return next_after(spec, names, old) if old and stateful(context.wanted_of(action)) else in_force(spec, names, old)
+
+
+def _folders(spec: InstanceSpec, file: str) -> tuple[str, ...]:
+    """Those that a backup is of."""
+    found = archive.inspect(file)
+    strange = set(found.volumes) - {mount.folder for mount in spec.volumes}
+    if strange or found.type != spec.type:
+        lacks = f"has no volume at /{min(strange)}" if strange else f"is {spec.type}"
+        message = f"{file} is of {found.service}, a service of type {found.type}; {spec.target} {lacks}"
+        raise PreflightError(message, "restore it into a service of the same type")
+    return found.volumes
 
 
 def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context) -> Fill | None:
@@ -32,7 +50,13 @@ def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context
     old = action.observed.spec if action.observed else None
     if old is None or not copied(spec, old):
         return None
-    return lambda previous: engine.copy_volumes(previous, spec, lambda step: context.report(action.target, step))
+
+    def report(step: Progress) -> None:
+        context.report(action.target, step)
+
+    if (file := context.file) is None:
+        return lambda previous: engine.copy_volumes(previous, spec, report)
+    return lambda _: engine.write_volumes(spec.name, archive.counted(archive.contents(file), file, report))
 
 
 def tidy(action: Action, context: Context) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -43,6 +44,11 @@ class Mount:
     target: str
     read_only: bool = False
     volume: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Where its content lies in an archive of the whole file system."""
+        return posixpath.normpath(self.target).strip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ class ActionKind(StrEnum):
     UNLOAD = "unload"
     REMOVE = "remove"
     TIDY = "tidy"
+    BACKUP = "backup"
     FETCH = "fetch"
     KEEP = "keep"
     REFUSED = "refused"
@@ -39,7 +40,10 @@ class ActionKind(StrEnum):
         return self in _TAKES_DOWN
 
 
-_TAKES_DOWN = (ActionKind.REPLACE, ActionKind.RESTART, ActionKind.STOP, ActionKind.UNLOAD, ActionKind.REMOVE)
+_TAKES_DOWN = (
+    *(ActionKind.REPLACE, ActionKind.RESTART, ActionKind.BACKUP),
+    *(ActionKind.STOP, ActionKind.UNLOAD, ActionKind.REMOVE),
+)
 
 
 @dataclass(frozen=True, slots=True)

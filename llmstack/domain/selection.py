@@ -28,12 +28,13 @@ class Selection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How a verb goes about it: `check` only shows the plan, `wait` proves each start, `orphans` takes what the
-    inventory knows no more along, `re_decide` decides anew what was once decided for `auto`."""
+    inventory knows no more along, `re_decide` decides anew what was once decided for `auto`; `file` is a backup's."""
 
     check: bool = False
     wait: bool = True
     orphans: bool = False
     re_decide: bool = False
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

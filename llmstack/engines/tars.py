@@ -56,13 +56,13 @@ def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
-def packed(tar: tarfile.TarFile, found: Iterable[tarfile.TarInfo], first: str) -> Iterator[bytes]:
-    """The members with another first part of their names, as a stream without its closing blocks. Raises FetchError for
-    a member that leads out of it."""
+def packed(tar: tarfile.TarFile, found: Iterable[tarfile.TarInfo], was: str, now: str) -> Iterator[bytes]:
+    """What lies in folder `was` of an archive, as the stream of an archive (without its closing blocks) that has it in
+    folder `now`. Raises FetchError for a member that leads out of it."""
     for member in found:
-        member.name = renamed(member.name, first)
+        member.name = moved(member.name, was, now)
         if member.islnk():
-            member.linkname = renamed(member.linkname, first)
+            member.linkname = moved(member.linkname, was, now)
         kept = member.pax_headers.items()
         member.pax_headers = {name: value for name, value in kept if name not in ("path", "linkpath")}
         yield member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
@@ -76,9 +76,14 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
     yield bytes(-member.size % tarfile.BLOCKSIZE if file else 0)
 
 
-def renamed(path: str, first: str) -> str:
-    """A member's path with `first` for its first part. Raises FetchError for one that leads out of it."""
-    rest = posixpath.normpath(path.partition("/")[2])
-    if rest.startswith(("/", "../")) or rest == "..":
+def moved(path: str, was: str, now: str) -> str:
+    """A member's path in folder `now` instead of `was`. Raises FetchError for one that does not stay there."""
+    rest = posixpath.relpath(posixpath.normpath(path), was)
+    if ".." in path.split("/") or not lies_in(path, was):
         raise FetchError(f"the archive holds {path}, which leads out of its volume", "it is no backup of llmstack's")
-    return posixpath.normpath(f"{first}/{rest}")
+    return posixpath.normpath(f"{now}/{rest}")
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a member is a folder, or lies in it."""
+    return f"{path.removeprefix('./')}/".startswith(f"{folder}/")

@@ -41,7 +41,7 @@ class VolumesInMemory(ScriptedEngine):
         with tarfile.open(fileobj=out, mode="w") as tar:
             for mount in spec.volumes:
                 for path, content in self.data[spec.volume_name(mount)].items():
-                    member = tarfile.TarInfo(f"{mount.source}/{path}")
+                    member = tarfile.TarInfo(f"{mount.folder}/{path}")
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
         yield out.getvalue()
@@ -50,15 +50,15 @@ class VolumesInMemory(ScriptedEngine):
         """From a real archive."""
         self._call("write_volumes", name)
         spec = self._resting(name)
-        names = {mount.source: spec.volume_name(mount) for mount in spec.volumes}
+        names = {mount.folder: spec.volume_name(mount) for mount in spec.volumes}
         with tars.members(chunks, "the archive") as (tar, found):
             for member in found:
-                source, _, path = member.name.partition("/")
-                if source not in names:
-                    raise FetchError(f"{name} has no volume '{source}'")
-                if member.isreg() and tars.renamed(member.name, source):
-                    file = tar.extractfile(member)
-                    self.data[names[source]][path] = file.read() if file else b""
+                folder = next((folder for folder in names if tars.lies_in(member.name, folder)), None)
+                if folder is None:
+                    raise FetchError(f"{name} has no volume for {member.name}")
+                path, file = tars.moved(member.name, folder, "."), tar.extractfile(member)
+                if file:
+                    self.data[names[folder]][path] = file.read()
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """Instances, then volumes."""

@@ -22,6 +22,7 @@ _MARKS = {
     ActionKind.LOAD: ("~", "yellow"),
     ActionKind.UNLOAD: ("-", "red"),
     ActionKind.REMOVE: ("-", "red"),
+    ActionKind.BACKUP: ("~", "yellow"),
     ActionKind.TIDY: ("-", "red"),
     ActionKind.KEEP: ("=", "dim"),
     ActionKind.REFUSED: ("!", "red"),

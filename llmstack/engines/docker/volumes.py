@@ -35,31 +35,36 @@ def copy(wire: Wire, old: Instance, spec: InstanceSpec, report: Report) -> None:
     for mount in spec.volumes:
         was = mounted.get(mount.source)
         if was and old.spec.volume_name(was) != spec.volume_name(mount):
-            with _content(wire, old.container_name, was.target, mount.source, report) as (tar, found):
-                _put(wire, spec.name, mount.target, tar, found)
+            with _content(wire, old.container_name, was.target, mount.source, report) as content:
+                _put(wire, spec.name, mount.target, content, posixpath.basename(was.folder))
 
 
 def read(wire: Wire, name: str, spec: InstanceSpec) -> Iterator[bytes]:
     """One archive of all volumes."""
     for mount in spec.volumes:
-        with _content(wire, name, mount.target, mount.source, lambda _: None) as (tar, found):
-            yield from tars.packed(tar, found, mount.source)
+        with _content(wire, name, mount.target, mount.source, lambda _: None) as content:
+            yield from tars.packed(*content, posixpath.basename(mount.folder), mount.folder)
     yield tars.END
 
 
 def write(wire: Wire, name: str, spec: InstanceSpec, chunks: Iterable[bytes]) -> None:
     """Each volume's part of such an archive to where the volume is mounted."""
-    targets = {mount.source: mount.target for mount in spec.volumes}
+    folders = sorted((mount.folder for mount in spec.volumes), key=len, reverse=True)
+
+    def folder_of(member: tarfile.TarInfo) -> str:
+        found = next((folder for folder in folders if tars.lies_in(member.name, folder)), None)
+        if found is None:
+            raise FetchError(f"{name} has no volume for {member.name}", "the archive is of another service")
+        return found
+
     with tars.members(chunks, "the archive") as (tar, found):
-        for source, members in groupby(found, lambda member: member.name.partition("/")[0]):
-            if source not in targets:
-                raise FetchError(f"{name} has no volume '{source}'", "the archive is of another service")
-            _put(wire, name, targets[source], tar, members)
+        for folder, members in groupby(found, folder_of):
+            _put(wire, name, f"/{folder}", (tar, members), folder)
 
 
 @contextmanager
 def _content(wire: Wire, name: str, path: str, item: str, report: Report) -> Iterator[tars.Opened]:
-    """What lies at a path of a container; `item` is the first part of each member's name."""
+    """What lies at a path of a container, in an archive whose members start with the path's last part."""
     what = f"{path} of {name}"
     with (
         wire.doing(f"read {what}", timeout_s=WRITE_S, otherwise=FetchError) as api,
@@ -79,13 +84,13 @@ def _told(chunks: Iterable[bytes], item: str, report: Report) -> Iterator[bytes]
     report(Progress(item, "copied", sent, sent, done=True))
 
 
-def _put(wire: Wire, name: str, path: str, tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo]) -> None:
-    """Fill a path of a container with members, whatever the first part of their names was.
+def _put(wire: Wire, name: str, path: str, archive: tars.Opened, folder: str) -> None:
+    """Fill a path of a container with what lies in a folder of an archive.
 
     Docker leaves the folder at the path as it is and applies only what lies below, so it is told by its name in the
     folder above. Podman sees a volume of a container at rest only by the very path of the volume.
     """
     above, own = (path, ".") if wire.podman else posixpath.split(path.rstrip("/"))
-    data = chain(tars.packed(tar, members, own), (tars.END,))
+    data = chain(tars.packed(*archive, folder, own), (tars.END,))
     with wire.doing(f"fill {path} of {name}", timeout_s=WRITE_S, otherwise=FetchError) as api:
         api.raw("PUT", "/containers/{0}/archive", name, params={"path": above}, data=data)

@@ -70,6 +70,12 @@ class App:
     def rm(self, selection: Selection, options: RunOptions) -> RunResult:
         return self._run("rm", selection, **asdict(options))
 
+    def backup(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("backup", selection, **asdict(options))
+
+    def restore(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("restore", selection, **asdict(options))
+
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         return self._run("health", selection, deep=deep)
 

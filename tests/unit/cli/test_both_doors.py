@@ -9,7 +9,8 @@ import pytest
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from tests.unit.cli.fake_app import CALLS
 
-TASKS = ("up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "history", "ask")
+CHANGING = ("up", "down", "restart", "update", "pull", "rm", "backup", "restore")
+TASKS = (*CHANGING, "health", "sync", "status", "logs", "history", "ask")
 
 
 def called(task):

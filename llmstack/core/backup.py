@@ -1,0 +1,120 @@
+"""Save a service's volumes to a file, and make a service anew from such a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import llmstack
+from llmstack.core import archive
+from llmstack.core.actions import act, begin, blocked, unable
+from llmstack.core.context import Context
+from llmstack.core.drain import drain
+from llmstack.core.ladder import Climb
+from llmstack.core.observe import Observed
+from llmstack.core.policy import AS_IT_IS, Policy
+from llmstack.core.select import Picked
+from llmstack.core.starting import announce, judge, start_and_climb, urls
+from llmstack.core.stopping import stop_for_good
+from llmstack.core.upward import up
+from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.ladder import Rung
+from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.errors import PreflightError, UsageError
+
+
+def plan_backup(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS) -> Plan:
+    """What saves the volumes of a placement; it does not run meanwhile. Raises UsageError unless one was picked."""
+    item = _one(picked)
+    wanted, there = item.wanted, observed.find(item.wanted)
+    if stop := blocked(wanted, observed) or _unfit(item, observed):
+        return Plan((stop,))
+    assert there is not None
+    reason = "stopped for as long as it takes" if there.running else "it does not run"
+    return Plan((act(ActionKind.BACKUP, wanted, reason, observed=there, spec=there.spec),))
+
+
+def plan_restore(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
+    """What replaces a placement by one with other data. Raises UsageError unless one was picked."""
+    return Plan(tuple(_restore(_one(picked), observed, policy)))
+
+
+def _one(picked: Sequence[Picked]) -> Picked:
+    if len(picked) == 1:
+        return picked[0]
+    names = ", ".join(str(item.wanted.target) for item in picked)
+    raise UsageError(f"one file holds the data of one service, and this picks {names}", "--service NAME, --host HOST")
+
+
+def _restore(item: Picked, observed: Observed, policy: Policy) -> Iterator[Action]:
+    stop = blocked(item.wanted, observed) or _unfit(item, observed)
+    for action in (stop,) if stop else up(replace(item, models=()), observed, policy):
+        if action.kind in (ActionKind.KEEP, ActionKind.START) and action.observed and action.observed.spec:
+            spec = replace(action.observed.spec, secrets=item.wanted.needed_spec.secrets)  # its label has them sealed
+            there, reason = action.observed, "it gets other data"
+            yield begin(ActionKind.REPLACE, item.wanted, spec, reason, observed=observed, there=there)
+        elif action.kind is not ActionKind.TIDY:
+            yield action
+
+
+def _unfit(item: Picked, observed: Observed) -> Action | None:
+    wanted, there = item.wanted, observed.find(item.wanted)
+    if wanted.external or wanted.adopted or wanted.off:
+        error = PreflightError(f"{wanted.target} is not llmstack's to stop", "save its data by its own means")
+    elif there is None or there.spec is None:
+        error = PreflightError(f"{wanted.target} is not there", f"llmstack up --service {wanted.target.name}")
+    elif (wanted.target, wanted.engine) in observed.previous:
+        unfinished = f"a replace of {wanted.target} was interrupted and is to be finished first"
+        error = PreflightError(unfinished, f"llmstack up --service {wanted.target.name}")
+    elif not there.spec.volumes:
+        error = PreflightError(f"{wanted.target} has no volume of its own", "`mounts:` gives it one")
+    else:
+        return None
+    return unable(wanted, ActionKind.REFUSED, error)
+
+
+def backup(action: Action, context: Context) -> Outcome:
+    """Stop, save, start again as it was; it starts again too when it cannot be saved."""
+    wanted, there = context.wanted_of(action), action.observed
+    assert there is not None
+    assert there.spec is not None
+    assert context.file is not None
+    engine, name = context.engine(wanted), there.container_name
+    announce(action, context, there.spec)
+    try:
+        if there.running:
+            drain(context, wanted, there)
+            stop_for_good(context, engine, there)
+        size = _saved(action, context, there.spec, engine.read_volumes(name))
+    except BaseException:
+        if there.running:
+            engine.start(name)
+        raise
+    reason = f"{size / 1e6:.1f} MB in {context.file}"
+    if not there.running:
+        return Outcome(target=action.target, status=Status.CHANGED, reason=reason, action=action)
+    climb = Climb(context=context, wanted=wanted, target=action.target, there=engine.inspect(name))
+    climb.skip_log()
+    climb.note(Rung.CREATED, "already there")
+    judged = judge(action, start_and_climb(engine, climb, context), Status.CHANGED, urls(context, wanted, climb.there))
+    return replace(judged, reason=reason) if judged.status is Status.CHANGED else judged
+
+
+def _saved(action: Action, context: Context, spec: InstanceSpec, chunks: Iterator[bytes]) -> int:
+    assert context.file is not None
+    told = archive.counted(chunks, context.file, lambda step: context.report(action.target, step))
+    return archive.save(context.file, manifest_of(spec, context.clock.now()), told)
+
+
+def manifest_of(spec: InstanceSpec, now: float) -> archive.Manifest:
+    """What a backup of that instance is of."""
+    return archive.Manifest(
+        stack=spec.stack,
+        service=spec.service,
+        type=spec.type,
+        image=spec.image,
+        volumes=tuple(mount.folder for mount in spec.volumes),
+        created_at=now,
+        version=llmstack.__version__,
+    )

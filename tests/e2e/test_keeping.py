@@ -1,0 +1,83 @@
+"""What outlives an instance, by the commands of both doors: data through a replace, in a file, and back."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk, get, until
+from tests.rig import images
+from tests.rig.host import RigHost
+
+pytestmark = pytest.mark.docker
+INVENTORY = """\
+llmstack: 1
+stack: keep
+services:
+  page:
+    type: container
+    image: {image}
+    port: PORT
+    mounts: ["data:/data"]
+    stateful: true
+    options: {{container_port: 80, health_path: /seed}}
+    args: [sh, -c, "cd /data; cat seed || echo first > seed; exec httpd -f -p 80", "{word}"]
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, in_rig: RigHost) -> Iterator[Desk]:
+    in_rig.busybox()
+    made = Desk(tmp_path / "desk", DOCKER_HOST=in_rig.address)
+    want(made, "one")
+    made.good("up")
+    yield made
+    made.close()
+
+
+def want(desk: Desk, word: str) -> None:
+    desk.write(INVENTORY.format(image=images.BUSYBOX, word=word))
+
+
+def seed(desk: Desk) -> str:
+    return until(lambda: get(f"http://127.0.0.1:{desk.port}/seed").strip())
+
+
+def volumes(rig: RigHost) -> list[str]:
+    return [volume["Name"] for volume in rig.api.volumes()["Volumes"]]
+
+
+@pytest.mark.parametrize("door", ["invoke"])
+def test_data_are_saved_to_a_file_and_given_back(desk: Desk, in_rig: RigHost, door: str) -> None:
+    file = desk.folder / "page.tar"
+    words = ("--service", "page", "--file", "page.tar")
+    ran = desk.good("backup", *words, door=door)
+    assert "changed=1" in ran.recap
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = desk.run("backup", *words, door=door)
+    assert (again.code, f"{door} backup --service page --yes --file page.tar" in again.err) == (12, True)
+    job = in_rig.api.exec_create("llmstack-keep-page", ["sh", "-c", "echo second > /data/seed; echo x > /data/more"])
+    in_rig.api.exec_start(job["Id"])
+    assert seed(desk) == "second"
+    assert desk.run("restore", *words, door=door).code == 12
+    desk.good("restore", *words, "--yes", door=door)
+    assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
+    with pytest.raises(OSError, match="404"):
+        get(f"http://127.0.0.1:{desk.port}/more")
+    file.write_bytes(file.read_bytes()[:3000])
+    broken = desk.run("restore", *words, "--yes", door=door)
+    assert (broken.code, "no whole backup" in broken.err) == (9, True)
+    assert "1 looked at: 1 keep" in desk.good("up", "--check").out
+
+
+def test_data_go_along_through_replaces_and_down(desk: Desk, in_rig: RigHost) -> None:
+    want(desk, "two")
+    desk.good("up")
+    assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
+    desk.good("down")
+    assert volumes(in_rig) == ["data.1"]
+    desk.good("up")
+    assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
