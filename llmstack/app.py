@@ -1,100 +1,48 @@
-"""The composition root: builds engines, store, types and GPUs, and offers the verbs that tasks and scripts share."""
+"""The verbs that tasks and scripts share."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmstack.core import archive, talk
 from llmstack.core.backup import plan_backup, plan_restore
 from llmstack.core.context import Context
-from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.explain import explain
-from llmstack.core.facts import with_facts
 from llmstack.core.health import health
 from llmstack.core.history import history, one_run
-from llmstack.core.observe import Observed, Place, adopted, elsewhere, observe, places_of, sort_out
+from llmstack.core.observe import Observed
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
 from llmstack.core.policy import Policy
 from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
 from llmstack.core.status import LastLadder
-from llmstack.domain.clock import SystemClock
-from llmstack.domain.event import Event, EventType
+from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
-from llmstack.domain.selection import AS_USUAL, RunOptions, Selection, Settings
+from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
 from llmstack.domain.server import ChatChunk
-from llmstack.domain.service import Inventory
 from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target
-from llmstack.engines.book import KINDS, EngineBook
-from llmstack.errors import LlmstackError, NoInventoryError, StoreError
+from llmstack.errors import NoInventoryError, StoreError
 from llmstack.gpu.nvml import NvmlReader
-from llmstack.modeltype.registry import Registry
-from llmstack.protocols import Clock, Sink
+from llmstack.root import Root
 
 if TYPE_CHECKING:
     from llmstack.domain.machine import Machine
-    from llmstack.inventory import Explainer
-    from llmstack.store.store import Store
 
 EVERYTHING = Selection()
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
 
 
-class App:
+class App(Root):
     """One inventory and what serves it. Verbs return values; what happens on the way is told to `sink`."""
-
-    def __init__(self, settings: Settings, sink: Sink, *, clock: Clock | None = None) -> None:
-        self.settings, self.sink = settings, sink
-        self.clock = clock or SystemClock()
-        self.engines = EngineBook()
-        self.registry = Registry()
-        self._store: Store | None = None
-
-    def close(self) -> None:
-        """Let go of engines and store."""
-        self.engines.close()
-        if self._store:
-            self._store.close()
-
-    @cached_property
-    def _source(self) -> Explainer:
-        from llmstack.inventory import Explainer
-
-        return Explainer(self.settings.inventory, environ=os.environ, extra=self.settings.extra)
-
-    @cached_property
-    def inventory(self) -> Inventory:
-        """What is wanted. Raises ConfigError."""
-        return self._source.load()
-
-    @cached_property
-    def wanted(self) -> tuple[Wanted, ...]:
-        """Every placement, resolved by its type. Raises InventoryError with every mistake at once."""
-        with mistakes_of_types_too(self.registry):
-            return desire(self.inventory, self.registry)
-
-    @property
-    def store(self) -> Store:
-        """What is remembered, opened when first needed. Raises StoreError."""
-        from llmstack.store import open_store
-
-        if self._store is None:
-            self._store = open_store(self.settings.store, os.environ)
-            if self._store.notice:
-                notice = Event(ts=self.clock.now(), type=EventType.WARNING, task="store", message=self._store.notice)
-                self.sink.emit(notice)
-        return self._store
 
     # -- verbs that change -----------------------------------------------------------------------------------------
 
@@ -237,74 +185,3 @@ class App:
         """The hosts that patterns pick, all without any, with their variables. Raises NoMatchError."""
         names = self._with_hosts(Selection(hosts=patterns)).hosts or tuple(self.inventory.hosts)
         return tuple((self.inventory.hosts[name], self._source.host(name)) for name in names)
-
-    # -- what the verbs share --------------------------------------------------------------------------------------
-
-    def _pick(self, selection: Selection) -> tuple[Picked, ...]:
-        """What is meant. Raises NoMatchError."""
-        return pick(self.wanted, self._with_hosts(selection), dependencies=False)
-
-    def _with_hosts(self, selection: Selection) -> Selection:
-        """With the names of hosts in place of their patterns. Raises NoMatchError."""
-        if not selection.hosts:
-            return selection
-        from llmstack.inventory import hosts_matching
-
-        hosts = (host for pattern in selection.hosts for host in hosts_matching(self.inventory, pattern))
-        return replace(selection, hosts=tuple(dict.fromkeys(hosts)))
-
-    def context(self, task: str, *, wait: bool = True) -> Context:
-        """A run's context."""
-        timeout_s = self.settings.timeout_s
-        wanted = self._wanted_or_none()
-        return Context(
-            task=task,
-            engine_of=self.engines.get,
-            clock=self.clock,
-            sink=self.sink,
-            gpus=NvmlReader(),
-            wanted={item.target: item for item in wanted},
-            hosts=self.inventory.hosts if wanted else {},
-            stack=self.inventory.stack if wanted else None,
-            forks=self.settings.forks,
-            wait=wait,
-            began=self.clock.monotonic(),
-            promised=fixed_ports(wanted),
-            deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
-        )
-
-    def _wanted_or_none(self) -> tuple[Wanted, ...]:
-        try:
-            return self.wanted
-        except NoInventoryError:
-            return ()
-
-    def _observe(
-        self, picked: Sequence[Picked], context: Context, *, facts: bool = True, everywhere: bool = False
-    ) -> Observed:
-        """What is there of what is picked; `everywhere` asks hosts too on which nothing is wanted any more."""
-        wanted = [item.wanted for item in picked]
-        places = places_of(wanted)
-        if everywhere:
-            places |= {(host.name, host.engine): host for host in self.inventory.hosts.values()}
-        rows, errors = self._ask(places, context)
-        for host, kind in errors.keys() - places_of(wanted):
-            context.emit(EventType.WARNING, message=f"{host} was not asked: {errors[host, kind].message}")
-        rows = (*rows, *adopted(wanted, self.engines.get, errors, context.forks))
-        observed = sort_out(rows, errors)
-        if facts:
-            more, _ = self._ask(elsewhere(wanted, observed, KINDS), context)
-            observed = with_facts(picked, sort_out((*rows, *more), errors), context)
-        return observed
-
-    def _ask(
-        self, places: Mapping[Place, Host], context: Context
-    ) -> tuple[tuple[Instance, ...], Mapping[Place, LlmstackError]]:
-        return observe(places, self.engines.get, self.inventory.stack, context.forks)
-
-    def _orphans(self, observed: Observed, hosts: Sequence[str] = ()) -> tuple[Instance, ...]:
-        """Instances of the stack whose service the inventory does not have on that host; on `hosts`, if any are
-        named."""
-        known = {item.target for item in self.wanted}
-        lost = (row for row in observed.rows() if row.target not in known and (not hosts or row.host in hosts))
-        return tuple(sorted(lost, key=lambda row: row.target))
