@@ -9,17 +9,20 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
 
-NAMES = ("run", "status", "sync", "event")
+INVENTORY = "inventory"
+NAMES = ("run", "status", "sync", "event", INVENTORY)
 KIND = Flag[str | None]("kind", f"Of what: {', '.join(NAMES)}.", None, one_of(*NAMES))
 
 
 @verb(KIND, OUTPUT_JSON, kind="schema", reads_only=True)
 def schema(session: Session) -> int:
-    """Show the JSON Schema of an answer: the document of a run, of `status` or `sync`, or one line of -o ndjson."""
+    """Show a JSON Schema: of what a run, `status` or `sync` answers, of one line of -o ndjson, or of an inventory."""
     from llmstack.cli.schemas import schema_of
+    from llmstack.reference import inventory_schema
 
     kind = session[KIND]
     if kind is None:
         raise UsageError("which schema?", f"name one with --kind: {' '.join(NAMES)}")
-    session.write(json.dumps(schema_of(kind), indent=2) + "\n")
+    found = inventory_schema() if kind == INVENTORY else schema_of(kind)
+    session.write(json.dumps(found, indent=2) + "\n")
     return OK

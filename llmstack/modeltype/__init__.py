@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmstack.clients.names import same_name
+from llmstack.domain.doc import doc
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
-from llmstack.domain.service import ModelSpec, ServiceSpec, doc
+from llmstack.domain.service import ModelSpec, ServiceSpec
 from llmstack.errors import ConfigError, PreflightError
 from llmstack.modeltype.base import Launch, LaunchRequest, ModelType, Peer
 from llmstack.modeltype.failures import FailureRule

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 import llmstack
 from llmstack.errors import meanings
+from llmstack.inventory import load
 from tests.meta.source import ROOT
 from tests.room import BUDGET_S
 
@@ -53,6 +57,34 @@ def test_the_readme_s_local_links_lead_somewhere() -> None:
 def test_the_table_of_exit_codes_is_the_code_s() -> None:
     rows = re.findall(r"^\| (\d+) \| (\w+) \| (.+) \|$", read("docs/exit-codes.md"), re.MULTILINE)
     assert {int(code): (name, text) for code, name, text in rows} == dict(meanings())
+
+
+def test_the_tables_of_the_inventory_s_page_are_the_code_s() -> None:
+    """`python scripts/inventory_page.py` writes them."""
+    script = runpy.run_path(str(ROOT / "scripts/inventory_page.py"))
+    page = read("docs/inventory.md")
+    assert script["filled"](page) == page
+    assert page.count("<!-- end -->") == len(script["tables"]())
+
+
+def test_the_examples_of_the_inventory_s_page_load(tmp_path: Path) -> None:
+    whole, editor, variables, secrets = re.findall(r"```yaml\n(.*?)```", read("docs/inventory.md"), re.DOTALL)
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/gpu.yml").write_text(variables, encoding="utf-8")
+    (tmp_path / "inventory.yaml").write_text(whole, encoding="utf-8")
+    placed = {
+        str(each.target): each.service.port for each in load(str(tmp_path / "inventory.yaml"), environ={}).placements
+    }
+    assert placed == {
+        "ollama@gpu01.lab": 9000,
+        "ollama@gpu03.lab": 9000,
+        "webui@gpu01.lab": 3000,
+        "demo@localhost": None,
+    }
+    web = "services:\n  web:\n    type: container\n" + indent(secrets, "    ")
+    (tmp_path / "inventory.yaml").write_text(editor + web, encoding="utf-8")
+    (placement,) = load(str(tmp_path / "inventory.yaml"), environ={}).placements
+    assert sorted(placement.service.env) == ["API_KEY", "HF_TOKEN", "PASSWORD"]
 
 
 def test_the_changelog_has_an_unreleased_part_first() -> None:
