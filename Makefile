@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PROMPT ?= Why is the sky blue? Answer in one sentence.
 
-.PHONY: help demo test test-slow lint format check bench screen clean
+.PHONY: help demo test test-slow lint format check bench errors screen clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ check: lint test ## lint and test: what must be green before a commit is shared
 bench: ## times beside a peer's in the same run, written to docs/benchmarks.md
 	@scripts/setup.sh dev
 	.venv/bin/python -m benchmarks
+
+errors: ## docs/errors.md: typical mistakes and what llmstack says, from real runs
+	@scripts/setup.sh dev
+	.venv/bin/python scripts/errors.py docs/errors.md
 
 screen: ## docs/screen.svg: the picture in the README, from a real run
 	@scripts/setup.sh dev

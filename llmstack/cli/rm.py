@@ -19,7 +19,7 @@ def rm(session: Session) -> int:
         raise UsageError("rm deletes what it is told to, never everything", "name models with --model")
     if not session[CHECK]:
         named = ", ".join((*picked.models, *picked.services)) or "all models that this picks"
-        session.confirm(f"Delete {named} from the disk of every server that is meant?")
+        session.confirm(f"Delete {named} from the disk of every server that keeps it?")
     with session.app(session.screen()) as app:
         result = app.rm(picked, session.options)
     return session.finish(result)

@@ -98,7 +98,8 @@ def silent(wanted: Wanted, observed: Observed) -> Action | None:
         return None
     detail = f": {life.detail}" if life and life.detail else ""
     message = f"nothing answers at {wanted.placement.service.url}{detail}"
-    return unable(wanted, ActionKind.UNREACHABLE, UnreachableError(message, "llmstack does not run it: start it"))
+    hint = "llmstack does not run it: start it, or correct `url:`"
+    return unable(wanted, ActionKind.UNREACHABLE, UnreachableError(message, hint))
 
 
 def describe(there: Instance) -> str:

@@ -28,7 +28,8 @@ def logs(
         (item.wanted, there.container_name) for item in picked if (there := observed.find(item.wanted)) is not None
     ]
     if not sources:
-        missing = UnhealthyError("there is no log of that: nothing of it was started here", "see llmstack status")
+        names = ", ".join(str(item.wanted.target) for item in picked)
+        missing = UnhealthyError(f"there is no log of {names}: nothing of it was started", "see llmstack status")
         raise next(iter(observed.errors.values()), missing)
 
     def read(index: int) -> Iterator[Line]:

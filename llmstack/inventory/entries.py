@@ -97,7 +97,8 @@ class _Reader:
         self._check_name(name, section, spot)
         spot.entries(SERVICE_KEYS if section == "services" else SERVICE_KEYS | MODEL_KEYS)
         kind = spot.get("type")
-        if kind.node.value is None and not (spot.node.text or spot.node.items):
+        misspelt = nearest("type", spot.node.table.keys() - SERVICE_KEYS - MODEL_KEYS)
+        if kind.node.value is None and not (spot.node.text or spot.node.items or misspelt):
             fix = "type: NAME" if section == "services" else "type: NAME, or service: NAME"
             spot.add("E011", f"{spot.where} has no type", fix)
         elif kind.node.value is not None and not NAME_PATTERN.fullmatch(kind.node.text or ""):

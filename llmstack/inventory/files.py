@@ -30,7 +30,7 @@ def find(path: str | None, environ: Mapping[str, str], cwd: str) -> tuple[Path, 
     for folder in (start, *start.parents):
         if found := [folder / name for name in NAMES if (folder / name).exists()]:
             return _the_one(found), os.path.relpath(found[0], start)
-    hint = "write an inventory.yaml (six lines do), or name one: --inventory FILE"
+    hint = "llmstack init writes one; or name one: --inventory FILE"
     raise NoInventoryError(f"no inventory in {start} or above it", hint)
 
 

@@ -115,7 +115,7 @@ class Chooser:
         if set(term) & set("*?["):
             return self._matching(term, lambda: re.compile(fnmatch.translate(term)))
         near = nearest(term, (*self._groups, *self._hosts))
-        known = f"did you mean '{near}'? ({self._known()})" if near else self._known()
+        known = f"did you mean '{near}'? ({self._known()})" if near else f"add it to all: ({self._known()})"
         raise _NoMatchError("E021", f"names no host or group '{term}'", known)
 
     def _known(self) -> str:

@@ -62,7 +62,7 @@ def test_a_log_that_breaks_off_while_it_is_followed_is_told_among_the_lines(worl
 
 
 def test_logs_of_nothing_say_why(world: World) -> None:
-    with pytest.raises(UnhealthyError, match="there is no log of that"):
+    with pytest.raises(UnhealthyError, match="there is no log of demo@localhost"):
         logs(world, world.want())
     observed = Observed(errors={("localhost", "docker"): UnreachableError("docker is not running")})
     with pytest.raises(UnreachableError):

@@ -297,7 +297,7 @@ def test_a_mistake_in_the_tree_is_told(mistaken: Mistaken, tree: str, code: str,
 def test_of_many_groups_only_some_are_shown(mistaken: Mistaken) -> None:
     groups = ", ".join(f"g{number}: " for number in range(40))
     (problem,) = mistaken(f"llmstack: 1\nall: {{children: {{{groups}}}}}\nmodels: {{m: {{type: x, hosts: zzz}}}}\n")
-    assert (problem.suggestion or "").endswith("g17, g18, ...")
+    assert (problem.suggestion or "").endswith("g17, g18, ...)")
 
 
 def test_too_many_groups_are_refused(mistaken: Mistaken) -> None:

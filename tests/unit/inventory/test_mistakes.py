@@ -109,7 +109,7 @@ CASES = [
     (HEAD + "defaults: {vlm: {}}\nmodels: {m: {type: vllm}}\n", "E012", "vlm", "nothing has the type 'vlm'", "vllm"),
     (HEAD + "defaults: {all: {port: x}}\nmodels: {m: {type: vllm}}\n", "E013", "x", "port should be", None),
     (HOSTS + "models: {m: {type: c, hosts: gpuu}}\n", "E021", "gpuu", "pattern 'gpuu' names no host or group 'gpuu'", "did you mean 'gpu'? (groups: all, gpu, ungrouped)"),
-    (HOSTS + "models: {m: {type: c, hosts: ['gpu', '!xyzzy']}}\n", "E021", "xyzzy", "no host or group 'xyzzy'", "groups: all, gpu, ungrouped"),
+    (HOSTS + "models: {m: {type: c, hosts: ['gpu', '!xyzzy']}}\n", "E021", "xyzzy", "no host or group 'xyzzy'", "add it to all: (groups: all, gpu, ungrouped)"),
     (HOSTS + "models: {m: {type: c, hosts: 'gpu:!three'}}\n", "E022", "'gpu:!three'", "selects no host", "for a durable off write enabled: false"),
     (HOSTS + "models: {m: {type: c, hosts: []}}\n", "E022", "[]", "selects no host", None),
     (HOSTS + "models: {m: {type: c, hosts: ' : ,'}}\n", "E022", "' : ,'", "selects no host", None),
