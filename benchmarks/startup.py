@@ -20,6 +20,7 @@ def measure() -> Benchmark:
     commands = {
         'python -c "import invoke"': [sys.executable, "-c", "import invoke"],
         "llmstack --version": [llmstack, "--version"],
+        "llmstack --complete": [llmstack, "--complete", "--", "llmstack up --model "],
         "llmstack --list": [llmstack, "--list"],
         "invoke --list": [invoke, "--list"],
         "llmstack status --model demo": [llmstack, "status", "--model", "demo"],

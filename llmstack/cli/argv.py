@@ -6,13 +6,23 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from llmstack.cli.flags import LEADING, MODEL, PROMPT, Flag, near
 from llmstack.cli.picked import STDIN
 from llmstack.errors import UsageError
 
-Tasks = Mapping[str, Sequence[Flag[Any]]]
+
+class Flagged(Protocol):
+    """A task, as far as reading a line is concerned."""
+
+    @property
+    def flags(self) -> Sequence[Flag[Any]]:
+        """What it can be given."""
+        ...
+
+
+Tasks = Mapping[str, Flagged]
 
 _OURS = {
     "up": "start serve deploy apply create",
@@ -32,7 +42,7 @@ _NAMED_BARE = ("model", "name", "kind")
 
 
 def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]]:
-    """Each task of the line with its values, as Invoke would hand them over; `tasks` holds each task's flags.
+    """Each task of the line with its values, as Invoke would hand them over.
 
     Raises UsageError.
     """
@@ -43,8 +53,8 @@ def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]
         if word == "--":
             while rest:
                 line[-1].take_bare(rest.popleft(), tasks)
-        elif name := _task_name(word, rest, tasks):
-            line.append(_Task(name, tasks[name]))
+        elif name := task_name(word, rest, tasks):
+            line.append(_Task(name, tasks[name].flags))
         elif word.startswith("-") and word != STDIN:
             line[-1].take_flag(word, rest, tasks)
         else:
@@ -58,7 +68,7 @@ def wanted_format(words: Sequence[str]) -> str:
     return found[1] if found else "text"
 
 
-def _task_name(word: str, rest: deque[str], tasks: Tasks) -> str | None:
+def task_name(word: str, rest: deque[str], tasks: Tasks) -> str | None:
     """The task that begins here; `inventory graph` is `inventory.graph`."""
     if rest and f"{word}.{rest[0]}" in tasks:
         return f"{word}.{rest.popleft()}"

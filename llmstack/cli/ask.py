@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from llmstack.domain.server import ChatChunk
 
 
-@verb(*SELECT, PROMPT, MAX_TOKENS, OUTPUT_JSON, TIMEOUT, kind="answer", reads_only=True)
+@verb(
+    *(*SELECT, PROMPT, MAX_TOKENS, OUTPUT_JSON, TIMEOUT),
+    kind="answer",
+    reads_only=True,
+    examples=('ask --model demo --prompt "Why is the sky blue?"', "ask --model demo --max-tokens 50 --prompt Hello"),
+)
 def ask(session: Session) -> int:
     """Ask one model; its answer is shown as it comes."""
     from dataclasses import asdict

@@ -10,7 +10,11 @@ from llmstack.cli.task import verb
 from llmstack.errors import UsageError
 
 
-@verb(*CHANGE, FILE)
+@verb(
+    *CHANGE,
+    FILE,
+    examples=("backup --service webui --file webui.tar", "backup --service webui --file webui.tar --check"),
+)
 def backup(session: Session) -> int:
     """Save the volumes of one service to a file.
 
@@ -24,7 +28,11 @@ def backup(session: Session) -> int:
     return session.finish(result)
 
 
-@verb(*CHANGE, FILE)
+@verb(
+    *CHANGE,
+    FILE,
+    examples=("restore --service webui --file webui.tar", "restore --service webui --file webui.tar --yes"),
+)
 def restore(session: Session) -> int:
     """Give one service the data of a backup; asks first, since what it has now is lost.
 

@@ -25,11 +25,13 @@ from llmstack.cli.update import update
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
-CHANGING = (up, down, restart, update, pull, rm, backup, restore)
-LOOKING = (health, sync, status, logs, history, ask)
-INVENTORY = (inventory, inventory_graph, inventory_host, inventory_explain)
-
-VERBS: tuple[Verb, ...] = (*CHANGING, *LOOKING, *INVENTORY, init, schema)
+GROUPS: dict[str, tuple[Verb, ...]] = {
+    "Make the inventory true": (up, down, restart, update, pull, rm),
+    "Look, and talk": (status, health, logs, ask, history),
+    "Keep": (backup, restore, sync),
+    "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema),
+}
+VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)
 
 
 def namespace() -> Collection:

@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*CHANGE, ORPHANS)
+@verb(*CHANGE, ORPHANS, examples=("down --model demo", "down --orphans --check"))
 def down(session: Session) -> int:
     """Stop and remove; weights and caches stay.
 

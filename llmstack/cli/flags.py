@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from invoke.parser.argument import Argument
 
+from llmstack.domain.instance import State
 from llmstack.errors import ConfigError, UsageError
 
 T = TypeVar("T")
@@ -19,7 +20,8 @@ T = TypeVar("T")
 class Flag(NamedTuple, Generic[T]):
     """`--name` (`-short`, or `--also`), whose value is a T. `kind` is bool for a switch, list for a flag that may be
     given again (`commas` also divide its values), int for one that is counted; `read` turns text into a value, and
-    raises ValueError saying what would be right; `env` names the variable that gives a default."""
+    raises ValueError saying what would be right; `env` names the variable that gives a default; `choices` are the
+    values, where there are few."""
 
     name: str
     help: str
@@ -30,6 +32,7 @@ class Flag(NamedTuple, Generic[T]):
     kind: type = str
     also: tuple[str, ...] = ()
     commas: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -44,6 +47,11 @@ class Flag(NamedTuple, Generic[T]):
         return (*(f"--{name}" for name in (*off, self.name)), *short, *(f"--{name}" for name in self.also))
 
     @property
+    def told(self) -> str:
+        """What it is for, and which variable gives a default."""
+        return f"{self.help} Default: ${self.env}." if self.env else self.help
+
+    @property
     def takes_value(self) -> bool:
         """Whether the next word is its value."""
         return self.kind not in (bool, int)
@@ -51,10 +59,11 @@ class Flag(NamedTuple, Generic[T]):
     def argument(self) -> Argument:
         """As Invoke's parser wants it; never positional, no short flag but the one given."""
         names = (self.name, *filter(None, (self.short,)), *self.also)
-        told = f"{self.help} Default: ${self.env}." if self.env else self.help
         default = None if self.takes_value else self.default
         dashed, counts = self.key if "-" in self.name else None, self.kind is int
-        return Argument(names=names, kind=self.kind, default=default, help=told, attr_name=dashed, incrementable=counts)
+        return Argument(
+            names=names, kind=self.kind, default=default, help=self.told, attr_name=dashed, incrementable=counts
+        )
 
     def value(self, given: Any) -> Any:
         """The T that Invoke's value (None where the flag was not given) or the environment means.
@@ -87,6 +96,11 @@ def one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def choice(flag: str, help_: str, *words: str, default: T, **more: Any) -> Flag[T]:
+    """A flag whose value is one of `words`."""
+    return Flag(flag, help_, default, one_of(*words), choices=words, **more)
 
 
 def near(word: str, words: Iterable[str]) -> str | None:
@@ -151,31 +165,24 @@ def switch(flag: str, help_: str, *, default: bool = False, short: str | None = 
     return Flag(flag, help_, default, short=short, kind=bool)
 
 
-def state(text: str) -> str:
-    """Reads the name of a state."""
-    from llmstack.domain.instance import State
-
-    return one_of(*State)(text)
-
-
 def output(*formats: str) -> Flag[str]:
     """`--output`, with the formats that a task knows besides text."""
-    told = f"Format of the answer: {', '.join(('text', *formats))}."
-    return Flag("output", told, "text", one_of("text", *formats), "o", env="LLMSTACK_OUTPUT")
+    told = f"FORMAT of the answer: {', '.join(('text', *formats))}."
+    return choice("output", told, "text", *formats, default="text", short="o", env="LLMSTACK_OUTPUT")
 
 
 MODEL = names("model", "Model NAME, or NAME@HOST", "m")
 SERVICE = names("service", "Service NAME", "s")
 HOST = names("host", "Host, group or PATTERN such as gpu:!gpu02", "l", also=("limit",))
 EXCLUDE = names("exclude", "NAME of a model, service, host or group to leave out", commas=True)
-TAGS = names("tags", "Only what has one of these TAGS", commas=True)
+TAGS = names("tags", "Only what has this TAG", commas=True)
 ALLOW_EMPTY = switch("allow-empty", "Names, patterns and tags that select nothing are no failure.")
 INVENTORY = Flag[str | None](
     "inventory", "Inventory FILE instead of inventory.yaml.", None, name, "i", env="LLMSTACK_INVENTORY"
 )
 STORE = Flag[str | None]("store", "Store FILE; `:memory:` remembers nothing.", None, name, env="LLMSTACK_STORE")
-COLOR = Flag[str](
-    "color", "Colour: auto, always or never.", "auto", one_of("auto", "always", "never"), env="LLMSTACK_COLOR"
+COLOR = choice(
+    "color", "Colour: auto, always or never.", "auto", "always", "never", default="auto", env="LLMSTACK_COLOR"
 )
 QUIET = switch("quiet", "Say nothing but errors.", short="q")
 FORKS = Flag[int]("forks", "Work on NUMBER targets at once; 8 if left out.", 8, count(1), "j", env="LLMSTACK_FORKS")
@@ -184,11 +191,11 @@ EXTRA = Flag[tuple[str, ...]](
 )
 KEEP_GOING = switch("keep-going", "Let a chain go on after this task has failed.", short="k")
 YES = switch("yes", "Do not ask before something is lost for good.", short="y")
-PROGRESS = Flag[str](
+PROGRESS = choice(
     "progress",
     "Progress: auto, tty, plain or none.",
-    "auto",
-    one_of("auto", "tty", "plain", "none"),
+    *("auto", "tty", "plain", "none"),
+    default="auto",
     env="LLMSTACK_PROGRESS",
 )
 VERBOSE = Flag[int](
@@ -196,8 +203,8 @@ VERBOSE = Flag[int](
 )
 OUTPUT = output("json", "ndjson", "names", "names0")
 OUTPUT_JSON = output("json", "ndjson")
-STATES = Flag[tuple[str, ...]](
-    "status", "Only what is in this STATE; may be given again.", (), state, kind=list, commas=True
+STATES: Flag[tuple[str, ...]] = choice(
+    "status", "Only what is in this STATE; may be given again.", *State, default=(), kind=list, commas=True
 )
 CHECK = switch("check", "Show what would be done, and change nothing.")
 DIFF = switch("diff", "Show each field that differs.")
@@ -210,10 +217,10 @@ ORPHANS = switch("orphans", "Also what is no longer in the inventory.")
 FOLLOW = switch("follow", "Go on with new lines until Ctrl-C.")
 DURATION = "seconds, or 90s, 5m, 1h."
 TIMEOUT = Flag[float | None](
-    "timeout", f"Time for the whole run: {DURATION}", None, positive_seconds, env="LLMSTACK_TIMEOUT"
+    "timeout", f"TIME for the whole run: {DURATION}", None, positive_seconds, env="LLMSTACK_TIMEOUT"
 )
 LOCK_WAIT = Flag[float](
-    "lock-wait", f"Time to wait for another run to end: {DURATION}", 0.0, seconds, env="LLMSTACK_LOCK_WAIT"
+    "lock-wait", f"TIME to wait for another run to end: {DURATION}", 0.0, seconds, env="LLMSTACK_LOCK_WAIT"
 )
 TAIL = Flag[int | None]("tail", "Only the last NUMBER of lines.", None, count(0))
 FILE = Flag[str | None]("file", "FILE of the backup.", None, name)

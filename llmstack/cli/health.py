@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, DEEP, TIMEOUT, reads_only=True)
+@verb(*SELECT, OUTPUT, DEEP, TIMEOUT, reads_only=True, examples=("health", "health --model demo --deep -o json"))
 def health(session: Session) -> int:
     """Prove that each model answers, or say why not; changes nothing.
 

@@ -8,7 +8,7 @@ from llmstack.cli.task import verb
 from llmstack.errors import UsageError
 
 
-@verb(RUN, MODEL, LAST, OUTPUT, kind="history", reads_only=True)
+@verb(RUN, MODEL, LAST, OUTPUT, kind="history", reads_only=True, examples=("history", "history --model demo --last 5"))
 def history(session: Session) -> int:
     """Show what was done before, by whom, and what came of it; asks the store alone.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmstack.domain.machine import Machine, Wishes
 
 
-@verb(OUTPUT_JSON, YES, kind="init")
+@verb(OUTPUT_JSON, YES, kind="init", examples=("init", "init --yes"))
 def init(session: Session) -> int:
     """Look at this machine and write an inventory for it, with tasks.py, invoke.yaml and llmstack.mk beside.
 
@@ -39,7 +39,7 @@ def init(session: Session) -> int:
     written = [name for name, content in files.items() if _write(session, Path(name), content)]
     session.talk(_next(written, session.door))
     items = [{"target": name, "written": name in written} for name in files]
-    return session.answer(session.document(items)) if session[OUTPUT_JSON] == "json" else OK
+    return session.answer(session.document(items)) if session[OUTPUT_JSON] != "text" else OK
 
 
 def _stack(folder: str) -> str:

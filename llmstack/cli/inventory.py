@@ -15,7 +15,7 @@ NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
 
 
-@verb(LIST, HOST, OUTPUT, kind="inventory", reads_only=True)
+@verb(LIST, HOST, OUTPUT, kind="inventory", reads_only=True, examples=("inventory", "inventory --list"))
 def inventory(session: Session) -> int:
     """Show the hosts of the inventory, how they are reached and what is placed on them; asks no host.
 
@@ -31,7 +31,13 @@ def inventory(session: Session) -> int:
     return session.answer(session.document(rows), host_lines(rows, session.out.width))
 
 
-@verb(OUTPUT_JSON, name="inventory.graph", kind="inventory", reads_only=True)
+@verb(
+    OUTPUT_JSON,
+    name="inventory.graph",
+    kind="inventory",
+    reads_only=True,
+    examples=("inventory.graph", "inventory.graph -o json"),
+)
 def inventory_graph(session: Session) -> int:
     """Draw groups, their hosts, and the services of each host."""
     from llmstack.ui.inventory import graph_lines
@@ -42,7 +48,13 @@ def inventory_graph(session: Session) -> int:
     return session.answer(session.document(items), graph_lines(found))
 
 
-@verb(HOST, OUTPUT_JSON, name="inventory.host", kind="inventory", reads_only=True)
+@verb(
+    *(HOST, OUTPUT_JSON),
+    name="inventory.host",
+    kind="inventory",
+    reads_only=True,
+    examples=("inventory.host --host gpu01", "inventory.host --host gpu -o json"),
+)
 def inventory_host(session: Session) -> int:
     """Show the variables of a host, each with the file and line that set it."""
     from llmstack.ui.inventory import setting_lines
@@ -55,7 +67,13 @@ def inventory_host(session: Session) -> int:
     return session.answer(session.document(items), lines)
 
 
-@verb(NAME, HOST, OUTPUT_JSON, name="inventory.explain", kind="inventory", reads_only=True)
+@verb(
+    *(NAME, HOST, OUTPUT_JSON),
+    name="inventory.explain",
+    kind="inventory",
+    reads_only=True,
+    examples=("inventory.explain --name demo", "inventory.explain --name llama3@gpu01 -o json"),
+)
 def inventory_explain(session: Session) -> int:
     """Show every value of a model or service on a host, with the file and line that set it; secrets stay hidden."""
     from llmstack.ui.inventory import setting_lines

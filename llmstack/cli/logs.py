@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from llmstack.domain.target import Target
 
 
-@verb(*SELECT, TAIL, FOLLOW, OUTPUT_JSON, kind="logs", reads_only=True)
+@verb(
+    *(*SELECT, TAIL, FOLLOW, OUTPUT_JSON),
+    kind="logs",
+    reads_only=True,
+    examples=("logs --model demo --tail 50", "logs --service ollama --follow"),
+)
 def logs(session: Session) -> int:
     """Show what the servers wrote.
 

@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*CHANGE)
+@verb(*CHANGE, examples=("pull", "pull --model llama3 --limit gpu"))
 def pull(session: Session) -> int:
     """Fetch images and models, so that a later `up` need not wait."""
     with session.app(session.screen()) as app:

@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*CHANGE, WAIT)
+@verb(*CHANGE, WAIT, examples=("restart --model demo", "restart --service ollama --limit gpu01"))
 def restart(session: Session) -> int:
     """Stop what is picked, start it again, and prove that it answers.
 

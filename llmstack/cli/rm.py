@@ -8,7 +8,7 @@ from llmstack.cli.task import verb
 from llmstack.errors import UsageError
 
 
-@verb(*CHANGE)
+@verb(*CHANGE, examples=("rm --model llama3", "rm --model llama3 --limit gpu01 --yes"))
 def rm(session: Session) -> int:
     """Delete models from the servers that keep them; asks before it does.
 

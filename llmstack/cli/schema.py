@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 
-from llmstack.cli.flags import OUTPUT_JSON, Flag, one_of
+from llmstack.cli.flags import OUTPUT_JSON, Flag, choice
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
 
 INVENTORY = "inventory"
 NAMES = ("run", "status", "sync", "event", INVENTORY)
-KIND = Flag[str | None]("kind", f"Of what: {', '.join(NAMES)}.", None, one_of(*NAMES))
+KIND: Flag[str | None] = choice("kind", f"KIND of answer: {', '.join(NAMES)}.", *NAMES, default=None)
 
 
-@verb(KIND, OUTPUT_JSON, kind="schema", reads_only=True)
+@verb(KIND, OUTPUT_JSON, kind="schema", reads_only=True, examples=("schema --kind run", "schema --kind event"))
 def schema(session: Session) -> int:
     """Show a JSON Schema: of what a run, `status` or `sync` answers, of one line of -o ndjson, or of an inventory."""
     from llmstack.cli.schemas import schema_of

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from llmstack.ui.live import RunScreen
 
 
+_DO_IT = {flag.key: None for flag in (known.CHECK, known.DIFF, known.EXIT_CODE, known.OUTPUT)}
+"""What a command that only shows has, and the one that does it has not."""
 ENDS = {"names": "\n", "names0": "\0"}
 """What stands behind each name."""
 
@@ -237,6 +239,7 @@ class Session:
 
     def finish(self, result: RunResult) -> int:
         """Answer with a run: its plan if it was a check, else the recap and the next step."""
+        from llmstack.ui.clean import line
         from llmstack.ui.plan import plan_lines
         from llmstack.ui.recap import next_step, recap_lines
 
@@ -244,7 +247,11 @@ class Session:
             actions = [outcome.action for outcome in result.outcomes if outcome.action]
             changes = any(action.kind.changes for action in actions)
             document = self.noticed(result.as_json(), changed=changes)
-            return self.answer(document, plan_lines(actions, diff=self[known.DIFF], checked=True))
+            code = self.answer(document, plan_lines(actions, diff=self[known.DIFF], checked=True))
+            if changes and not result.exit_code:
+                again = command_line(self.door, self.task or "", self.flags, {**self.values, **_DO_IT})
+                self.talk([line(("Do it:", "bold"), f"  {again}")])
+            return code
         code = self.answer(result.as_json())
         self.talk((*recap_lines(result), *next_step(result)))
         return code

@@ -7,7 +7,12 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, STATES, OUTPUT, DRIFT, TIMEOUT, kind="status", reads_only=True)
+@verb(
+    *(*SELECT, STATES, OUTPUT, DRIFT, TIMEOUT),
+    kind="status",
+    reads_only=True,
+    examples=("status", "status -o names --status crashed,degraded"),
+)
 def status(session: Session) -> int:
     """Show what runs, where, and what it uses; changes nothing.
 

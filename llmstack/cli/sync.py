@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, CHECK, TIMEOUT, kind="sync")
+@verb(*SELECT, OUTPUT, CHECK, TIMEOUT, kind="sync", examples=("sync --check", "sync -o json"))
 def sync(session: Session) -> int:
     """Make the store say what really runs; touches no engine."""
     from llmstack.ui.sync import sync_lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
@@ -13,7 +14,7 @@ from invoke.executor import Executor
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
-from llmstack.cli.flags import ALLOW_EMPTY, COMMON, KEEP_GOING, Flag
+from llmstack.cli.flags import ALLOW_EMPTY, COMMON, KEEP_GOING, Flag, near
 from llmstack.cli.guard import guarded
 from llmstack.cli.picked import NothingNamedError
 from llmstack.cli.session import Session
@@ -56,12 +57,21 @@ def goes_on(session: Session, code: int) -> bool:
 
 
 class Verb(Task[Callable[..., None]]):
-    """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off."""
+    """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off.
+    `examples` are lines that work, without the name of the door."""
 
     def __init__(
-        self, run: Run, flags: tuple[Flag[Any], ...], *, name: str | None, kind: str, reads_only: bool
+        self,
+        run: Run,
+        flags: tuple[Flag[Any], ...],
+        *,
+        name: str | None,
+        kind: str,
+        reads_only: bool,
+        examples: tuple[str, ...],
     ) -> None:
         self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
+        self.doc, self.examples = run.__doc__ or "", examples
 
         def body(_context: Context, **values: object) -> None:
             session = self.session("invoke", values)
@@ -69,7 +79,8 @@ class Verb(Task[Callable[..., None]]):
             if code:
                 raise _Failed(code) if goes_on(session, code) else Exit(code=code)
 
-        body.__doc__, body.__name__, body.__module__ = run.__doc__, run.__name__, run.__module__
+        lines = [inspect.cleandoc(self.doc), "", "Examples:", *(f"  invoke {example}" for example in examples)]
+        body.__doc__, body.__name__, body.__module__ = "\n".join(lines), run.__name__, run.__module__
         super().__init__(body, name=name or run.__name__, positional=[], auto_shortflags=False)
 
     def __eq__(self, other: object) -> bool:
@@ -81,6 +92,11 @@ class Verb(Task[Callable[..., None]]):
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Invoke's name
         """The flags, not the body's signature."""
         return [flag.argument() for flag in self.flags]
+
+    @property
+    def about(self) -> str:
+        """What it does, in a line."""
+        return self.doc.partition("\n")[0]
 
     def session(self, door: str, values: Mapping[str, object]) -> Session:
         """What was asked of it."""
@@ -95,11 +111,21 @@ class Verb(Task[Callable[..., None]]):
                 return self.run(session.checked())
             except NoMatchError as nothing:
                 if not isinstance(nothing, NothingNamedError) and not session[ALLOW_EMPTY]:
-                    raise
+                    raise _perhaps_a_task(nothing) from None
                 session.warn(nothing.message)
                 return session.answer(session.document(()))
 
         return guarded(run, session.fail)
+
+
+def _perhaps_a_task(error: NoMatchError) -> NoMatchError:
+    """The same, with the task that a name was perhaps meant to be."""
+    from llmstack.cli.collection import VERBS
+
+    name = str(error.data.get("name") or "")
+    question = None if error.data.get("suggestion") else near(name, [task.name for task in VERBS])
+    error.hint = "\n".join(filter(None, (f"the task: {question}" if question else "", error.hint)))
+    return error
 
 
 def check_values(flags: Sequence[Flag[Any]], line: Sequence[str]) -> None:
@@ -115,8 +141,12 @@ def check_values(flags: Sequence[Flag[Any]], line: Sequence[str]) -> None:
 
 
 def verb(
-    *flags: Flag[Any], name: str | None = None, kind: str = "run", reads_only: bool = False
+    *flags: Flag[Any],
+    name: str | None = None,
+    kind: str = "run",
+    reads_only: bool = False,
+    examples: tuple[str, ...] = (),
 ) -> Callable[[Run], Verb]:
     """Make a function of a session, which returns the exit code, a task; the common flags come along. `name` may have
     dots (`store.info`); without it the function's own is taken."""
-    return lambda run: Verb(run, (*flags, *COMMON), name=name, kind=kind, reads_only=reads_only)
+    return lambda run: Verb(run, (*flags, *COMMON), name=name, kind=kind, reads_only=reads_only, examples=examples)

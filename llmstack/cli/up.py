@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*CHANGE, WAIT, ORPHANS, RE_DECIDE)
+@verb(*CHANGE, WAIT, ORPHANS, RE_DECIDE, examples=("up --model demo", "up --check --diff"))
 def up(session: Session) -> int:
     """Start what the inventory wants, and prove that each model answers.
 

@@ -7,7 +7,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*CHANGE, WAIT, RE_DECIDE)
+@verb(*CHANGE, WAIT, RE_DECIDE, examples=("update --check --diff", "update --service ollama"))
 def update(session: Session) -> int:
     """As `up`, and take what newer defaults of llmstack and its plugins would launch otherwise.
 

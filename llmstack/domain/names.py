@@ -44,6 +44,9 @@ RESERVED_NAMES = frozenset(
 )
 """Words of the command line: `llmstack up NAME` must never be ambiguous."""
 
+INVENTORY_FILES = ("inventory.yaml", "inventory.yml", "inventory.json")
+"""What an inventory is called that nobody has to name."""
+
 LONGEST_WORD, MOST_CHOICES, CLOSE = 100, 500, 0.65
 
 

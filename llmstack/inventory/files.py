@@ -10,11 +10,11 @@ from typing import Final
 
 from dotenv.parser import parse_stream
 
+from llmstack.domain.names import INVENTORY_FILES
 from llmstack.domain.position import Position
 from llmstack.errors import ConfigError, NoInventoryError
 from llmstack.inventory.nodes import Node, Problems
 
-NAMES: Final = ("inventory.yaml", "inventory.yml", "inventory.json")
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_ENV_BYTES: Final = 256 * 1024
 
@@ -28,7 +28,7 @@ def find(path: str | None, environ: Mapping[str, str], cwd: str) -> tuple[Path, 
     if named := path or environ.get("LLMSTACK_INVENTORY"):
         return start / os.path.expanduser(named), named
     for folder in (start, *start.parents):
-        if found := [folder / name for name in NAMES if (folder / name).exists()]:
+        if found := [folder / name for name in INVENTORY_FILES if (folder / name).exists()]:
             return _the_one(found), os.path.relpath(found[0], start)
     hint = "llmstack init writes one; or name one: --inventory FILE"
     raise NoInventoryError(f"no inventory in {start} or above it", hint)

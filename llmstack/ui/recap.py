@@ -40,12 +40,24 @@ def recap_lines(result: RunResult) -> Iterator[Text]:
 
 
 def next_step(result: RunResult) -> Iterator[Text]:
-    """After an `up` that changed something and went well: a question to ask a model, and where it is reached."""
-    changed = any(outcome.status is Status.CHANGED for outcome in result.outcomes)
+    """After a run that changed something and went well: a question to ask a model and where it is reached, or what
+    brings back what is gone. What failed has said its own."""
+    changed = [outcome for outcome in result.outcomes if outcome.status is Status.CHANGED]
     answered = next(filter(_answers, result.outcomes), None)
-    if changed and answered and not result.exit_code:
+    if not changed or result.exit_code:
+        return
+    if answered:
         yield line(("Try it:", "bold"), f'  llmstack ask {flags(answered)} --prompt "Why is the sky blue?"')
         yield line(" " * 9, (answered.urls[0], "cyan"))
+    elif result.task in _THEN:
+        label, task = _THEN[result.task]
+        yield line(
+            (f"{label}:", "bold"), f"  llmstack {task} {flags(changed[0]) if len(changed) == 1 else ''}".rstrip()
+        )
+
+
+_THEN = {"down": ("Start it again", "up"), "pull": ("Start it", "up"), "rm": ("Fetch it again", "pull")}
+"""What comes after a task that is no start."""
 
 
 def _answers(outcome: Outcome) -> bool:

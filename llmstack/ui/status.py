@@ -34,7 +34,7 @@ def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
 
 
 def status_note(report: StatusReport) -> Iterator[Text]:
-    """That there is nothing, or no inventory."""
+    """That there is nothing, or no inventory; else what to do about what is not as it should be."""
     if not report.rows and not report.errors:
         here = "no inventory found, and nothing serves models here" if report.inventory is None else ""
         yield line(here or f"{report.inventory} wants no service and no model, and nothing runs")
@@ -42,6 +42,17 @@ def status_note(report: StatusReport) -> Iterator[Text]:
         yield line(("no inventory found: this is what serves models on this machine", "dim"))
     if report.inventory is None:
         yield line(("llmstack init writes an inventory", "dim"))
+    for row in [row for row in report.rows if row.state is State.CRASHED and row.ours][:1]:
+        yield line(("Why:", "bold"), f"  llmstack logs {_flags(row)}")
+    missing = [row for row in report.rows if row.drifts and row.wanted]
+    if missing and report.inventory:
+        yield line(("Make it so:", "bold"), f"  llmstack up {_flags(missing[0]) if len(missing) == 1 else ''}".rstrip())
+
+
+def _flags(row: StatusRow) -> str:
+    """What selects a row."""
+    host = "" if row.host == "localhost" else f" --host {row.host}"
+    return f"--{'model' if row.model else 'service'} {row.model or row.service}{host}"
 
 
 def _row(row: StatusRow) -> list[Text]:

@@ -143,6 +143,8 @@ class App:
         for name in names:
             if name.startswith("raise-"):
                 raise _named(name.removeprefix("raise-"))
+        if "statsu" in names:
+            raise NoMatchError("no model or service 'statsu'", "models: a", name="statsu", suggestion=None)
         if "unknown" in names:
             raise NoMatchError("no model or service 'unknown' in inventory.yaml", "see `llmstack status`")
         if "away" in names:

@@ -102,10 +102,12 @@ def test_help_never_runs_a_task(both, task):
     assert CALLS == []
 
 
-def test_check_shows_the_plan_as_the_answer_and_no_recap(both):
-    ran = both("up", "--check")
-    assert ran.out == "+ demo@localhost  create  not there\n1 looked at: 1 create. Nothing was changed.\n"
-    assert (ran.code, ran.err) == (0, "")
+def test_check_shows_the_plan_as_the_answer_and_the_command_that_does_it(both, door):
+    ran = both("up", "--check", "--diff", "-m", "a", "--exit-code")
+    assert ran.out.startswith("+ a@localhost  create  not there\n")
+    assert ran.out.endswith("1 looked at: 1 create. Nothing was changed.\n")
+    assert (ran.code, ran.err) == (8, f"Do it:  {door} up --model a\n")
+    assert both("up", "--check", "-q").err == ""
 
 
 def test_check_with_diff_shows_the_fields(both):

@@ -26,7 +26,7 @@ def made(name):
 
 
 VERBS = tuple(map(made, ("shelf", "shelf.book", "box.lid")))
-TASKS = {task.name: task.flags for task in VERBS}
+TASKS = {task.name: task for task in VERBS}
 
 
 @pytest.fixture

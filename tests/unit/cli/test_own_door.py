@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import runpy
+import shlex
 import sys
 
 import pytest
@@ -15,7 +15,7 @@ from llmstack.domain.selection import Selection
 from llmstack.errors import UsageError, meanings
 from tests.unit.cli.fake_app import CALLS
 
-TASKS = {task.name: task.flags for task in VERBS}
+TASKS = {task.name: task for task in VERBS}
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,31 @@ def test_alone_or_asked_for_help_it_shows_its_tasks(own, words):
 def test_each_task_has_its_own_help(own, words):
     ran = own(*words)
     assert ran.code == 0
-    assert "--lock-wait" in ran.out
+    assert ran.out.startswith("Usage: llmstack up [NAME ...] [--flags]\n\nStart what the inventory wants")
+    assert "\n  --lock-wait TIME" in ran.out
+    assert "\n  -l, --host, --limit PATTERN  " in ran.out
+    assert "\n  -e, --extra KEY=VALUE  " in ran.out
+    assert ran.out.endswith("Examples:\n  llmstack up --model demo\n  llmstack up --check --diff\n")
     assert CALLS == []
+
+
+@pytest.mark.parametrize("task", VERBS, ids=lambda task: task.name)
+def test_each_task_has_two_examples_that_can_be_typed(task):
+    assert len(task.examples) >= 2
+    for example in task.examples:
+        ((name, values),) = parse(shlex.split(example), TASKS)
+        assert name == task.name
+        task.session("llmstack", values).checked()
+
+
+def test_a_task_s_help_in_plain_invoke_has_its_examples_too(through):
+    assert "    invoke up --check --diff\n" in through("invoke", "up", "--help").out
+
+
+def test_a_name_that_is_none_may_be_a_task_that_was_mistyped(own):
+    ran = own("up", "a", "statsu")
+    assert ran.code == 5
+    assert ran.err == "error: no model or service 'statsu'\n       the task: did you mean 'status'?\n       models: a\n"
 
 
 def test_help_lists_the_exit_codes(own):
@@ -148,20 +171,13 @@ def test_it_tells_its_version(own, flag):
 
 
 def test_the_list_of_tasks_is_there_as_json(own):
-    listed = json.loads(own("--list", "-F", "json").out)
-    assert {task["name"] for each in (listed, *listed["collections"]) for task in each["tasks"]} == set(TASKS)
-
-
-def test_completion_knows_tasks_and_flags(own):
-    assert "status" in own("--complete", "--", "llmstack ").out.split()
-    assert "--lock-wait" in own("--complete", "--", "llmstack up --").out.split()
-    assert "complete" in own("--print-completion-script", "bash").out
+    assert {task["name"] for task in own("--list", "-o", "json").json["tasks"]} == set(TASKS)
 
 
 def test_a_shell_without_completion_is_a_usage_error(own):
     ran = own("--print-completion-script", "tcsh")
     assert ran.code == 2
-    assert 'Completion for shell "tcsh" not supported' in ran.err
+    assert ran.err == "error: no completion for 'tcsh'\n       shells: bash zsh\n"
 
 
 def test_a_namespace_that_is_not_there_cannot_be_listed(own):

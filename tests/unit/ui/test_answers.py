@@ -61,7 +61,8 @@ def test_status_as_a_table():
         "embed@localhost: exit 137, out of memory, 4 restarts\n"
         "evil@localhost: not ours\n"
     )
-    assert plain(status_note(report)) == ""
+    assert plain(status_note(report)) == ("Why:  llmstack logs --model embed\nMake it so:  llmstack up --model embed\n")
+    assert plain(status_note(StatusReport(rows=ROWS[:1], inventory="inventory.yaml"))) == ""
 
 
 def test_a_narrow_status_drops_columns_and_still_tells_what_matters():

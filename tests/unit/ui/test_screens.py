@@ -249,3 +249,17 @@ def test_the_plan_in_short():
 
 def test_an_empty_plan():
     assert plain(plan_lines((), diff=True, checked=True)) == "0 looked at: nothing. Nothing was changed.\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("down", "Start it again:  llmstack up --service demo\n"),
+        ("pull", "Start it:  llmstack up --service demo\n"),
+        ("rm", "Fetch it again:  llmstack pull --service demo\n"),
+        ("restart", ""),
+    ],
+)
+def test_the_next_step_brings_back_what_is_gone(task, said):
+    gone = outcome()
+    assert plain(next_step(RunResult(task=task, outcomes=(gone,)))) == said

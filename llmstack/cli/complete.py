@@ -1,0 +1,88 @@
+"""Completion in the shell: what could stand where the cursor is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from llmstack.cli.argv import Tasks, task_name
+from llmstack.cli.flags import EXCLUDE, HOST, INVENTORY, LEADING, MODEL, SERVICE, TAGS, Flag
+from llmstack.errors import UsageError
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    MODEL.name: ("models", "services"),
+    SERVICE.name: ("services",),
+    HOST.name: ("hosts", "groups"),
+    EXCLUDE.name: ("models", "services", "hosts", "groups"),
+    TAGS.name: ("tags",),
+}
+"""The kinds of names that are values of a flag."""
+_SCRIPTS = {
+    "bash": """_{0}() {{
+  local cur=${{COMP_WORDS[COMP_CWORD]}} line=${{COMP_LINE:0:COMP_POINT}} IFS=$'\\n'
+  case $cur in =|:|@) cur= ;; esac
+  local word=${{line##* }}
+  COMPREPLY=($({0} --complete -- "$line" 2>/dev/null))
+  COMPREPLY=("${{COMPREPLY[@]#"${{word%"$cur"}}"}}")
+}}
+complete -o default -F _{0} {0}
+""",
+    "zsh": """#compdef {0}
+_{0}() {{
+  local -a found
+  found=("${{(@f)$({0} --complete -- "${{(j: :)${{(@)words[1,CURRENT]}}}}" 2>/dev/null)}}")
+  if [[ -n $found ]]; then compadd -- $found; else _files; fi
+}}
+compdef _{0} {0}
+""",
+}
+
+
+def script(shell: str, door: str) -> str:
+    """What makes a shell ask us. Raises UsageError for one that we do not know."""
+    if shell not in _SCRIPTS:
+        raise UsageError(f"no completion for '{shell}'", f"shells: {' '.join(_SCRIPTS)}")
+    return _SCRIPTS[shell].format(door)
+
+
+def candidates(line: str, tasks: Tasks) -> list[str]:
+    """Every word that the last one of `line`, which begins with the program's own name, could become."""
+    *before, current = [*line.split(), *([""] if line[-1:].isspace() else [])][1:] or [""]
+    task, flag, path = _state(before, tasks)
+    known = tasks[task].flags if task else LEADING
+    head, equals, value = current.partition("=")
+    if equals and head.startswith("--"):
+        flag, current = next((one for one in known if head in one.spellings), None), value
+    if flag:
+        found: Iterable[str] = _values(flag, path)
+    elif current.startswith("-"):
+        found = (spelling for one in known for spelling in one.spellings)
+    else:
+        found = (*tasks, *(_values(MODEL, path) if MODEL in known and task else ()))
+    return [f"{head}{equals}{word}" if equals else word for word in found if word.startswith(current)]
+
+
+def _state(words: Iterable[str], tasks: Tasks) -> tuple[str | None, Flag[Any] | None, str | None]:
+    """The task at the end of `words`, the flag of it that waits for its value, and the inventory that was named."""
+    task, path, rest = None, None, deque(words)
+    while rest:
+        word = rest.popleft()
+        task = task_name(word, rest, tasks) or task
+        known = tasks[task].flags if task else LEADING
+        flag = next((one for one in known if word in one.spellings and one.takes_value), None)
+        if flag and not rest:
+            return task, flag, path
+        if flag:
+            value = rest.popleft()
+            path = value if flag == INVENTORY else path
+    return task, None, path
+
+
+def _values(flag: Flag[Any], path: str | None) -> Iterator[str]:
+    yield from flag.choices
+    if flag.name in NAMES:
+        from llmstack.cli.known import names_of
+
+        known = names_of(path)
+        yield from dict.fromkeys(name for kind in NAMES[flag.name] for name in known.get(kind, ()))

@@ -1,0 +1,77 @@
+"""What the installed door tells of its tasks: lists and help."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from llmstack.cli.flags import COMMON, SELECT, Flag
+from llmstack.cli.task import Verb
+from llmstack.errors import meanings
+
+USAGE = """Usage: {door} TASK [NAME ...] [--flags] [TASK ...]
+"""
+MORE = """{door} TASK --help tells a task's flags, {door} help exit-codes what a run can end with."""
+
+
+def overview(door: str, groups: Mapping[str, Sequence[Verb]]) -> str:
+    """Usage and all tasks, in their groups."""
+    return "\n".join((USAGE.format(door=door), *_grouped(groups), MORE.format(door=door)))
+
+
+def listing(groups: Mapping[str, Sequence[Verb]]) -> str:
+    """All tasks, in their groups."""
+    return "\n".join(_grouped(groups)).rstrip()
+
+
+def as_json(tasks: Iterable[Verb]) -> str:
+    """All tasks with their flags, for programs."""
+    told = [{"name": task.name, "help": task.about, "flags": list(map(_flag, task.flags))} for task in tasks]
+    return json.dumps({"v": 1, "kind": "tasks", "tasks": told}, indent=2)
+
+
+def task_help(door: str, task: Verb) -> str:
+    """One task: what it does, its flags, examples."""
+    own = [flag for flag in task.flags if flag not in (*SELECT, *COMMON)]
+    parts = {
+        "Flags": own,
+        "What is meant": [flag for flag in task.flags if flag in SELECT],
+        "Of every task": [flag for flag in task.flags if flag in COMMON],
+    }
+    names = "" if not parts["What is meant"] else " [NAME ...]"
+    lines = [f"Usage: {door} {task.name}{names} [--flags]", "", inspect.cleandoc(task.doc), ""]
+    for title, flags in parts.items():
+        lines += [f"{title}:", *_rows([(_spelled(flag), flag.told) for flag in flags]), ""] if flags else []
+    lines += ["Examples:", *(f"  {door} {example}" for example in task.examples)] if task.examples else []
+    return "\n".join(lines).rstrip()
+
+
+def exit_codes() -> str:
+    """What each code means."""
+    return "\n".join(f"{code:>4}  {name:<11}  {text}" for code, (name, text) in meanings().items())
+
+
+def _grouped(groups: Mapping[str, Sequence[Verb]]) -> Iterator[str]:
+    width = max(len(task.name) for tasks in groups.values() for task in tasks)
+    for title, tasks in groups.items():
+        yield from (title, *(f"  {task.name:<{width}}  {task.about}" for task in tasks), "")
+
+
+def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(left) for left, _ in rows)
+    return (f"  {left:<{width}}  {right}" for left, right in rows)
+
+
+def _spelled(flag: Flag[Any]) -> str:
+    """`-m, --model NAME`."""
+    value = re.search(r"\b[A-Z]{3,}(=[A-Z]+)?\b", flag.help)
+    what = f" {value[0] if value else 'VALUE'}" if flag.takes_value else ""
+    return ", ".join(sorted(flag.spellings, key=len)) + what
+
+
+def _flag(flag: Flag[Any]) -> dict[str, object]:
+    facts = {"takes_value": flag.takes_value, "again": flag.kind is list, "default": flag.default}
+    return {"name": flag.name, "spellings": flag.spellings, "help": flag.told, **facts}
