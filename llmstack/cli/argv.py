@@ -105,7 +105,7 @@ class _Task:
         flag = next((flag for flag in self.flags if head in flag.spellings), None)
         known = [spelling for flag in self.flags for spelling in flag.spellings]
         if flag is None:
-            owners = [name for name, flags in tasks.items() if any(head in flag.spellings for flag in flags)]
+            owners = [name for name, task in tasks.items() if any(head in flag.spellings for flag in task.flags)]
             after = next((name for name in rest if name in owners), next(iter(owners), None))
             hint = f"it follows its task: {after} {head}" if after and not self.name else near(head, known)
             raise UsageError(f"{self.prefix}no flag '{head}'", hint or f"flags: {' '.join(known)}")

@@ -13,7 +13,7 @@ from llmstack.errors import UsageError
 @verb(
     *CHANGE,
     FILE,
-    examples=("backup --service webui --file webui.tar", "backup --service webui --file webui.tar --check"),
+    examples=("backup --service webui --file b.tar", "backup --service webui --file b.tar --check"),
 )
 def backup(session: Session) -> int:
     """Save the volumes of one service to a file.
@@ -31,7 +31,7 @@ def backup(session: Session) -> int:
 @verb(
     *CHANGE,
     FILE,
-    examples=("restore --service webui --file webui.tar", "restore --service webui --file webui.tar --yes"),
+    examples=("restore --service webui --file b.tar", "restore --service webui --file b.tar --yes"),
 )
 def restore(session: Session) -> int:
     """Give one service the data of a backup; asks first, since what it has now is lost.
