@@ -119,6 +119,11 @@ class Engine(Protocol):
         naming the holder."""
         ...
 
+    def littered(self, stack: str) -> bool:
+        """Whether the last `observe` of `stack` saw what a run that died has left beside instances; no call. It is gone
+        once `lock` is held."""
+        ...
+
     def endpoint(self, instance: Instance) -> Endpoint | None:
         """Where its API is reached from; None when it publishes none."""
         ...

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from llmstack.core.context import Context
-from llmstack.core.observe import Place
+from llmstack.core.observe import Place, places_of
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.plan import Action, ActionKind, Plan
@@ -39,6 +39,12 @@ def held(
         if renewals:
             locks.enter_context(_kept(renewals, context))
         yield refused
+
+
+def littered(context: Context) -> dict[Place, Host]:
+    """Places where a run that died has left something: whoever locks them tidies up."""
+    stack, asked = context.stack or "", places_of(context.wanted.values())
+    return {place: host for place, host in asked.items() if context.engine_of(host, place[1]).littered(stack)}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from functools import partial
 from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.interrupt import untorn
-from llmstack.core.locks import held, place_of, refuse_held
+from llmstack.core.locks import held, littered, place_of, refuse_held
 from llmstack.core.observe import Place
 from llmstack.core.price import priced
 from llmstack.core.remember import Recorder, remember
@@ -90,7 +90,7 @@ class Run:
     def _locked(self, plan: Plan) -> Iterator[dict[Place, LlmstackError]]:
         context = self.context
         found = filter(None, map(place_of, plan.changes))
-        places = {place: context.hosts[place[0]] for place in found}
+        places = {place: context.hosts[place[0]] for place in found} | littered(context)
         owner = f"{who()} {context.task} (pid {os.getpid()})"
         with held(places, context, context.stack or "", owner, self.lock_wait_s) as refused:
             yield refused

@@ -19,8 +19,9 @@ SPEC = PREFIX + "spec"
 VERSION = PREFIX + "version"
 ROLE = PREFIX + "role"
 
-SERVE, LOCK = "serve", "lock"
-"""Roles: an instance that serves, and the placeholder that locks a stack on an engine without files."""
+SERVE, LOCK, PUT = "serve", "lock", "put"
+"""Roles: an instance that serves, and the placeholders that lock a stack and lead into a volume on an engine without
+files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

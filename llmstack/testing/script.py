@@ -49,7 +49,7 @@ class ScriptedEngine:
         self.occupied: dict[int, str] = {}
         self.data: dict[str, dict[str, bytes]] = {}
         self.owners: dict[str, tuple[str, str]] = {}
-        self.closed = False
+        self.litter = self.closed = False
         self._strangers: list[Instance] = []
         self._refusals: dict[str, _Refusal] = {}
         self._needs: dict[str, tuple[Need, ...]] = {}

@@ -47,6 +47,18 @@ def test_up_makes_all_of_it_true_and_up_again_changes_nothing(bench: Bench) -> N
     assert bench.writes() == []
 
 
+def test_an_up_that_changes_nothing_still_tidies_up_after_a_run_that_died(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.forget()
+    engine = bench.world.engine()
+    engine.litter = True
+    bench.app().up(ALL, RunOptions(check=True))
+    assert engine.litter
+    assert recap(bench.app().up(ALL)) == {"ok": 4}
+    assert not engine.litter
+    assert bench.writes() == [("lock", "lab")]
+
+
 def test_the_store_is_not_needed_for_a_right_plan(bench: Bench) -> None:
     bench.app().up(ALL)
     bench.forget()

@@ -44,6 +44,7 @@ class DockerEngine:
         self.abilities: frozenset[Ability] = frozenset(Ability)
         self._wire = Wire(resolve(docker_host, os.environ), host)
         self._seen = Seen()
+        self._littered: dict[str | None, bool] = {}
 
     def describe(self) -> str:
         """`docker 28.5.2`, or `podman 5.8.6`."""
@@ -53,7 +54,9 @@ class DockerEngine:
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """One list call, and an inspect of each that does not run, since only that tells how it ended."""
-        found = [rows.from_row(row, self.host) for row in self._rows({"label": _labels(stack)})]
+        ours = self._rows({"label": [ROLE, f"{STACK}={stack}" if stack else STACK]})
+        self._littered[stack] = stacklock.is_litter(ours)
+        found = [rows.from_row(row, self.host) for row in ours if row["Labels"].get(ROLE) == SERVE]
         self._seen.look(stack, (each.container_name for each in found))
         return tuple(
             told for each in found if (told := each if each.running else self.inspect(each.container_name)) is not None
@@ -86,7 +89,7 @@ class DockerEngine:
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
         """Pull the image, or stream the model file into the weights volume."""
         if need.kind == "weights" and spec.weights:
-            weights.put(self._wire, spec.weights, report)
+            weights.put(self._wire, spec.stack, spec.weights, report)
             return
         with self._wire.doing(f"pull {need.name}", otherwise=FetchError) as api:
             for step in pull.progress(need.name, api.pull(need.name, stream=True, decode=True)):
@@ -140,7 +143,11 @@ class DockerEngine:
             stack = was.stack
         with self._wire.doing(f"remove {name}", timeout_s=WRITE_S) as api, contextlib.suppress(api.not_found):
             api.remove_container(name, v=True)
-        if stack and self._seen.left(stack, name) and not self._rows({"label": _labels(stack)}):
+        if (
+            stack
+            and self._seen.left(stack, name)
+            and not self._rows({"label": [f"{ROLE}={SERVE}", f"{STACK}={stack}"]})
+        ):
             self._seen.forget("network", stack)
             network.remove(self._wire, stack)
 
@@ -162,7 +169,11 @@ class DockerEngine:
 
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A container that never starts, on the host itself, so that every controller sees it."""
-        return stacklock.lock(self._wire, stack, owner, lease_s)
+        return stacklock.lock(self._wire, stack, owner, lease_s, littered=self.littered(stack))
+
+    def littered(self, stack: str) -> bool:
+        """By the list call of `observe`."""
+        return self._littered.get(stack, False)
 
     def endpoint(self, instance: Instance) -> Endpoint | None:
         """By the published port from this machine and others, by service name inside the stack's network."""
@@ -268,7 +279,3 @@ def belongs(pid: int, container_id: str) -> bool:
         return container_id in (PROC / str(pid) / "cgroup").read_text()
     except OSError:
         return False
-
-
-def _labels(stack: str | None) -> list[str]:
-    return [f"{ROLE}={SERVE}", f"{STACK}={stack}" if stack else STACK]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmstack.domain.leftover import Leftover, LeftoverKind
-from llmstack.engines.docker import placeholder
+from llmstack.engines.docker import network, placeholder
 from llmstack.engines.docker.body import VOLUME, WEIGHTS_VOLUME
 from llmstack.engines.docker.rows import container_name
 from llmstack.engines.docker.wire import WRITE_S, Wire
-from llmstack.engines.labels import LOCK, ROLE, SERVICE, STACK
+from llmstack.engines.labels import LOCK, PUT, ROLE, SERVE, SERVICE, STACK
 from llmstack.errors import LlmstackError
 
 Json = Mapping[str, Any]
@@ -70,6 +70,17 @@ def _images(wire: Wire) -> Iterator[Leftover]:
 
 def _leftover(kind: LeftoverKind, name: str, what: str, labels: Json, size_bytes: int | None = None) -> Leftover:
     return Leftover(kind=kind, name=name, what=what, stack=labels.get(STACK), size_bytes=size_bytes)
+
+
+def sweep(wire: Wire, stack: str) -> None:
+    """Remove what a killed run left beside instances. Only for who holds the lock: nobody else is at work then."""
+    with wire.doing("list containers") as api:
+        rows = api.containers(all=True, filters={"label": f"{STACK}={stack}"})
+    for row in rows:
+        if row["Labels"].get(ROLE) == PUT:
+            placeholder.remove(wire, row["Id"])
+    if not any(row["Labels"].get(ROLE) == SERVE for row in rows):
+        network.remove(wire, stack)
 
 
 def discard(wire: Wire, leftover: Leftover) -> None:

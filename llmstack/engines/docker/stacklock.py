@@ -6,14 +6,15 @@ import contextlib
 import io
 import tarfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from llmstack.engines.docker import holder as holder_mark
-from llmstack.engines.docker import placeholder, rows
+from llmstack.engines.docker import leftovers, placeholder, rows
 from llmstack.engines.docker.weights import path_stat
 from llmstack.engines.docker.wire import WRITE_S, Wire
-from llmstack.engines.labels import LOCK, PREFIX, ROLE, STACK
+from llmstack.engines.labels import LOCK, PREFIX, PUT, ROLE, STACK
 from llmstack.errors import LlmstackError, LockedError
 from llmstack.protocols import Renew
 
@@ -24,19 +25,29 @@ TRIES, LOOK_AGAIN_S = 40, 0.05
 
 
 @contextlib.contextmanager
-def lock(wire: Wire, stack: str, owner: str, lease_s: float) -> Iterator[Renew]:
+def lock(wire: Wire, stack: str, owner: str, lease_s: float, *, littered: bool = False) -> Iterator[Renew]:
     """Hold `stack` on this engine, by the engine's own clock; yields what makes the lease last `lease_s` from then on.
 
     A lease that ended is taken over, and so is one whose holder was a process of this machine that died: the old
-    container is removed by its id, so that of two who do it one only wins. Raises LockedError naming the holder, and
-    on renewal when somebody took it over.
+    container is removed by its id, so that of two who do it one only wins. What such a holder left (or who else, where
+    the stack is `littered`) is swept up first. Raises LockedError naming the holder, and on renewal when somebody took
+    it over.
     """
-    held = _take(wire, stack, owner, lease_s)
+    held, taken_over = _take(wire, stack, owner, lease_s)
     try:
+        if littered or taken_over:
+            leftovers.sweep(wire, stack)
         yield lambda: _renew(wire, held, stack, lease_s)
     finally:
         with contextlib.suppress(LlmstackError):  # the lease ends by itself, and the run's own outcome matters more
             placeholder.remove(wire, held)
+
+
+def is_litter(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the containers of a stack show that a run died: its lock, or a way into a volume that no lock guards."""
+    labels = [row["Labels"] for row in rows]
+    holders = [each.get(HOLDER, "") for each in labels if each.get(ROLE) == LOCK]
+    return all(map(holder_mark.is_dead, holders)) if holders else any(each.get(ROLE) == PUT for each in labels)
 
 
 def _renew(wire: Wire, held: str, stack: str, lease_s: float) -> None:
@@ -53,15 +64,17 @@ def _renew(wire: Wire, held: str, stack: str, lease_s: float) -> None:
             raise LockedError(f"the lock of stack {stack} on {wire.host} was taken over", "run it again") from None
 
 
-def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> str:
+def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> tuple[str, bool]:
+    """The lock's container, and whether somebody's was taken over."""
     name = f"llmstack-{stack}-lock"
     holder: Mapping[str, str] = {}
+    taken_over = False
     for _ in range(TRIES):
         now = wire.now()
         times = {SINCE: str(int(now)), EXPIRES: str(int(now + lease_s))}
         labels = {ROLE: LOCK, STACK: stack, OWNER: owner, HOLDER: holder_mark.me(), **times}
         try:
-            return placeholder.create(wire, name, labels)
+            return placeholder.create(wire, name, labels), taken_over
         except LlmstackError as error:
             if not error.data.get("conflict"):
                 raise
@@ -72,6 +85,7 @@ def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> str:
         if not _over(wire, container_id, holder, now):
             break
         placeholder.remove(wire, container_id)
+        taken_over = True
         time.sleep(LOOK_AGAIN_S)
     raise _locked(stack, wire.host, name, holder)
 

@@ -16,7 +16,7 @@ from llmstack.domain.progress import Progress
 from llmstack.engines.docker import placeholder
 from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME, weights_mount
 from llmstack.engines.docker.wire import WRITE_S, Wire
-from llmstack.engines.labels import ROLE
+from llmstack.engines.labels import PUT, ROLE, STACK
 from llmstack.errors import FetchError, LlmstackError
 from llmstack.protocols import Report
 
@@ -33,13 +33,13 @@ def holds(wire: Wire, weights: Weights) -> bool:
     return any(_size(wire, row["Id"], weights) == weights.size_bytes for row in rows[:WAYS])
 
 
-def put(wire: Wire, weights: Weights, report: Report) -> None:
-    """Stream the file into the volume unless it is there. Raises FetchError.
+def put(wire: Wire, stack: str, weights: Weights, report: Report) -> None:
+    """Stream the file into the volume unless it is there, for `stack`, whose lock is held. Raises FetchError.
 
     A cut transfer leaves a shorter file, which is never taken for the whole one: the size is checked before and after.
     """
     with _opened(weights) as file:
-        way = way_in(wire, weights)
+        way = way_in(wire, stack, weights)
         try:
             if _size(wire, way, weights) != weights.size_bytes:
                 _send(wire, way, archive(file, weights, report))
@@ -88,16 +88,10 @@ def _opened(weights: Weights) -> BinaryIO:
     raise FetchError(f"{weights.path} has {size} bytes, not {weights.size_bytes}", "it changed; run it again")
 
 
-def way_in(wire: Wire, weights: Weights) -> str:
-    """A container that mounts the volume; one that a killed run left is used again."""
-    name = f"llmstack-put-{hashlib.sha256(weights.fingerprint.encode()).hexdigest()[:12]}"
-    try:
-        return placeholder.create(wire, name, {ROLE: "put"}, weights_mount(read_only=False))
-    except LlmstackError as error:
-        if not error.data.get("conflict"):
-            raise
-    with wire.doing(f"look at {name}") as api:
-        return str(api.inspect_container(name)["Id"])
+def way_in(wire: Wire, stack: str, weights: Weights) -> str:
+    """A container that mounts the volume. Of what a killed run left, nothing is there once the stack is locked."""
+    name = f"llmstack-{stack}-put-{hashlib.sha256(weights.fingerprint.encode()).hexdigest()[:12]}"
+    return placeholder.create(wire, name, {ROLE: PUT, STACK: stack}, weights_mount(read_only=False))
 
 
 def _send(wire: Wire, container: str, data: Iterator[bytes]) -> None:

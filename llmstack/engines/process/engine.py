@@ -33,7 +33,7 @@ from llmstack.errors import LlmstackError, NoMatchError, PreflightError, Unreach
 from llmstack.protocols import Ability, Renew, Report
 
 ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
-STALE_S, GRACE_S = 3600.0, 30.0
+GRACE_S = 30.0
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -111,7 +111,7 @@ class ProcessEngine(NoVolumes):
         instance_id = uuid.uuid4().hex
         with _disk(self.root):
             self._prepare_root()
-            draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+            draft = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=self.root))
             try:
                 write_json(draft / LABELS, written)
                 write_json(draft / STATE, {"id": instance_id, "created_at": time.time(), "phase": CREATED})
@@ -156,7 +156,7 @@ class ProcessEngine(NoVolumes):
             if fd is None:
                 raise LlmstackError(f"{name} runs", "stop it first")
             os.ftruncate(fd, 0)  # an old shim's pid must not be read while we hold its lock
-            grave = self.root / f".gone-{uuid.uuid4().hex}"
+            grave = self.root / f".gone-{os.getpid()}-{uuid.uuid4().hex}"
             self._path(name).rename(grave)
             shutil.rmtree(grave)
         processes.sweep(instance.id)
@@ -179,6 +179,10 @@ class ProcessEngine(NoVolumes):
         with _disk(self.root):
             self._prepare_root()
         return stack_lock(self.root / f".{stack}.lock", stack, owner, lease_s)
+
+    def littered(self, stack: str) -> bool:  # noqa: ARG002 - drafts belong to no stack yet
+        """Looks for drafts."""
+        return bool(leftovers.abandoned(self.root))
 
     def endpoint(self, instance: Instance) -> Endpoint | None:
         """The bind address; what listens everywhere is reached by loopback from here, by name from elsewhere."""
@@ -233,9 +237,8 @@ class ProcessEngine(NoVolumes):
             raise LlmstackError(
                 f"others may write to {self.root}, and could run programs as you", f"chmod 700 {self.root}"
             )
-        for draft in self.root.glob(leftovers.DRAFTS):
-            if draft.is_dir() and time.time() - draft.stat().st_mtime > STALE_S:
-                shutil.rmtree(draft, ignore_errors=True)
+        for draft in leftovers.abandoned(self.root):
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _remember_secrets(self, instance: Instance) -> None:
         """Keep what the running server was given, so that this run can start it again (a replace that is undone)."""

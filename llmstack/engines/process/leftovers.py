@@ -7,11 +7,19 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import psutil
+
 from llmstack.domain.instance import Instance
 from llmstack.domain.leftover import Leftover, LeftoverKind
 
 DRAFTS = ".*-*"
-"""Folders of instances that were half made or half removed when their run was killed."""
+"""Folders of instances that are half made or half removed: `.new-PID-*` and `.gone-PID-*`."""
+
+
+def abandoned(root: Path) -> list[Path]:
+    """Drafts whose maker was killed."""
+    drafts = (path for path in root.glob(DRAFTS) if path.is_dir())
+    return [path for path in drafts if not ((pid := path.name.split("-")[1]).isdigit() and psutil.pid_exists(int(pid)))]
 
 
 def found(root: Path, instances: Iterable[Instance], stack: str | None) -> Iterator[Leftover]:

@@ -119,12 +119,18 @@ def test_a_file_that_shrinks_while_it_is_copied_is_no_whole_file(engine: DockerE
     assert len(engine.missing(spec)) == 1
 
 
-def test_a_job_that_a_killed_run_left_is_used_again(engine: DockerEngine, spec: InstanceSpec, rig: RigHost) -> None:
+def test_a_way_in_that_a_killed_run_left_is_gone_once_the_stack_is_locked(
+    engine: DockerEngine, spec: InstanceSpec, rig: RigHost
+) -> None:
     assert spec.weights
-    left = way_in(engine._wire, spec.weights)
-    assert [row["Id"] for row in rig.api.containers(all=True)] == [left]
-    assert fetched(engine, spec)[-1].done
-    assert rig.api.containers(all=True) == []
+    others = way_in(engine._wire, "other", spec.weights)
+    way_in(engine._wire, spec.stack, spec.weights)
+    assert engine.observe(spec.stack) == ()
+    assert engine.littered(spec.stack)
+    with engine.lock(spec.stack, "me", 60):
+        assert engine.observe(spec.stack) == ()
+        assert not engine.littered(spec.stack)
+    assert [row["Id"] for row in rig.api.containers(all=True)] == [others]
 
 
 def test_a_full_disk_is_a_fetch_error_and_its_room_is_given_back(

@@ -170,7 +170,11 @@ def test_a_mistake_of_our_own_is_not_blamed_on_the_engine(stub: Stub, engine: Do
 
 
 def test_a_container_that_vanishes_between_list_and_inspect_is_left_out(stub: Stub, engine: DockerEngine) -> None:
-    stub.on("containers/json", 200, [{"Id": "a", "Names": ["/gone"], "State": "exited", "Labels": {}}])
+    stub.on(
+        "containers/json",
+        200,
+        [{"Id": "a", "Names": ["/gone"], "State": "exited", "Labels": {"io.llmstack.role": "serve"}}],
+    )
     assert engine.observe("lab") == ()
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, State, Weights
-from llmstack.engines.process.engine import STALE_S, ProcessEngine
+from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
 from tests.unit.engines.process.support import now
 
@@ -133,12 +135,14 @@ def test_what_a_newer_version_wrote_is_not_started(engine: ProcessEngine, make: 
 
 
 def test_drafts_of_a_killed_run_are_invisible_and_forgotten(engine: ProcessEngine, make: Make, root: Path) -> None:
-    for name in (".new-old", ".gone-old", ".new-fresh"):
+    with subprocess.Popen([sys.executable, "-c", ""]) as killed:
+        killed.wait()
+    fresh = f".new-{os.getpid()}-x"
+    for name in (f".new-{killed.pid}-x", f".gone-{killed.pid}-x", fresh):
         (root / name).mkdir(parents=True)
     root.chmod(0o700)
-    for name in (".new-old", ".gone-old"):
-        os.utime(root / name, (0, 0))
     assert engine.observe(None) == ()
+    assert engine.littered("lab")
     engine.create(make())
-    assert {path.name for path in root.iterdir()} == {".new-fresh", "llmstack-lab-demo"}
-    assert STALE_S > 60
+    assert {path.name for path in root.iterdir()} == {fresh, "llmstack-lab-demo"}
+    assert not engine.littered("lab")
