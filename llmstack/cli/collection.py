@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoke.collection import Collection
+from typing import TYPE_CHECKING
 
 from llmstack.cli.ask import ask
 from llmstack.cli.backup import backup, restore
@@ -22,6 +22,9 @@ from llmstack.cli.task import Verb
 from llmstack.cli.up import up
 from llmstack.cli.update import update
 
+if TYPE_CHECKING:
+    from invoke.collection import Collection
+
 SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
@@ -36,10 +39,15 @@ VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)
 
 def namespace() -> Collection:
     """A fresh collection of all tasks; those with dots in collections of their own."""
+    from invoke.collection import Collection
+
+    from llmstack.cli.invoked import Invoked
+
     root = Collection("llmstack")
     families = {task.name.partition(".")[0] for task in VERBS if "." in task.name}
-    for task in VERBS:
-        family, _, own = task.name.partition(".")
+    for verb in VERBS:
+        task = Invoked(verb)
+        family, _, own = verb.name.partition(".")
         if family not in families:
             root.add_task(task)
             continue

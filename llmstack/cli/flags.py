@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from invoke.parser.argument import Argument
-
 from llmstack.domain.instance import State
 from llmstack.errors import ConfigError, UsageError
 
@@ -55,15 +53,6 @@ class Flag(NamedTuple, Generic[T]):
     def takes_value(self) -> bool:
         """Whether the next word is its value."""
         return self.kind not in (bool, int)
-
-    def argument(self) -> Argument:
-        """As Invoke's parser wants it; never positional, no short flag but the one given."""
-        names = (self.name, *filter(None, (self.short,)), *self.also)
-        default = None if self.takes_value else self.default
-        dashed, counts = self.key if "-" in self.name else None, self.kind is int
-        return Argument(
-            names=names, kind=self.kind, default=default, help=self.told, attr_name=dashed, incrementable=counts
-        )
 
     def value(self, given: Any) -> Any:
         """The T that Invoke's value (None where the flag was not given) or the environment means.

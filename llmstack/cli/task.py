@@ -1,18 +1,10 @@
-"""Our kind of Invoke task: explicit flags, no positionals, never dropped, exit codes."""
+"""One task, as both doors run it: flags, help, exit code."""
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
-
-from invoke.context import Context
-from invoke.exceptions import Exit
-from invoke.executor import Executor
-from invoke.parser.argument import Argument
-from invoke.tasks import Task
 
 from llmstack.cli.flags import ALLOW_EMPTY, COMMON, KEEP_GOING, Flag, near
 from llmstack.cli.guard import guarded
@@ -24,39 +16,12 @@ SIGNALS = (SIGINT, SIGTERM, SIGPIPE)
 Run = Callable[[Session], int]
 
 
-class _Failed(Exit):
-    """A task that failed, in a chain that goes on."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code=code)
-
-
-class Chain(Executor):
-    """Runs the tasks of a line one by one: none is dropped, and a failure ends the line unless --keep-going was given.
-
-    `invoke.yaml` names it, since plain Invoke asks no task which executor it wants.
-    """
-
-    def execute(self, *tasks: Any) -> dict[Any, Any]:
-        """The results by task. Raises the first failure in the end."""
-        results: dict[Any, Any] = {}
-        failed: _Failed | None = None
-        for task in tasks:
-            try:
-                results |= super().execute(task)
-            except _Failed as failure:
-                failed = failed or failure
-        if failed:
-            raise failed
-        return results
-
-
 def goes_on(session: Session, code: int) -> bool:
     """Whether a line goes on after a task that ended with `code`; a signal ends it in any case."""
     return code not in SIGNALS and bool(session.leniently(KEEP_GOING))
 
 
-class Verb(Task[Callable[..., None]]):
+class Verb:
     """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off.
     `examples` are lines that work, without the name of the door."""
 
@@ -71,27 +36,7 @@ class Verb(Task[Callable[..., None]]):
         examples: tuple[str, ...],
     ) -> None:
         self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
-        self.doc, self.examples = run.__doc__ or "", examples
-
-        def body(_context: Context, **values: object) -> None:
-            session = self.session("invoke", values)
-            code = self.perform(session, sys.argv[1:])
-            if code:
-                raise _Failed(code) if goes_on(session, code) else Exit(code=code)
-
-        lines = [inspect.cleandoc(self.doc), "", "Examples:", *(f"  invoke {example}" for example in examples)]
-        body.__doc__, body.__name__, body.__module__ = "\n".join(lines), run.__name__, run.__module__
-        super().__init__(body, name=name or run.__name__, positional=[], auto_shortflags=False)
-
-    def __eq__(self, other: object) -> bool:
-        """Never: Invoke drops a task equal to one it has seen, though the user typed it."""
-        return False
-
-    __hash__ = object.__hash__
-
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Invoke's name
-        """The flags, not the body's signature."""
-        return [flag.argument() for flag in self.flags]
+        self.name, self.doc, self.examples = name or run.__name__, run.__doc__ or "", examples
 
     @property
     def about(self) -> str:

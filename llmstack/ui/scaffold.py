@@ -18,8 +18,8 @@ ns = namespace()
 '''
 INVOKE = """# How plain `invoke` runs the tasks; the `llmstack` command needs no such file.
 tasks:
-  executor_class: llmstack.cli.task.Chain  # what was typed twice runs twice; --keep-going
-  auto_dash_names: true                    # --lock-wait, not --lock_wait
+  executor_class: llmstack.cli.invoked.Chain  # what was typed twice runs twice; --keep-going
+  auto_dash_names: true                       # --lock-wait, not --lock_wait
 """
 MAKE = """# Include this in a Makefile (`include llmstack.mk`), or use it alone: make -f llmstack.mk models
 .PHONY: models models-check models-health models-down

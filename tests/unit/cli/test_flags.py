@@ -6,6 +6,7 @@ import pytest
 
 from llmstack.cli import flags
 from llmstack.cli.collection import VERBS
+from llmstack.cli.invoked import Invoked
 
 
 @pytest.mark.parametrize(("text", "value"), [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("0", 0.0)])
@@ -44,6 +45,6 @@ def test_a_short_flag_means_one_thing_in_every_task():
 
 
 def test_no_two_tasks_are_ever_equal_for_invoke():
-    up = VERBS[0]
+    up = Invoked(VERBS[0])
     assert up != up
     assert len({*VERBS}) == len(VERBS)

@@ -161,3 +161,8 @@ def test_what_only_tells_loads_nothing_but_invoke_and_the_command_line(bare, cod
     assert foreign <= {"__main__", "invoke"}
     parts = {".".join(name.split(".")[:2]) for name in ours if name.startswith("llmstack.")}
     assert parts <= {"llmstack.cli", "llmstack.domain", "llmstack.errors"}
+
+
+@pytest.mark.parametrize("words", [["--version"], ["up", "--help"]])
+def test_the_installed_door_goes_without_invoke(words):
+    assert "invoke" not in loaded("from llmstack.cli.program import main; main()", *words)

@@ -82,6 +82,6 @@ def test_an_ollama_that_is_there_is_used_unless_it_is_not_wished(tmp_path):
 def test_the_other_files_are_what_they_say():
     files = files_of(BARE, usual(BARE, "lab"))
     assert yaml.safe_load(files["invoke.yaml"]) == {
-        "tasks": {"executor_class": "llmstack.cli.task.Chain", "auto_dash_names": True}
+        "tasks": {"executor_class": "llmstack.cli.invoked.Chain", "auto_dash_names": True}
     }
     compile(files["tasks.py"], "tasks.py", "exec")
