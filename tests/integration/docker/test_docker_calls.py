@@ -1,0 +1,80 @@
+"""What commands ask of an engine, counted at its socket: who only looks writes nothing, and a look is one list call."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk
+from tests.rig.host import RigHost
+from tests.rig.proxy import Proxy
+
+pytestmark = pytest.mark.docker
+
+THREE = """\
+llmstack: 1
+stack: calls
+defaults: {{container: {{image: "{image}", args: [sleep, "3600"]}}}}
+services:
+  a: {{type: container}}
+  b: {{type: container, depends_on: [a], env: {{TURN: "1"}}}}
+  c: {{type: container}}
+"""
+LOOKS = (
+    "up --check",
+    "up --check --diff -o json",
+    "down --check",
+    "down --check --orphans",
+    "restart --check",
+    "update --check",
+    "pull --check",
+    "status",
+    "health",
+    "sync --check",
+    "sync",
+    "history",
+)
+
+
+@pytest.fixture
+def proxy(rig: RigHost) -> Iterator[Proxy]:
+    with contextlib.closing(Proxy(rig.socket)) as relay:
+        yield relay
+
+
+@pytest.fixture
+def desk(tmp_path: Path, rig: RigHost, proxy: Proxy) -> Desk:
+    return Desk(tmp_path / "desk", THREE.format(image=rig.busybox()), DOCKER_HOST=proxy.address)
+
+
+def looked(desk: Desk, proxy: Proxy, line: str) -> Counter[str]:
+    """The calls of a command that must go well and write nothing."""
+    proxy.forget()
+    desk.good(*line.split())
+    assert proxy.writes == [], line
+    return Counter(map(str, proxy.calls))
+
+
+def test_who_only_looks_writes_nothing_whatever_is_there(desk: Desk, proxy: Proxy, rig: RigHost) -> None:
+    for line in ("up --check", "down --check", "status"):
+        looked(desk, proxy, line)
+    desk.good("up", "--no-wait")
+    for line in LOOKS:
+        calls = looked(desk, proxy, line)
+        assert calls["GET /containers/json"] <= 1, (line, calls)
+    desk.write(THREE.format(image=rig.busybox()).replace('"1"', '"2"').replace("c:", "d:"))
+    for line in ("up --check --diff", "down --check --orphans", "status", "sync --check"):
+        looked(desk, proxy, line)
+    assert len(rig.api.containers()) == 3
+
+
+def test_an_up_with_nothing_to_do_is_one_list_call(desk: Desk, proxy: Proxy) -> None:
+    desk.good("up", "--no-wait")
+    assert looked(desk, proxy, "up") == {"GET /_ping": 1, "GET /containers/json": 1}
+    desk.env["LLMSTACK_STORE"] += ".new"  # another controller, which knows nothing yet
+    assert looked(desk, proxy, "up")["GET /containers/json"] == 1
+    assert looked(desk, proxy, "up") == {"GET /_ping": 1, "GET /containers/json": 1}
