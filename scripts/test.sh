@@ -70,4 +70,4 @@ fi
 scripts/setup.sh dev
 marks=(-m "not slow")
 case " $* " in *" -m "*) marks=() ;; esac
-.venv/bin/python -m pytest -n "${JOBS:-2}" --dist loadgroup "${marks[@]}" --cov --cov-report=term "${gate[@]}" "$@"
+.venv/bin/python -m pytest -n "${JOBS:-2}" --dist loadfile "${marks[@]}" --cov --cov-report=term "${gate[@]}" "$@"

@@ -11,7 +11,6 @@ import pytest
 
 from tests import room
 
-HERE = Path(__file__).parent
 pytest_plugins = ["tests.rig.fixtures"]
 
 IMAGES_TIMEOUT_S = 900
@@ -36,13 +35,9 @@ def clean_room(
     return _clean(monkeypatch, tmp_path_factory)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share a worker and so their module's fixtures; all Docker tests share one, and so the rig."""
+    """A Docker test may have to wait for images."""
     for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            group = "docker" if item.get_closest_marker("docker") else str(item.path.relative_to(HERE))
-            item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(IMAGES_TIMEOUT_S))
 
