@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import socket
+import socketserver
 import threading
-from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import docker
@@ -23,7 +22,7 @@ def relayed(published: Callable[[], set[int]], door: Path) -> Iterator[None]:
     `door` is a socket of the host: who writes a port's number and a new line is connected to the host's 127.0.0.1:PORT.
     """
     done = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_follow(published, door, done)))
+    thread = threading.Thread(target=_follow, args=(published, door, done))
     thread.start()
     try:
         yield
@@ -32,37 +31,53 @@ def relayed(published: Callable[[], set[int]], door: Path) -> Iterator[None]:
         thread.join()
 
 
-async def _follow(published: Callable[[], set[int]], door: Path, done: threading.Event) -> None:
+def _follow(published: Callable[[], set[int]], door: Path, done: threading.Event) -> None:
     """Open and close listeners as containers come and go; an engine that does not answer changes nothing."""
-    servers: dict[int, asyncio.Server] = {}
+    listeners: dict[int, _Listener] = {}
     wanted: set[int] = set()
-    while not done.is_set():
+    while not done.wait(LOOK_AGAIN_S):
         with contextlib.suppress(OSError, docker.errors.DockerException):
-            wanted = await asyncio.to_thread(published)
-        for port in servers.keys() - wanted:
-            servers.pop(port).close()
-        for port in wanted - servers.keys():
-            servers[port] = await asyncio.start_server(partial(_through, door, port), "127.0.0.1", port)
-        await asyncio.sleep(LOOK_AGAIN_S)
-    for server in servers.values():
-        server.close()
+            wanted = published()
+        for port in listeners.keys() - wanted:
+            listeners.pop(port).end()
+        for port in wanted - listeners.keys():
+            listeners[port] = _Listener(port, door)
+    for listener in listeners.values():
+        listener.end()
 
 
-async def _through(door: Path, port: int, reader: StreamReader, writer: StreamWriter) -> None:
-    with contextlib.closing(writer):
-        far_reader, far_writer = await asyncio.open_unix_connection(door)
-        with contextlib.closing(far_writer):
-            far_writer.write(f"{port}\n".encode())
-            try:
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(_pump(reader, far_writer))
-                    both.create_task(_pump(far_reader, writer))
-            except* OSError:
-                pass
+class _Listener(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, port: int, door: Path) -> None:
+        super().__init__(("127.0.0.1", port), _Connection)
+        self.door = door
+        threading.Thread(target=self.serve_forever, args=(LOOK_AGAIN_S,), daemon=True).start()
+
+    def end(self) -> None:
+        self.shutdown()
+        self.server_close()
 
 
-async def _pump(source: StreamReader, target: StreamWriter) -> None:
-    while chunk := await source.read(CHUNK):
-        target.write(chunk)
-        await target.drain()
-    target.write_eof()
+class _Connection(socketserver.BaseRequestHandler):
+    server: _Listener
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as far:
+            far.connect(str(self.server.door))
+            far.sendall(f"{self.server.server_address[1]}\n".encode())
+            back = threading.Thread(target=_pump, args=(far, self.request), daemon=True)
+            back.start()
+            _pump(self.request, far)
+            back.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    """Copy until one of them ends, and tell the other."""
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(CHUNK):
+            target.sendall(chunk)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
