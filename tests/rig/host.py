@@ -38,6 +38,8 @@ LABEL = "llmstack-test-rig"
 CLONE_NEWNET = 0x40000000
 CAP_SYS_RESOURCE = 24
 CALM_S = 60.0
+THEIRS = ("bridge", "host", "none", "podman")
+"""Networks that an engine has by itself."""
 
 
 def outer() -> Client:
@@ -148,12 +150,18 @@ class RigHost:
     def clean(self) -> None:
         """Remove every container, network and volume that a test left."""
         for one in self.api.containers(all=True):
+            with contextlib.suppress(docker.errors.APIError):
+                self.api.kill(one["Id"])  # Podman's forced removal is patient
             with contextlib.suppress(docker.errors.NotFound):
                 self.api.remove_container(one["Id"], force=True, v=True)
-        for network in self.api.networks(filters={"type": "custom"}):
-            self.api.remove_network(network["Id"])
+        for network in self.networks():
+            self.api.remove_network(network)
         for volume in self.api.volumes()["Volumes"] or []:
             self.api.remove_volume(volume["Name"], force=True)
+
+    def networks(self) -> dict[str, str]:
+        """Id -> name of the networks that somebody made."""
+        return {one["Id"]: one["Name"] for one in self.api.networks() if one["Name"] not in THEIRS}
 
     @contextmanager
     def inside(self) -> Iterator[None]:

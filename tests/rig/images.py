@@ -48,6 +48,10 @@ class Recipe:
 
 BASE = ("iproute2", "ca-certificates", "procps", "busybox-static", "socat")
 HOST = Recipe("rig-host", ("docker.io", "containerd", "runc", "kmod", "iptables", *BASE))
+OLD_HOST = Recipe("rig-host-old", ("docker.io", "containerd", "runc", "iptables", *BASE), suite="bookworm")
+PODMAN_HOST = Recipe(
+    "rig-host-podman", ("podman", "conmon", "crun", "netavark", "aardvark-dns", "nftables", "catatonit", *BASE)
+)
 LLAMA = Recipe(
     "test/llama-server",
     ("ca-certificates", "llama.cpp-tools"),
@@ -132,7 +136,7 @@ def busybox_tar(program: bytes) -> bytes:
 
 def main() -> None:
     """Build everything ahead."""
-    for recipe in (HOST, LLAMA, PYTHON):
+    for recipe in (HOST, OLD_HOST, PODMAN_HOST, LLAMA, PYTHON):
         print(recipe.name, root_tar(recipe), flush=True)
 
 

@@ -46,4 +46,13 @@ class Kind:
 
 
 DOCKERD = "dockerd -H unix:///var/run/docker.sock -H unix:///rig/docker.sock -G $(stat -c %g /rig) --live-restore"
+PODMAN = """sh -c '
+  (until chmod 666 /rig/docker.sock; do sleep 0.02; done) 2>/dev/null &
+  exec podman system service --time=0 unix:///rig/docker.sock'"""
 DOCKER = Kind(images.HOST, DOCKERD)
+KINDS = {
+    "docker-28.5": DOCKER,
+    "docker-20.10": Kind(images.OLD_HOST, DOCKERD),
+    "podman-5.8": Kind(images.PODMAN_HOST, PODMAN, "/var/lib/containers"),
+}
+"""By the name that a test asks for; the newer two are what Debian's testing has, so their versions move."""
