@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,15 +14,17 @@ from llmstack.core.context import Context
 from llmstack.core.explain import explain
 from llmstack.core.health import health
 from llmstack.core.history import history, one_run
-from llmstack.core.observe import Observed
+from llmstack.core.observe import Observed, places_of
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
 from llmstack.core.policy import Policy
 from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
 from llmstack.core.status import LastLadder
+from llmstack.core.uninstall import Uninstall, on_disk
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
+from llmstack.domain.leftover import Leftover, LeftoverKind, Remains
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
@@ -30,6 +33,7 @@ from llmstack.domain.server import ChatChunk
 from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target
+from llmstack.engines.book import KINDS
 from llmstack.errors import NoInventoryError, StoreError
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.root import Root
@@ -78,6 +82,46 @@ class App(Root):
         """Replace the one service that is picked by one with the data of `options.file`. Raises PreflightError."""
         archive.inspect(options.file)
         return self._run("restore", plan_restore, selection, options)
+
+    def leftovers(self, *, everything: bool = False) -> Remains:
+        """What is left of the stack; with `everything` of all stacks, here and on the hosts of an inventory, if any."""
+        return self._uninstall(everything=everything).look()
+
+    def uninstall(self, found: Remains, *, everything: bool = False) -> RunResult:
+        """Take away what `leftovers` found."""
+        job = self._uninstall(everything=everything)
+        outcomes = job.remove(found)
+        return RunResult(task="uninstall", outcomes=outcomes, ms=job.context.spent_ms())
+
+    def _uninstall(self, *, everything: bool) -> Uninstall:
+        here = {"localhost": Host(name="localhost")} if everything else {}
+        try:
+            hosts, stack = here | dict(self.inventory.hosts), self.inventory.stack
+        except NoInventoryError:
+            if not everything:
+                raise
+            hosts, stack = here, ""
+        context = self.context("uninstall")
+        kinds = [(host, kind) for host in hosts.values() for kind in KINDS if kind == "docker" or host.local]
+        return Uninstall(
+            context=context,
+            places={(host.name, kind): host for host, kind in kinds},
+            required=frozenset(places_of(context.wanted.values())),
+            stack=None if everything else stack,
+            files=tuple(self._files()) if everything else (),
+            lock_wait_s=self.settings.lock_wait_s,
+        )
+
+    def _files(self) -> Iterator[Leftover]:
+        """What llmstack wrote on this machine beside its instances."""
+        import platformdirs
+
+        from llmstack.store.place import files_of, store_path
+
+        for path in files_of(store_path(self.settings.store, os.environ)):
+            yield from on_disk(LeftoverKind.FILE, path, "store")
+        yield from on_disk(LeftoverKind.FOLDER, platformdirs.user_data_path("llmstack"), "data of llmstack")
+        yield from on_disk(LeftoverKind.FOLDER, platformdirs.user_state_path("llmstack"), "state and bug reports")
 
     def _run(
         self, task: str, planner: Planner, selection: Selection, options: RunOptions, *, dependencies: bool = False

@@ -19,6 +19,7 @@ from llmstack.cli.schema import schema
 from llmstack.cli.status import status
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
+from llmstack.cli.uninstall import uninstall
 from llmstack.cli.up import up
 from llmstack.cli.update import update
 
@@ -31,7 +32,7 @@ SHOW = "show"
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, pull, rm),
     "Look, and talk": (status, health, logs, ask, history),
-    "Keep": (backup, restore, sync),
+    "Keep": (backup, restore, sync, uninstall),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema),
 }
 VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)

@@ -212,6 +212,7 @@ LOCK_WAIT = Flag[float](
     "lock-wait", f"TIME to wait for another run to end: {DURATION}", 0.0, seconds, env="LLMSTACK_LOCK_WAIT"
 )
 TAIL = Flag[int | None]("tail", "Only the last NUMBER of lines.", None, count(0))
+ALL = switch("all", "Of every stack, and what they share: weights, store, state.")
 FILE = Flag[str | None]("file", "FILE of the backup.", None, name)
 RUN = Flag[str | None]("run", "One run by its NUMBER, in full.", None, name)
 LAST = Flag[int]("last", "Only the last NUMBER of runs; 20 if left out.", 20, count(1))

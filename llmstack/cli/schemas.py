@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from llmstack.domain.ladder import Rung, Why
+from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import Status
 from llmstack.domain.plan import Price
 from llmstack.domain.progress import Progress
@@ -123,10 +124,15 @@ def _line(type_: str, facts: Schema, *, maybe: Schema | None = None) -> Schema:
     return _object({**base, "run": str | None, "task": str | None, **facts}, maybe=maybe)
 
 
+def _leftover() -> Schema:
+    return {"target": str, "host": str, "engine": str | None, **_fields(Leftover)}
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
     "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
     "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
+    "leftovers": lambda: _document("leftovers", _object(_leftover())),
     "event": _event,
 }
 

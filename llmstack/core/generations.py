@@ -13,8 +13,7 @@ from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.errors import PreflightError
 
 SETTLED_S = 3600.0
-"""After this long (as long as the lock of a run lasts) an instance is no half-done replace, though its old one is still
-there: it has been used."""
+"""After this long an instance is no half-done replace, though its old one is still there: it has been used."""
 
 
 def settled(there: Instance, now: float) -> bool:

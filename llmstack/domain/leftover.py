@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError, exit_code_of
 
 
 class LeftoverKind(StrEnum):
@@ -17,6 +21,10 @@ class LeftoverKind(StrEnum):
     FILE = "file"
 
 
+LOCK = "lock"
+"""What the lock of a stack is for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
     """`name` finds it (a path for folders and files); `what` says what it is for; `stack` is None for what all stacks
@@ -27,3 +35,40 @@ class Leftover:
     what: str
     stack: str | None = None
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remnant:
+    """A leftover, and the host and engine it is on; `engine` is None for files of this machine."""
+
+    host: str
+    engine: str | None
+    leftover: Leftover
+
+    @property
+    def target(self) -> Target:
+        """`name@host`."""
+        return Target(self.leftover.name, self.host)
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        return {"target": str(self.target), "host": self.host, "engine": self.engine, **asdict(self.leftover)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """Everything that is left; `lost` holds why an engine (host, kind) could not be asked."""
+
+    items: tuple[Remnant, ...] = ()
+    lost: Mapping[tuple[str, str], LlmstackError] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The one JSON document of `uninstall --check`."""
+        return {
+            "v": 1,
+            "kind": "leftovers",
+            "task": "uninstall",
+            "rc": exit_code_of(error.exit_code for error in self.lost.values()),
+            "items": [item.as_json() for item in self.items],
+            "errors": [error.as_json() for error in self.lost.values()],
+        }

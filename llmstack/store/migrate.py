@@ -15,15 +15,12 @@ from peewee import OperationalError, SqliteDatabase
 
 from llmstack.store import faults
 from llmstack.store.database import Database
-from llmstack.store.place import MEMORY
+from llmstack.store.place import APPLICATION_ID, MEMORY
 
 Step = Callable[[SqliteDatabase], None]
 
 SCHEMA = 2
 """The number of the last step in `migrations/`; a store keeps its own as SQLite's `user_version`."""
-
-APPLICATION_ID = 0x6C6C6D73
-"""Marks the file as ours ("llms"), so that somebody else's database is never migrated."""
 
 
 def check_header(path: str, header: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -9,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llmstack.store import faults
+
+APPLICATION_ID = 0x6C6C6D73
+"""Marks the file as ours ("llms"), so that somebody else's database is never migrated or deleted."""
 
 MEMORY = ":memory:"
 MIN_FREE_BYTES = 1024 * 1024
@@ -27,6 +31,20 @@ def store_path(path: str | None, environ: Mapping[str, str]) -> str:
 
         return str(user_data_path("llmstack") / "store.db")
     return str(Path(chosen).expanduser().absolute())
+
+
+def files_of(path: str) -> tuple[Path, ...]:
+    """The store and what SQLite and migrations put beside it, as far as it is there and a store of llmstack's."""
+    try:
+        with Path(path).open("rb") as file:
+            mark = file.read(100)[68:72]
+    except OSError:
+        return ()
+    if int.from_bytes(mark, "big") != APPLICATION_ID:
+        return ()
+    beside = (Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal"))
+    copies = Path(path).parent.glob(f"{glob.escape(Path(path).name)}.schema*")
+    return (Path(path), *filter(Path.exists, beside), *sorted(copies))
 
 
 def header_of(path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What outlives an instance, by the commands of both doors: data through a replace, in a file, and back."""
+"""What outlives an instance, by commands: data in a file and back, and at last nothing."""
 
 from __future__ import annotations
 
@@ -73,11 +73,32 @@ def test_data_are_saved_to_a_file_and_given_back(desk: Desk, in_rig: RigHost, do
     assert "1 looked at: 1 keep" in desk.good("up", "--check").out
 
 
-def test_data_go_along_through_replaces_and_down(desk: Desk, in_rig: RigHost) -> None:
-    want(desk, "two")
-    desk.good("up")
-    assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
-    desk.good("down")
-    assert volumes(in_rig) == ["data.1"]
-    desk.good("up")
-    assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
+BOTH = """\
+  ollama: {type: ollama, engine: process, port: auto}
+"""
+
+
+def test_uninstall_all_leaves_nothing_of_ours(desk: Desk, in_rig: RigHost) -> None:
+    (desk.folder / "inventory.yaml").write_text((desk.folder / "inventory.yaml").read_text() + BOTH)
+    desk.good("up", "--service", "ollama")
+    in_rig.api.create_volume("mine")
+    mine = in_rig.api.create_container(images.BUSYBOX, command=["true"], name="mine")["Id"]
+    refused = desk.run("uninstall")
+    assert (refused.code, "llmstack uninstall --yes" in refused.err) == (12, True)
+    assert "data of page" in refused.err
+    listed = desk.good("uninstall", "--all", "--check", "-o", "json").json["items"]
+    assert {item["kind"] for item in listed} == {"container", "network", "volume", "image", "folder", "file"}
+    assert desk.servers()
+    assert seed(desk) == "first"
+    ran = desk.good("uninstall", "--all", "--yes")
+    assert "failed=0" in ran.recap
+    assert [row["Id"] for row in in_rig.api.containers(all=True)] == [mine]
+    assert in_rig.api.networks(filters={"type": "custom"}) == []
+    assert volumes(in_rig) == ["mine"]
+    assert [row["RepoTags"] for row in in_rig.api.images() if "llmstack" in str(row["RepoTags"])] == []
+    assert desk.servers() == []
+    room = desk.folder / "room"
+    written = [path.relative_to(room) for path in room.rglob("*") if "llmstack" in path.name or path.is_file()]
+    assert [path for path in written if path.parts[0] != "cache"] == []
+    assert not desk.processes_root.exists()
+    assert "nothing is left" in desk.good("uninstall", "--all").out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmstack.domain import leftover
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.engines.docker import network, placeholder
 from llmstack.engines.docker.body import VOLUME, WEIGHTS_VOLUME
@@ -27,7 +28,7 @@ def _containers(wire: Wire) -> Iterator[Leftover]:
         rows = api.containers(all=True, filters={"label": ROLE})
     for row in rows:
         labels = row["Labels"]
-        other = "lock" if labels[ROLE] == LOCK else "a copy of weights that was cut"
+        other = leftover.LOCK if labels[ROLE] == LOCK else "a copy of weights that was cut"
         what = f"instance of {labels[SERVICE]}" if SERVICE in labels else other
         yield _leftover(LeftoverKind.CONTAINER, container_name(row), what, labels)
 
@@ -83,17 +84,17 @@ def sweep(wire: Wire, stack: str) -> None:
         network.remove(wire, stack)
 
 
-def discard(wire: Wire, leftover: Leftover) -> None:
+def discard(wire: Wire, one: Leftover) -> None:
     """Remove what is not an instance."""
-    with wire.doing(f"remove {leftover.kind} {leftover.name}", timeout_s=WRITE_S) as api:
+    with wire.doing(f"remove {one.kind} {one.name}", timeout_s=WRITE_S) as api:
         try:
-            if leftover.kind is LeftoverKind.NETWORK:
-                api.remove_network(leftover.name)
-            elif leftover.kind is LeftoverKind.VOLUME:
-                api.remove_volume(leftover.name)
-            elif leftover.kind is LeftoverKind.IMAGE:
-                api.remove_image(leftover.name)
+            if one.kind is LeftoverKind.NETWORK:
+                api.remove_network(one.name)
+            elif one.kind is LeftoverKind.VOLUME:
+                api.remove_volume(one.name)
+            elif one.kind is LeftoverKind.IMAGE:
+                api.remove_image(one.name)
             else:
-                api.remove_container(leftover.name, v=True, force=True)
+                api.remove_container(one.name, v=True, force=True)
         except api.not_found:
             return

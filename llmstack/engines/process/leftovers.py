@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 
 from llmstack.domain.instance import Instance
-from llmstack.domain.leftover import Leftover, LeftoverKind
+from llmstack.domain.leftover import LOCK, Leftover, LeftoverKind
+from llmstack.engines.process.files import locked
 
 DRAFTS = ".*-*"
 """Folders of instances that are half made or half removed: `.new-PID-*` and `.gone-PID-*`."""
@@ -36,18 +37,20 @@ def found(root: Path, instances: Iterable[Instance], stack: str | None) -> Itera
     for path in sorted(root.glob(".*.lock")):
         mine = path.name[1:].removesuffix(".lock")
         if stack in (None, mine):
-            yield Leftover(kind=LeftoverKind.FILE, name=str(path), what="lock", stack=mine)
+            yield Leftover(kind=LeftoverKind.FILE, name=str(path), what=LOCK, stack=mine)
     if stack is None and root.is_dir():
         yield Leftover(kind=LeftoverKind.FOLDER, name=str(root), what="folder of the process engine")
 
 
 def delete(root: Path, path: Path) -> None:
-    """Delete a lock, or the root with what killed runs left in it; what somebody else put there stays, and the root
-    with it. Raises OSError."""
+    """Delete a lock that nobody holds, or the root with what killed runs left in it; what somebody else put there
+    stays, and the root with it. Raises OSError."""
     if path == root and root.is_dir():
         for draft in root.glob(DRAFTS):
             shutil.rmtree(draft, ignore_errors=True)
         with contextlib.suppress(OSError):
             root.rmdir()
-    elif path.parent == root:
-        path.unlink(missing_ok=True)
+    elif path.parent == root and path.exists():
+        with locked(path) as mine:
+            if mine is not None:
+                path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from llmstack import errors
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
+from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.position import Position, Problem
@@ -75,6 +76,18 @@ class App:
 
     def restore(self, selection: Selection, options: RunOptions) -> RunResult:
         return self._run("restore", selection, **asdict(options))
+
+    def leftovers(self, *, everything: bool) -> Remains:
+        self._note("leftovers", None, everything=everything)
+        volume = Leftover(kind=LeftoverKind.VOLUME, name="data", what="data of page", stack="lab", size_bytes=3_200_000)
+        image = Leftover(kind=LeftoverKind.IMAGE, name="llmstack/empty:1", what="image of locks")
+        found = [Remnant(host="localhost", engine="docker", leftover=one) for one in (volume, image)]
+        return Remains(items=tuple(found)[: 1 + everything])
+
+    def uninstall(self, found: Remains, *, everything: bool) -> RunResult:
+        self._note("uninstall", [item.leftover.name for item in found.items], everything=everything)
+        gone = [Outcome(target=item.target, status=Status.CHANGED, reason="removed") for item in found.items]
+        return RunResult(task="uninstall", outcomes=tuple(gone), ms=1500)
 
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         return self._run("health", selection, deep=deep)

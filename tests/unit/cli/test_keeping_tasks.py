@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 import pytest
 
+from llmstack.cli.schemas import schema_of
 from llmstack.domain.selection import RunOptions, Selection
 from tests.unit.cli.test_both_doors import called
+from tests.unit.cli.test_formats import closed, wrong
 
 
 def test_a_backup_names_one_service_and_one_file_and_overwrites_nothing_unasked(both, door, tmp_path):
@@ -34,3 +36,25 @@ def test_a_restore_asks_first_since_it_loses_what_is_there(both):
 def test_without_a_service_or_a_file_nothing_is_saved_or_restored(both, task):
     assert both(task, "-s", "page", "--yes").code == both(task, "--file", "page.tar", "--yes").code == 2
     assert called(task) == []
+
+
+def test_what_is_left_is_shown_before_anything_is_removed(both, door):
+    ran = both("uninstall")
+    assert ran.code == 12
+    assert "localhost  volume  data  data of page  3.2 MB" in ran.err
+    assert ran.err.endswith(f"to do it without being asked: {door} uninstall --yes\n")
+    assert called("uninstall") == []
+
+
+def test_all_is_more_and_yes_does_it(both):
+    ran = both("uninstall", "--all", "--yes")
+    assert (ran.code, called("uninstall")) == (0, [(["data", "llmstack/empty:1"], {"everything": True})])
+    assert "localhost : ok=0 changed=2" in ran.err
+
+
+def test_check_only_lists(both):
+    ran = both("uninstall", "--check", "-o", "json")
+    assert (ran.code, ran.json["kind"], [item["name"] for item in ran.json["items"]]) == (0, "leftovers", ["data"])
+    assert wrong(ran.json, closed(schema_of("leftovers"))) == []
+    assert both("uninstall", "--check").out.splitlines()[-1] == "1 left, 3.2 MB as far as is known"
+    assert called("uninstall") == []

@@ -1,0 +1,28 @@
+"""`uninstall`."""
+
+from __future__ import annotations
+
+from llmstack.cli.flags import ALL, CHECK, LOCK_WAIT, OUTPUT, TIMEOUT, YES
+from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+
+
+@verb(ALL, OUTPUT, CHECK, YES, TIMEOUT, LOCK_WAIT, examples=("uninstall --check", "uninstall --all --yes"))
+def uninstall(session: Session) -> int:
+    """Show what is left of a stack on its hosts, its data too, and remove it; asks first.
+
+    With --all: of every stack, weights and store too. `down` removes instances only.
+    """
+    from llmstack.ui.leftovers import leftover_lines
+
+    everything = session[ALL]
+    with session.app() as app:
+        found = app.leftovers(everything=everything)
+    if session[CHECK] or not found.items:
+        session.tell(*found.lost.values())
+        return session.answer(found.as_json(), leftover_lines(found))
+    session.talk(leftover_lines(found))
+    session.confirm(f"Remove all of that for good, with {'the data' if everything else 'its data'} and no way back?")
+    with session.app(session.screen()) as app:
+        result = app.uninstall(found, everything=everything)
+    return session.finish(result)

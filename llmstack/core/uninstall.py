@@ -1,0 +1,133 @@
+"""What is left of a stack, or of all of them, and its removal: each stack under its lock, what they share at last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from llmstack.core.context import Context
+from llmstack.core.locks import held
+from llmstack.core.observe import Place, in_parallel
+from llmstack.domain.event import EventType
+from llmstack.domain.host import Host
+from llmstack.domain.leftover import LOCK, Leftover, LeftoverKind, Remains, Remnant
+from llmstack.domain.outcome import Outcome, Status, status_of
+from llmstack.domain.target import Target
+from llmstack.domain.who import who
+from llmstack.errors import LlmstackError
+from llmstack.protocols import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uninstall:
+    """Of `stack` (None: of all) on `places`. One that is not `required` may be out of reach: perhaps it never was."""
+
+    context: Context
+    places: Mapping[Place, Host]
+    required: frozenset[Place]
+    stack: str | None
+    files: Sequence[Leftover] = ()
+    lock_wait_s: float = 0.0
+
+    def look(self) -> Remains:
+        """What there is, by host, and the required places that could not be asked."""
+        answers = dict(zip(self.places, in_parallel(self._ask, list(self.places), self.context.forks), strict=True))
+        found = [each for answer in answers.values() if not isinstance(answer, LlmstackError) for each in answer]
+        files = [Remnant(host="localhost", engine=None, leftover=each) for each in self.files]
+        lost = {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
+        for host, engine in lost.keys() - self.required:
+            message = f"{engine} on {host} was not asked: {lost[host, engine].message}"
+            self.context.emit(EventType.WARNING, message=message)
+        required = {place: error for place, error in lost.items() if place in self.required}
+        return Remains(items=(*found, *files), lost=required)
+
+    def remove(self, found: Remains) -> tuple[Outcome, ...]:
+        """Take away what was found. Files go last, and stay if anything else does: they know what is there."""
+        by_place: dict[Place, list[Leftover]] = {}
+        for item in found.items:
+            if item.engine:
+                by_place.setdefault((item.host, item.engine), []).append(item.leftover)
+        parts = in_parallel(lambda item: tuple(self._clear(*item)), list(by_place.items()), self.context.forks)
+        outcomes = [outcome for part in parts for outcome in part]
+        for (host, engine), error in found.lost.items():
+            outcomes.append(_failed(Target(engine, host), error))
+        if not any(outcome.error for outcome in outcomes):
+            outcomes += [self._gone("localhost", each, delete) for each in self.files]
+        return tuple(outcomes)
+
+    def _ask(self, place: Place) -> tuple[Remnant, ...] | LlmstackError:
+        host, engine = place
+        try:
+            found = self._engine(place).leftovers(self.stack)
+        except LlmstackError as error:
+            return error
+        return tuple(Remnant(host=host, engine=engine, leftover=each) for each in found)
+
+    def _engine(self, place: Place) -> Engine:
+        return self.context.engine_of(self.places[place], place[1])
+
+    def _clear(self, place: Place, found: Sequence[Leftover]) -> Iterator[Outcome]:
+        """Stack by stack, then what they share: asked anew, since locks need an image too."""
+        stacks = sorted({each.stack for each in found if each.stack})
+        outcomes = [one for stack in stacks for one in self._clear_stack(place, stack, found)]
+        yield from outcomes
+        if self.stack is None and not any(outcome.error for outcome in outcomes):
+            engine = self._engine(place)
+            shared = [each for each in engine.leftovers(None) if each.stack is None]
+            yield from (self._gone(place[0], each, engine.discard) for each in shared)
+
+    def _clear_stack(self, place: Place, stack: str, found: Sequence[Leftover]) -> Iterator[Outcome]:
+        """Under its lock. That of a container engine goes when it is let go of, a file of it stays and goes after."""
+        discard = self._engine(place).discard
+        mine = [each for each in found if each.stack == stack]
+        owner = f"{who()} uninstall (pid {os.getpid()})"
+        with held({place: self.places[place]}, self.context, stack, owner, self.lock_wait_s) as refused:
+            act = partial(_refuse, refused[place]) if refused else discard
+            yield from [self._gone(place[0], each, act) for each in mine if each.what != LOCK or refused]
+        if not refused:
+            yield from [self._gone(place[0], each, discard) for each in mine if each.kind is LeftoverKind.FILE]
+
+    def _gone(self, host: str, each: Leftover, discard: Callable[[Leftover], None]) -> Outcome:
+        target = Target(each.name, host)
+        try:
+            self.context.check()
+            discard(each)
+            reason = f"{each.kind.value}, {each.what}: removed"
+            outcome = Outcome(target=target, status=Status.CHANGED, reason=reason)
+        except LlmstackError as error:
+            outcome = _failed(target, error)
+        self.context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
+        return outcome
+
+
+def _failed(target: Target, error: LlmstackError) -> Outcome:
+    return Outcome(target=target, status=status_of(error), reason=error.message, error=error)
+
+
+def _refuse(error: LlmstackError, _: Leftover) -> None:
+    raise error
+
+
+def delete(each: Leftover) -> None:
+    """A file, or a folder with all that is in it. Raises LlmstackError for a disk that does not let it go."""
+    path = Path(each.name)
+    try:
+        if each.kind is LeftoverKind.FOLDER and path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        what = f"cannot delete {error.filename or path}: {error.strerror}"
+        raise LlmstackError(what, "look at its rights") from error
+
+
+def on_disk(kind: LeftoverKind, path: Path, what: str) -> Iterator[Leftover]:
+    """The leftover at a path, if there is one."""
+    if path.exists():
+        files = path.rglob("*") if kind is LeftoverKind.FOLDER else (path,)
+        size = sum(file.lstat().st_size for file in files if not file.is_dir())
+        yield Leftover(kind=kind, name=str(path), what=what, size_bytes=size)

@@ -1,0 +1,34 @@
+"""What is left, and how much of it there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from llmstack.domain.leftover import LeftoverKind, Remains, Remnant
+from llmstack.ui.clean import line
+from llmstack.ui.table import table
+from llmstack.ui.units import size
+
+
+def leftover_lines(found: Remains) -> Iterator[Text]:
+    """One row each, data in yellow, and the sum of what is known."""
+    if not found.items:
+        yield line("nothing is left")
+        return
+    yield from table([_row(item) for item in found.items])
+    known = sum(item.leftover.size_bytes or 0 for item in found.items)
+    yield line((f"{len(found.items)} left, {size(known)} as far as is known", "bold"))
+
+
+def _row(item: Remnant) -> list[Text]:
+    one = item.leftover
+    style = "yellow" if one.kind is LeftoverKind.VOLUME else ""
+    return [
+        line(item.host),
+        line((one.kind.value, "dim")),
+        line((one.name, style or "bold")),
+        line(one.what),
+        line((size(one.size_bytes) if one.size_bytes else "", style)),
+    ]
