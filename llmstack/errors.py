@@ -19,6 +19,7 @@
     ├── BugError                70  bug
     ├── DeadlineError          124  timeout
     └── InterruptedRunError    130  signal
+        └── AbandonedRunError       the user did not wait for its end
 
 An error carries what happened (`message`), the next step (`hint`) and facts for machines (`data`).
 The number is the exit code of a run whose failures are all of that class; `name` is the word for it in JSON.
