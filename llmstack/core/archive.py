@@ -11,9 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from llmstack.domain.progress import Progress
 from llmstack.errors import FetchError, PreflightError
-from llmstack.protocols import Report
 
 HEAD = "llmstack-backup.json"
 CHUNK = 1024 * 1024
@@ -90,18 +88,6 @@ def contents(path: str) -> Iterator[bytes]:
                 yield chunk
     except (OSError, tarfile.TarError) as error:
         raise FetchError(f"cannot read {path}: {error}", "check --file") from error
-
-
-def counted(chunks: Iterable[bytes], item: str, report: Report) -> Iterator[bytes]:
-    """The same chunks, told now and then."""
-    sent = told = 0
-    for chunk in chunks:
-        yield chunk
-        sent += len(chunk)
-        if sent - told >= CHUNK:
-            report(Progress(item, "copying", sent))
-            told = sent
-    report(Progress(item, "copied", sent, sent, done=True))
 
 
 def _head(manifest: Manifest) -> bytes:

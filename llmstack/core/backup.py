@@ -21,6 +21,7 @@ from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.progress import counted
 from llmstack.errors import PreflightError, UsageError
 
 
@@ -103,7 +104,7 @@ def backup(action: Action, context: Context) -> Outcome:
 
 def _saved(action: Action, context: Context, spec: InstanceSpec, chunks: Iterator[bytes]) -> int:
     assert context.file is not None
-    told = archive.counted(chunks, context.file, lambda step: context.report(action.target, step))
+    told = counted(chunks, context.file, lambda step: context.report(action.target, step))
     return archive.save(context.file, manifest_of(spec, context.clock.now()), told)
 
 

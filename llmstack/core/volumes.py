@@ -13,7 +13,7 @@ from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
-from llmstack.domain.progress import Progress
+from llmstack.domain.progress import Progress, counted
 from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Ability, Engine
 
@@ -56,7 +56,7 @@ def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context
 
     if (file := context.file) is None:
         return lambda previous: engine.copy_volumes(previous, spec, report)
-    return lambda _: engine.write_volumes(spec.name, archive.counted(archive.contents(file), file, report))
+    return lambda _: engine.write_volumes(spec.name, counted(archive.contents(file), file, report))
 
 
 def tidy(action: Action, context: Context) -> Outcome:

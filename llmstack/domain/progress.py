@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 
@@ -19,3 +20,18 @@ class Progress:
     def as_json(self) -> dict[str, object]:
         """JSON-ready record."""
         return asdict(self)
+
+
+TOLD_EVERY_BYTES = 1024 * 1024
+
+
+def counted(chunks: Iterable[bytes], item: str, report: Callable[[Progress], None]) -> Iterator[bytes]:
+    """The same chunks; how many bytes were taken is told now and then."""
+    sent = told = 0
+    for chunk in chunks:
+        yield chunk
+        sent += len(chunk)
+        if sent - told >= TOLD_EVERY_BYTES:
+            report(Progress(item, "copying", sent))
+            told = sent
+    report(Progress(item, "copied", sent, sent, done=True))

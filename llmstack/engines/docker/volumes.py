@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import chain, groupby
 
 from llmstack.domain.instance import Instance, InstanceSpec
-from llmstack.domain.progress import Progress
+from llmstack.domain.progress import counted
 from llmstack.engines import tars
 from llmstack.engines.docker.body import VOLUME
 from llmstack.engines.docker.wire import WRITE_S, Wire
@@ -69,19 +69,9 @@ def _content(wire: Wire, name: str, path: str, item: str, report: Report) -> Ite
     with (
         wire.doing(f"read {what}", timeout_s=WRITE_S, otherwise=FetchError) as api,
         api.raw("GET", "/containers/{0}/archive", name, params={"path": path}, stream=True) as response,
-        tars.members(_told(response.iter_content(tars.CHUNK), item, report), what) as opened,
+        tars.members(counted(response.iter_content(tars.CHUNK), item, report), what) as opened,
     ):
         yield opened
-
-
-def _told(chunks: Iterable[bytes], item: str, report: Report) -> Iterator[bytes]:
-    """The same chunks, each reported once it was taken."""
-    sent = 0
-    for chunk in chunks:
-        yield chunk
-        sent += len(chunk)
-        report(Progress(item, "copying", sent))
-    report(Progress(item, "copied", sent, sent, done=True))
 
 
 def _put(wire: Wire, name: str, path: str, archive: tars.Opened, folder: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from typing import Any
 
 from llmstack.domain.instance import InstanceSpec
 from llmstack.errors import PreflightError
-from llmstack.protocols import Report
 
 
 class NoVolumes:
@@ -16,18 +15,8 @@ class NoVolumes:
         """None at all."""
         return ()
 
-    def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:  # noqa: ARG002
+    def copy_volumes(self, name: str, *_: object) -> Any:
         """Raises PreflightError."""
-        raise _none(name)
+        raise PreflightError(f"{name} is a process and has no volumes", "set `engine: docker` for it")
 
-    def read_volumes(self, name: str) -> Iterator[bytes]:
-        """Raises PreflightError."""
-        raise _none(name)
-
-    def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:  # noqa: ARG002
-        """Raises PreflightError."""
-        raise _none(name)
-
-
-def _none(name: str) -> PreflightError:
-    return PreflightError(f"{name} is a process and has no volumes", "set `engine: docker` for it")
+    read_volumes = write_volumes = copy_volumes

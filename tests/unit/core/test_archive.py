@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from llmstack.core.archive import HEAD, Manifest, contents, counted, inspect, save
-from llmstack.domain.progress import Progress
+from llmstack.core.archive import HEAD, Manifest, contents, inspect, save
+from llmstack.domain.progress import Progress, counted
 from llmstack.errors import FetchError, PreflightError
 
 MANIFEST = Manifest(
