@@ -16,6 +16,7 @@ install_packages() {
   wants ssh openssh-client
   wants curl curl
   wants zsh zsh
+  wants jq jq
   [[ $(ldconfig -p) == *libgomp.so.1* ]] || missing+=(libgomp1)
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
   dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
