@@ -86,7 +86,8 @@ class _Checks:
             graph.prepare()
         except graphlib.CycleError as error:
             cycle = error.args[1][::-1]
-            self._note(waits[cycle[0], cycle[1]], "E051", f"services wait for each other: {' → '.join(cycle)}")
+            message = f"services wait for each other: {' → '.join(cycle)}"
+            self._note(waits[cycle[0], cycle[1]], "E051", message, "one of them must go without")
 
     def aliases(self) -> None:
         """An alias is a name of its own."""

@@ -106,7 +106,7 @@ class _Composer:
                 merged |= self._merged(value)
             elif (first := entries.get(key.text)) and first.key_at:
                 message = f"duplicate key '{key.text}' (first defined at line {first.key_at.line})"
-                self._problems.add(key.at, "E003", message)
+                self._problems.add(key.at, "E003", message, "remove one of them")
             else:
                 entries[key.text] = Node(value.at, value.value, value.text, key.at, value.size)
         return merged | entries

@@ -11,7 +11,7 @@ from llmstack.domain.names import NAME_PATTERN, RESERVED_NAMES, nearest
 from llmstack.domain.position import KeyPath
 from llmstack.inventory.nodes import Node, Spot, merge
 from llmstack.inventory.patterns import Chooser
-from llmstack.inventory.tree import OVERRIDES, Tree
+from llmstack.inventory.tree import OVERRIDES, Machine, Tree
 from llmstack.inventory.values import MODEL_KEYS, SERVICE_KEYS
 
 MAX_PLACEMENTS: Final = 10_000
@@ -54,11 +54,15 @@ def read_entries(root: Spot, tree: Tree) -> list[Draft]:
     return found
 
 
-def on_host(draft: Draft, overrides: Iterable[Node]) -> Node:
-    """What is written for an entry, with the overrides of one host."""
+def overrides_of(draft: Draft, machine: Machine) -> list[Node]:
+    """What the variables of a host override of an entry."""
+    return [over for each in machine.overrides if (over := each.table.get(draft.name)) and over.table]
+
+
+def overridden(draft: Draft, overrides: Iterable[Node]) -> Node:
+    """What is written for an entry, with overrides laid over it."""
     own = draft.spot.node
-    mine = [over for each in overrides if (over := each.table.get(draft.name)) and over.table]
-    return replace(reduce(_lay, mine, own), at=own.at, key_at=own.key_at) if mine else own
+    return replace(reduce(_lay, overrides, own), at=own.at, key_at=own.key_at)
 
 
 def _lay(base: Node, over: Node) -> Node:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from llmstack.domain.position import Position
+from llmstack.domain.position import Positions
 from llmstack.domain.service import Inventory, ModelSpec, Placement, ServiceSpec
 from llmstack.inventory.checks import check
 from llmstack.inventory.compose import compose
-from llmstack.inventory.entries import Draft, on_host, read_entries
+from llmstack.inventory.entries import Draft, overridden, overrides_of, read_entries
 from llmstack.inventory.extra import read_extra
 from llmstack.inventory.files import find, read_dotenv, read_text
 from llmstack.inventory.hosts import host_of
@@ -22,6 +22,8 @@ from llmstack.inventory.values import HOST, TOP, read, spec_of
 from llmstack.inventory.varfiles import VarFiles
 
 SCHEMA: Final = "1"
+PRICE: Final = 20
+"""Values that an entry on a host costs at least."""
 KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models")
 
 
@@ -55,6 +57,8 @@ class Reading:
         known = {**{name: inner.text or "" for name, inner in dotenv.items()}, **environ}
         self._shared = Shared(known, places, problems)
         self._root = Spot(node, "", problems, str(folder), known)
+        self._laid: dict[tuple[object, ...], Node] = {}
+        self._places: dict[tuple[int, ...], Positions] = {}
         self._read(VarFiles(folder, shown, problems), read_extra(extra, cwd, problems))
 
     def _read(self, files: VarFiles, extra: Sequence[Table]) -> None:
@@ -108,19 +112,31 @@ class Reading:
             models=tuple(spec_of(ModelSpec, inner, name=model.name, service=draft.name) for model, inner in models),
             path=draft.path,
             own_model=draft.is_model,
-            positions={path: at for each in (draft, *guests) for path, at in self._overridden(each, host)},
+            positions=self._own_positions((draft, *guests), host),
         )
 
-    def _overridden(self, draft: Draft, host: str) -> Iterator[tuple[tuple[str | int, ...], Position]]:
-        """Where the values stand that this host has of its own."""
-        node = on_host(draft, self.tree.machines[host].overrides)
-        return positions(node, draft.path) if node is not draft.spot.node else iter(())
+    def _own_positions(self, drafts: Iterable[Draft], host: str) -> Positions:
+        """Where the values stand that a host has of its own; hosts with the same overrides share them."""
+        pairs = ((draft, self._written(draft, host)) for draft in drafts)
+        own = [(draft, node) for draft, node in pairs if node is not draft.spot.node]
+        key = tuple(id(node) for _, node in own)
+        if key not in self._places:
+            self._places[key] = {path: at for draft, node in own for path, at in positions(node, draft.path)}
+        return self._places[key]
+
+    def _written(self, draft: Draft, host: str) -> Node:
+        """An entry with the overrides of a host."""
+        mine = overrides_of(draft, self.tree.machines[host])
+        key: tuple[object, ...] = (draft.name, *map(id, mine))
+        if key not in self._laid:
+            self._laid[key] = overridden(draft, mine) if mine else draft.spot.node
+        return self._laid[key]
 
     def resolved(self, draft: Draft, host: str) -> Spot:
         """An entry as it is on one host, with all variables filled in."""
         words = {"service": draft.service, **({"model": draft.name} if draft.is_model else {})}
-        machine = self.tree.machines[host]
-        node = self._scope(machine, **words).resolve(on_host(draft, machine.overrides))
+        self._shared.spend(PRICE, draft.spot.node.at)
+        node = self._scope(self.tree.machines[host], **words).resolve(self._written(draft, host))
         return replace(draft.spot, node=node or draft.spot.node, local=self._hosts[host].docker_host is None)
 
     def variables(self, host: str) -> dict[str, Node]:

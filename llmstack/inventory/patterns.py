@@ -20,7 +20,7 @@ from llmstack.errors import InventoryError, NoMatchError
 from llmstack.inventory.nodes import Node, Problems, Spot, plain, within
 
 MAX_HOSTS = 10_000
-MAX_PATTERN, MAX_WILD, MAX_REPEATS = 1_000, 1_000, 5
+MAX_PATTERN, MAX_WILD, MAX_REPEATS = 1_000, 1_000, 4
 MOST_SHOWN = 12
 
 _RANGE = re.compile(r"\[([0-9]{0,9}|[a-zA-Z]):([0-9]{1,9}|[a-zA-Z])(?::([1-9][0-9]{0,8}))?\]")
@@ -138,7 +138,7 @@ class Chooser:
 def _regex(term: str) -> re.Pattern[str]:
     """A regular expression that ends in time on every name."""
     if re.search(r"\)[*+{]", term) or sum(map(term.count, "*+{")) > MAX_REPEATS:
-        why = f"may take for ever with '{term}': a group is repeated, or more than {MAX_REPEATS} things are"
+        why = f"can take for ever with '{term}': a group is repeated, or more than {MAX_REPEATS} things are"
         raise _NoMatchError("E020", why, None)
     try:
         return re.compile(term[1:])

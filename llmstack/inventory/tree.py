@@ -10,7 +10,7 @@ from typing import Final
 
 from llmstack.domain.host import Group
 from llmstack.domain.position import Position
-from llmstack.inventory.nodes import Node, Problems, Spot, resolve_plain
+from llmstack.inventory.nodes import Node, Spot, resolve_plain
 from llmstack.inventory.patterns import MAX_HOSTS, expand
 from llmstack.inventory.values import one
 
@@ -77,17 +77,18 @@ def is_group(spot: Spot) -> bool:
 def read_tree(tops: Mapping[str, Spot], root: Spot, files: Files, extra: Iterable[Table] = ()) -> Tree:
     """The tree of all groups at the top of the file; without any host there is one, `localhost`. `extra` are variables
     that win over all others."""
-    reader = _Reader(root.problems)
+    reader = _Reader(root)
     for name, spot in tops.items():
         reader.group(name, spot)
     if not reader.hosts:
-        reader.host("localhost", replace(root, node=Node(root.node.at, {})), reader.groups["all"])
+        nobody = Node(root.node.at, {}, key_at=root.node.at)
+        reader.host("localhost", replace(root, node=nobody), reader.groups["all"])
     return reader.tree(files, tuple(extra))
 
 
 class _Reader:
-    def __init__(self, problems: Problems) -> None:
-        self._problems = problems
+    def __init__(self, root: Spot) -> None:
+        self._problems, self._top = root.problems, root.node.at
         self.groups = {"all": _Group(children={"ungrouped": None}), "ungrouped": _Group()}
         self.hosts: dict[str, Machine] = {}
         self._members = 0
@@ -198,7 +199,7 @@ class _Reader:
             children = dict.fromkeys(child for group in level for child in self.groups[group].children)
             level = [child for child in children if child not in seen]
             seen.update(level)
-        self._count(len(found), None)
+        self._count(len(found), self._top)
         return tuple(found)
 
     def _children_first(self) -> list[str]:
