@@ -7,8 +7,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -17,12 +17,41 @@ RESULTS = ROOT / "build" / "benchmarks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number that stands for itself; `least` and `most` are what it should keep to."""
+
+    what: str
+    value: float
+    unit: str = ""
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it keeps to its target; None without one."""
+        if self.least is None and self.most is None:
+            return None
+        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+
+    def row(self) -> tuple[str, str, str]:
+        """What, how much, and what it should be, as text."""
+        wanted = [
+            f"{word} {bound:g}"
+            for word, bound in (("at least", self.least), ("at most", self.most))
+            if bound is not None
+        ]
+        kept = {True: ", kept", False: ", missed", None: ""}[self.met]
+        return (self.what, f"{self.value:.4g} {self.unit}".strip(), " ".join(wanted) + kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """Runs in seconds of each subject; the first one is the peer that the others are compared with."""
 
     title: str
     note: str
-    seconds: Mapping[str, list[float]]
+    seconds: Mapping[str, list[float]] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Subject, median, range and ratio to the peer, as text."""
@@ -39,24 +68,36 @@ class Benchmark:
 
     def markdown(self) -> str:
         """A section of the document."""
-        repetitions = len(next(iter(self.seconds.values())))
-        lines = [
-            f"## {self.title}",
-            "",
-            self.note,
-            "",
-            "| what | median ms | range ms | ratio |",
-            "| --- | --- | --- | --- |",
-        ]
-        lines += [f"| {' | '.join(row)} |" for row in self.rows()]
-        return "\n".join([*lines, "", f"{repetitions} repetitions, in turn.", ""])
+        parts = [f"## {self.title}", self.note]
+        if self.seconds:
+            parts.append(table(("what", "median ms", "range ms", "ratio"), self.rows()))
+            parts.append(f"{len(next(iter(self.seconds.values())))} repetitions, in turn.")
+        if self.figures:
+            parts.append(table(("figure", "value", "target"), [figure.row() for figure in self.figures]))
+        return "\n\n".join(parts) + "\n"
 
     def save(self, name: str) -> None:
         """Write `build/benchmarks/NAME.json` with every single run, and print the table."""
         RESULTS.mkdir(parents=True, exist_ok=True)
-        record = {"title": self.title, "machine": machine(), "seconds": dict(self.seconds)}
+        peer = median(next(iter(self.seconds.values()), [1.0]))
+        record = {
+            "title": self.title,
+            "machine": machine(),
+            "seconds": dict(self.seconds),
+            "ratios": {subject: median(runs) / peer for subject, runs in self.seconds.items()},
+            "figures": [
+                {"what": each.what, "value": each.value, "unit": each.unit, "least": each.least, "most": each.most}
+                for each in self.figures
+            ],
+        }
         (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        print(self.markdown())
+        print(self.markdown(), flush=True)
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table of the document."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def in_turn(subjects: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
@@ -70,19 +111,20 @@ def in_turn(subjects: Mapping[str, Callable[[], float]], repetitions: int) -> di
     return seconds
 
 
-def timed(argv: list[str], *, env: Mapping[str, str], cwd: Path = ROOT) -> float:
+def timed(argv: list[str], *, env: Mapping[str, str], cwd: Path = ROOT, code: int = 0) -> float:
     """Seconds from the start of a command to its end, which must be a good one."""
     begun = time.perf_counter()
     run = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     spent = time.perf_counter() - begun
-    if run.returncode != 0:
-        raise SystemExit(f"{' '.join(argv)} ended with {run.returncode}:\n{run.stderr}")
+    if run.returncode != code:
+        raise SystemExit(f"{' '.join(argv)} ended with {run.returncode}:\n{run.stdout}{run.stderr}")
     return spent
 
 
 def private_env(room: Path) -> dict[str, str]:
-    """This environment with a store and state of its own."""
+    """This environment with a store and state of its own; Python may keep its bytecode, as it does for users."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LLMSTACK_")}
+    clean.pop("PYTHONDONTWRITEBYTECODE", None)
     return clean | {"LLMSTACK_STORE": str(room / "store.db"), "LLMSTACK_PROCESS_ROOT": str(room / "processes")}
 
 

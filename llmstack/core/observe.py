@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -48,6 +48,17 @@ class Observed:
     lives: Mapping[Target, Liveness] = field(default_factory=dict)
     copies: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
     settled: frozenset[Target] = frozenset()
+    _of: Mapping[Target, list[Instance]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        of: dict[Target, list[Instance]] = {}
+        for row in self.rows():
+            of.setdefault(row.target, []).append(row)
+        object.__setattr__(self, "_of", of)
+
+    def of(self, wanted: Wanted) -> Sequence[Instance]:
+        """Every instance of a placement, on whatever engine."""
+        return self._of.get(wanted.target, ())
 
     def find(self, wanted: Wanted) -> Instance | None:
         """The instance of a placement, on the engine where it is wanted."""

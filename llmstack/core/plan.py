@@ -144,7 +144,7 @@ def _down(item: Picked, observed: Observed) -> Iterator[Action]:
         yield act(ActionKind.KEEP, wanted, "external: not llmstack's to stop")
     elif wanted.adopted:
         yield _stop_adopted(wanted, observed)
-    elif there := [row for row in observed.rows() if row.target == wanted.target]:
+    elif there := observed.of(wanted):
         for row in there:
             error = newer(row)
             gone = act(ActionKind.REMOVE, wanted, describe(row), observed=row)

@@ -39,7 +39,7 @@ def up(item: Picked, observed: Observed, policy: Policy) -> Iterator[Action]:
 
 
 def _off(wanted: Wanted, observed: Observed) -> Iterator[Action]:
-    there = [row for row in observed.rows() if row.target == wanted.target and not wanted.adopted]
+    there = () if wanted.adopted else observed.of(wanted)
     for row in there:
         yield act(ActionKind.REMOVE, wanted, "enabled: false", observed=row)
     if not there:
@@ -67,8 +67,8 @@ def _adopted(item: Picked, observed: Observed) -> Iterator[Action]:
 
 def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
     """The same service on another engine of the host: it holds the port, so it goes first."""
-    for there in observed.rows():
-        if there.target == wanted.target and there.engine != wanted.engine:
+    for there in observed.of(wanted):
+        if there.engine != wanted.engine:
             reason = f"now runs on {wanted.engine}, not on {there.engine}"
             yield act(ActionKind.REMOVE, wanted, reason, observed=there)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from llmstack.domain.instance import InstanceSpec, Need
 from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine, wire
 from llmstack.engines.docker.wire import clamp, numbers
+from llmstack.engines.labels import labels_of
 from llmstack.errors import ConfigError, FetchError, LlmstackError, PreflightError, UnreachableError
 from tests.unit.engines.docker.stub import Stub
 
@@ -49,6 +51,14 @@ def test_the_version_is_asked_for_by_an_unversioned_ping_alone(stub: Stub, engin
     assert stub.seen[0] == "GET /_ping"
     assert stub.seen[1].startswith("GET /v1.51/containers/json?")
     assert len(stub.seen) == 2
+
+
+def test_a_thousand_that_run_are_told_by_one_list_call(stub: Stub, engine: DockerEngine) -> None:
+    specs = [replace(SPEC, service=f"s{number}") for number in range(1000)]
+    rows = [{"Names": [f"/{spec.name}"], "State": "running", "Labels": labels_of(spec)} for spec in specs]
+    stub.on("containers/json", 200, rows)
+    assert [(found.service, found.spec) for found in engine.observe("lab")] == [(spec.service, spec) for spec in specs]
+    assert [request.partition("?")[0] for request in stub.seen] == ["GET /_ping", "GET /v1.51/containers/json"]
 
 
 def test_a_newer_engine_is_asked_for_its_minimum(stub: Stub, engine: DockerEngine) -> None:
