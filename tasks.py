@@ -2,4 +2,4 @@
 
 from llmstack.cli.collection import namespace
 
-ns = namespace()
+ns = namespace(__file__)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
@@ -20,9 +21,10 @@ from llmstack.domain.instance import Instance
 from llmstack.domain.selection import Selection, Settings
 from llmstack.domain.service import Inventory
 from llmstack.engines.book import KINDS, EngineBook
-from llmstack.errors import LlmstackError, NoInventoryError
+from llmstack.errors import ConfigError, InventoryError, LlmstackError, NoInventoryError
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.modeltype.registry import Registry
+from llmstack.pluginfiles import beside_tasks
 from llmstack.protocols import Clock, Sink
 
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ class Root:
         self.settings, self.sink = settings, sink
         self.clock = clock or SystemClock()
         self.engines = EngineBook()
-        self.registry = Registry()
         self._store: Store | None = None
 
     def close(self) -> None:
@@ -51,6 +52,17 @@ class Root:
         from llmstack.inventory import Explainer
 
         return Explainer(self.settings.inventory, environ=os.environ, extra=self.settings.extra)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Every type: bundled, beside tasks.py, and of the inventory's own plugins."""
+        try:
+            listed = self.inventory.plugins
+        except InventoryError as error:
+            listed = error.inventory.plugins if error.inventory else ()
+        except ConfigError:
+            listed = ()
+        return Registry(more=(*beside_tasks, *map(Path, listed)))
 
     @cached_property
     def inventory(self) -> Inventory:

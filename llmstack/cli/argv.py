@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from llmstack.cli.flags import LEADING, MODEL, PROMPT, Flag, near
 from llmstack.cli.picked import STDIN
-from llmstack.errors import UsageError
+from llmstack.errors import LlmstackError, UsageError
 
 
 class Flagged(Protocol):
@@ -19,6 +19,11 @@ class Flagged(Protocol):
     @property
     def flags(self) -> Sequence[Flag[Any]]:
         """What it can be given."""
+        ...
+
+    @property
+    def error(self) -> LlmstackError | None:
+        """Why it cannot be run, whatever it is given."""
         ...
 
 
@@ -44,7 +49,7 @@ _NAMED_BARE = ("model", "name", "kind")
 def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]]:
     """Each task of the line with its values, as Invoke would hand them over.
 
-    Raises UsageError.
+    Raises UsageError, and what makes a task of the line impossible.
     """
     leading = _Task(None, LEADING)
     line, rest = [leading], deque(words)
@@ -54,6 +59,8 @@ def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]
             while rest:
                 line[-1].take_bare(rest.popleft(), tasks)
         elif name := task_name(word, rest, tasks):
+            if error := tasks[name].error:
+                raise error
             line.append(_Task(name, tasks[name].flags))
         elif word.startswith("-") and word != STDIN:
             line[-1].take_flag(word, rest, tasks)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.cli.ask import ask
@@ -12,16 +15,20 @@ from llmstack.cli.history import history
 from llmstack.cli.init import init
 from llmstack.cli.inventory import inventory, inventory_explain, inventory_graph, inventory_host
 from llmstack.cli.logs import logs
+from llmstack.cli.plugged import plugged
+from llmstack.cli.plugins import plugins_trust
 from llmstack.cli.pull import pull
 from llmstack.cli.restart import restart
 from llmstack.cli.rm import rm
 from llmstack.cli.schema import schema
+from llmstack.cli.session import Session
 from llmstack.cli.status import status
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
 from llmstack.cli.uninstall import uninstall
 from llmstack.cli.up import up
 from llmstack.cli.update import update
+from llmstack.pluginfiles import beside_tasks, bundled_folder, files_in
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
@@ -33,20 +40,28 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, pull, rm),
     "Look, and talk": (status, health, logs, ask, history),
     "Keep": (backup, restore, sync, uninstall),
-    "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema),
+    "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
 }
 VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)
 
 
-def namespace() -> Collection:
-    """A fresh collection of all tasks; those with dots in collections of their own."""
+def namespace(tasks_file: str | None = None) -> Collection:
+    """A fresh collection of all tasks; with the name of a tasks.py also those of the plugins beside it."""
+    folder = Path(tasks_file).absolute().parent / "plugins" if tasks_file else bundled_folder()
+    beside_tasks[:] = files_in(folder) if folder != bundled_folder() else ()
+    more = plugged(sys.argv[1:], [task.name for task in VERBS], Session("invoke"))
+    return collection((*VERBS, *more))
+
+
+def collection(verbs: Sequence[Verb]) -> Collection:
+    """A collection of these tasks; those with dots in collections of their own."""
     from invoke.collection import Collection
 
     from llmstack.cli.invoked import Invoked
 
     root = Collection("llmstack")
-    families = {task.name.partition(".")[0] for task in VERBS if "." in task.name}
-    for verb in VERBS:
+    families = {verb.name.partition(".")[0] for verb in verbs if "." in verb.name}
+    for verb in verbs:
         task = Invoked(verb)
         family, _, own = verb.name.partition(".")
         if family not in families:

@@ -21,14 +21,15 @@ _FIT = re.compile(r"[\w.@:+/-]+")
 def names_of(path: str | None) -> Names:
     """Names by kind (models, services, hosts, groups, tags); none where no inventory can be read."""
     try:
-        file = _file(path or os.environ.get("LLMSTACK_INVENTORY"))
+        file = inventory_file(path)
         return _names(file) if file else {}
     except OSError:
         return {}
 
 
-def _file(named: str | None) -> Path | None:
-    if named:
+def inventory_file(named: str | None) -> Path | None:
+    """The inventory that is named, else that of the environment, else the nearest from here upwards."""
+    if named := named or os.environ.get("LLMSTACK_INVENTORY"):
         return Path(named).expanduser().absolute()
     here = Path.cwd()
     found = (folder / name for folder in (here, *here.parents) for name in INVENTORY_FILES)

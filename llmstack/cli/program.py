@@ -3,58 +3,60 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from llmstack import __version__
 from llmstack.cli import complete, tell
 from llmstack.cli.argv import parse, wanted_format
 from llmstack.cli.collection import GROUPS, VERBS
 from llmstack.cli.guard import guarded
+from llmstack.cli.plugged import plugged
 from llmstack.cli.session import Session
 from llmstack.cli.task import SIGNALS, Verb, goes_on
 from llmstack.errors import OK
 
 NAME = "llmstack"
-TASKS = {task.name: task for task in VERBS}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the line and end the process with its exit code."""
     words = list(sys.argv if argv is None else argv)[1:]
     session = Session(NAME, values={"output": wanted_format(words)})
-    sys.exit(guarded(lambda: _run(words), session.fail))
+    sys.exit(guarded(lambda: _run(words, session), session.fail))
 
 
-def _run(words: Sequence[str]) -> int:
-    told = _fact(words)
+def _run(words: Sequence[str], session: Session) -> int:
+    more = plugged(words, [task.name for task in VERBS], session)
+    tasks = {task.name: task for task in (*VERBS, *more)}
+    groups = {**GROUPS, **({"Plugins": more} if more else {})}
+    told = _fact(words, tasks, groups)
     if told is None:
-        told = _help(words)
+        told = _help(words, tasks, groups)
     if told is not None:
         print(told, flush=True)  # noqa: T201 - the answer
         return OK
-    calls = parse(words, TASKS)
     # A wrong value anywhere in the line, and nothing of it runs.
-    sessions = [(TASKS[name], TASKS[name].session(NAME, values).checked()) for name, values in calls]
-    return _chain(sessions)
+    calls = [(tasks[name], values) for name, values in parse(words, tasks)]
+    return _chain([(task, task.session(NAME, values).checked()) for task, values in calls])
 
 
-def _fact(words: Sequence[str]) -> str | None:
+def _fact(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) -> str | None:
     """The answer to a line that asks about the program. Raises UsageError."""
     match words:
         case ["--version" | "-V"]:
             return f"{NAME} {__version__}"
         case ["--complete", *rest]:
-            return "\n".join(complete.candidates(rest[-1] if rest else "", TASKS))
+            return "\n".join(complete.candidates(rest[-1] if rest else "", tasks))
         case ["--print-completion-script", *rest]:
             return complete.script(" ".join(rest), NAME)
         case ["--list"]:
-            return tell.listing(GROUPS)
+            return tell.listing(groups)
         case ["--list", *rest] if wanted_format(rest) == "json":
-            return tell.as_json(VERBS)
+            return tell.as_json(tasks.values())
     return None
 
 
-def _help(words: Sequence[str]) -> str | None:
+def _help(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) -> str | None:
     """The answer to a line that asks how to use it. Raises UsageError."""
     asked = [word for word in words if word not in ("--help", "-h")]
     helps = len(asked) < len(words)
@@ -64,8 +66,8 @@ def _help(words: Sequence[str]) -> str | None:
         return tell.exit_codes()
     if asked and not helps:
         return None
-    calls = parse(asked, TASKS)
-    return tell.task_help(NAME, TASKS[calls[0][0]]) if calls else tell.overview(NAME, GROUPS)
+    calls = parse(asked, tasks)
+    return tell.task_help(NAME, tasks[calls[0][0]]) if calls else tell.overview(NAME, groups)
 
 
 def _chain(sessions: Sequence[tuple[Verb, Session]]) -> int:

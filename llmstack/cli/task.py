@@ -10,7 +10,7 @@ from llmstack.cli.flags import ALLOW_EMPTY, COMMON, KEEP_GOING, Flag, near
 from llmstack.cli.guard import guarded
 from llmstack.cli.picked import NothingNamedError
 from llmstack.cli.session import Session
-from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, NoMatchError, UsageError
+from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, LlmstackError, NoMatchError, UsageError
 
 SIGNALS = (SIGINT, SIGTERM, SIGPIPE)
 Run = Callable[[Session], int]
@@ -23,7 +23,7 @@ def goes_on(session: Session, code: int) -> bool:
 
 class Verb:
     """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off.
-    `examples` are lines that work, without the name of the door."""
+    `examples` are lines that work, without the name of the door; `error` says why it can only be listed."""
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Verb:
     ) -> None:
         self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
         self.name, self.doc, self.examples = name or run.__name__, run.__doc__ or "", examples
+        self.error: LlmstackError | None = None
 
     @property
     def about(self) -> str:

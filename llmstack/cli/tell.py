@@ -12,17 +12,18 @@ from llmstack.cli.flags import COMMON, SELECT, Flag
 from llmstack.cli.task import Verb
 from llmstack.errors import meanings
 
+Groups = Mapping[str, Sequence[Verb]]
 USAGE = """Usage: {door} TASK [NAME ...] [--flags] [TASK ...]
 """
 MORE = """{door} TASK --help tells a task's flags, {door} help exit-codes what a run can end with."""
 
 
-def overview(door: str, groups: Mapping[str, Sequence[Verb]]) -> str:
+def overview(door: str, groups: Groups) -> str:
     """Usage and all tasks, in their groups."""
     return "\n".join((USAGE.format(door=door), *_grouped(groups), MORE.format(door=door)))
 
 
-def listing(groups: Mapping[str, Sequence[Verb]]) -> str:
+def listing(groups: Groups) -> str:
     """All tasks, in their groups."""
     return "\n".join(_grouped(groups)).rstrip()
 
@@ -54,7 +55,7 @@ def exit_codes() -> str:
     return "\n".join(f"{code:>4}  {name:<11}  {text}" for code, (name, text) in meanings().items())
 
 
-def _grouped(groups: Mapping[str, Sequence[Verb]]) -> Iterator[str]:
+def _grouped(groups: Groups) -> Iterator[str]:
     width = max(len(task.name) for tasks in groups.values() for task in tasks)
     for title, tasks in groups.items():
         yield from (title, *(f"  {task.name:<{width}}  {task.about}" for task in tasks), "")

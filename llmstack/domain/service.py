@@ -135,7 +135,8 @@ class Placement:
 class Inventory:
     """Everything wanted, resolved: hosts, groups and each service on each of its hosts.
 
-    `groups` holds all hosts of each group, `tree` what stands directly in it; `sources` the text of each file.
+    `groups` holds all hosts of each group, `tree` what stands directly in it; `sources` the text of each file,
+    `plugins` the paths of the plugins that it brings along.
     """
 
     path: str | None
@@ -147,6 +148,7 @@ class Inventory:
     positions: Positions = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     compose_labels: bool = True
+    plugins: tuple[str, ...] = ()
 
     def on(self, placement: Placement) -> Inventory:
         """The same, with the positions that hold for one placement."""

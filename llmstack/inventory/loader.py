@@ -18,13 +18,13 @@ from llmstack.inventory.hosts import host_of
 from llmstack.inventory.interpolate import Scope, Shared
 from llmstack.inventory.nodes import Node, Problems, Spot, better_key, plain, positions
 from llmstack.inventory.tree import Machine, Table, is_group, read_tree
-from llmstack.inventory.values import HOST, TOP, read, spec_of
+from llmstack.inventory.values import HOST, PLUGINS, TOP, read, spec_of
 from llmstack.inventory.varfiles import VarFiles
 
 SCHEMA: Final = "1"
 PRICE: Final = 20
 """Values that an entry on a host costs at least."""
-KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models")
+KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models", "plugins")
 
 
 def load(path: str | None, *, environ: Mapping[str, str], cwd: str = ".", extra: Sequence[str] = ()) -> Inventory:
@@ -87,8 +87,14 @@ class Reading:
             placements=tuple(self._placements()),
             positions={path: at for draft in self.drafts for path, at in positions(draft.spot.node, draft.path)},
             sources=self.problems.sources,
+            plugins=self._plugins(),
             **self._top,
         )
+
+    def _plugins(self) -> tuple[str, ...]:
+        if "plugins" not in self._root.entries():
+            return ()
+        return tuple(str(self._file.parent / name) for name in PLUGINS(self._root.get("plugins")) or ())
 
     def _scope(self, machine: Machine, **words: str) -> Scope:
         words = {"inventory_hostname": machine.name, "stack": self._top["stack"], **words}

@@ -18,6 +18,8 @@ Schema = dict[str, Any]
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 HOSTS: Final = "Where it runs: a host, a group, or a pattern such as `gpu:!gpu02`; `localhost` if left out."
 
+PLUGINS: Final = "Files with types and tasks of your own, beside this one; each has to be trusted before it is run."
+
 _TEXT: Final[Schema] = {"type": ["string", "number", "boolean", "null"]}
 _PLAIN: Final = {
     int: ("integer", r"^[-+0-9]+$|\$\{"),
@@ -53,6 +55,7 @@ def schema_of(options: Mapping[str, type]) -> Schema:
         "properties": {
             "llmstack": {"const": 1, "description": "Version of this schema."},
             **{key: _by_reader(reader) for key, reader in TOP.items()},
+            "plugins": {"type": "array", "items": {"type": "string", "pattern": r"\.py$"}, "description": PLUGINS},
             "all": {"$ref": "#/definitions/group"},
             "defaults": _table(_object({key: service[key] for key in SERVICE_KEYS - {"type"}})),
             "services": _entries(_object({**service, "type": types}, "type") | _by_type(options)),

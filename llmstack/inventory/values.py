@@ -237,6 +237,8 @@ TOP: Final[dict[str, One]] = {
     "compose_labels": one("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
 }
 
+PLUGINS: Final = many(one("the path of a Python file, such as plugins/speed.py", r".+\.py"))
+
 _SSH: Final[dict[str, One]] = {
     "host": one("letters, digits, dots, _ and -", _ADDRESS),
     "user": one("letters, digits, dots, _ and -", _ADDRESS),

@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Iterable
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 
-import llmstack
 from llmstack.errors import PluginError
 from llmstack.modeltype.base import ModelType
 from llmstack.modeltype.families import Family
-
-_PACKAGE = Path(llmstack.__file__).parent
-
-
-def bundled_folder() -> Path:
-    """`plugins/` of a checkout, or the copy inside an installed wheel."""
-    installed = _PACKAGE / "_plugins"
-    return installed if installed.is_dir() else _PACKAGE.parent / "plugins"
+from llmstack.pluginfiles import bundled_folder, files_in, name_of, run
 
 
 class Registry:
-    """Types by name, from one folder of plugins: type `open-webui` lives in `open_webui.py`."""
+    """Types by name, from one folder of plugins and from `more` files: type `open-webui` lives in `open_webui.py`. Of
+    two files of one name that of the folder is taken."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, more: Iterable[Path] = ()) -> None:
         self.folder = folder or bundled_folder()
+        self._more = tuple(more)
         self._types: dict[str, ModelType] = {}
 
     def names(self) -> tuple[str, ...]:
         """All type names, told by the files; loads none."""
-        return tuple(sorted(path.stem.replace("_", "-") for path in self.folder.glob("[!_]*.py")))
+        return tuple(sorted(self._files()))
 
     def get(self, name: str) -> ModelType | None:
         """The type, None when there is no plugin for it. Raises PluginError when the plugin is broken."""
         if name not in self._types:
-            path = self.folder / f"{name.replace('-', '_')}.py"
-            if name not in self.names():
+            path = self._files().get(name)
+            if path is None:
                 return None
-            self._types[name] = _load(path, name)
+            self._types[name] = _load(path, name, listed=path in self._more)
         return self._types[name]
 
+    def _files(self) -> dict[str, Path]:
+        files = {name_of(path): path for path in (*self._more, *files_in(self.folder))}
+        return {name: path for name, path in files.items() if not _only_tasks(path)}
 
-def _load(path: Path, name: str) -> ModelType:
+
+def _only_tasks(path: Path) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "llmstack.tasks" in text and "ModelType" not in text
+
+
+def _load(path: Path, name: str, *, listed: bool) -> ModelType:
     hint = f"repair or remove {path}"
     try:
-        return _type_of(_run(path), name)
+        return _type_of(run(path, listed=listed), name)
+    except PluginError:
+        raise
     except (Exception, SystemExit) as error:
         said = str(error) if isinstance(error, _UnfitError) else f"{type(error).__name__}: {error}"
         raise PluginError(f"plugin {path.name} cannot be loaded: {said}", hint) from error
@@ -66,22 +73,6 @@ def _type_of(module: ModuleType, name: str) -> ModelType:
     if not is_dataclass(found[0].Options):
         raise _UnfitError(f"{found[0].__name__}.Options should be a dataclass")
     return found[0]()
-
-
-def _run(path: Path) -> ModuleType:
-    """Load by path under a private name, so that a plugin can shadow nothing."""
-    name = f"llmstack_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def _is_type(value: object, module: str) -> bool:

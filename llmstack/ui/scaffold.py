@@ -14,7 +14,7 @@ TASKS = '''"""The tasks of `invoke`, as in `invoke up`; `invoke --list` shows th
 
 from llmstack.cli.collection import namespace
 
-ns = namespace()
+ns = namespace(__file__)
 '''
 INVOKE = """# How plain `invoke` runs the tasks; the `llmstack` command needs no such file.
 tasks:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.meta.source import ROOT, Import, imports, product, short
 
-L0 = {"errors", "domain", "protocols"}
+L0 = {"errors", "domain", "pluginfiles", "protocols"}
 L1 = {"inventory", "engines", "clients", "store", "gpu", "ui"}
 BELOW_APP = L0 | L1 | {"modeltype", "core"}
 
@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"domain"},  # for types alone
     "domain": {"errors"},
     "protocols": {"domain", "errors"},
+    "pluginfiles": {"errors"},
     **dict.fromkeys(L1, L0),
     "embedded": set(),
     "modeltype": L0 | {"clients"},
@@ -27,11 +28,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": BELOW_APP | {"app"},
     "reference": BELOW_APP,
     "cli": L0 | {"app", "reference", "ui"},
+    "tasks": L0 | {"cli", "ui"},
     "testing": BELOW_APP,
     "__init__": {"api"},
     "__main__": {"cli"},
     "tasks.py": {"cli"},
-    "plugins": {"modeltype"},
+    "plugins": {"modeltype", "tasks"},
 }
 
 LIBRARIES: dict[str, set[str]] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from invoke.program import Program
 
-from llmstack.cli import collection, program
+from llmstack.cli import program
 from llmstack.cli.argv import parse
+from llmstack.cli.collection import collection
 from llmstack.cli.flags import Flag
 from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
@@ -33,12 +34,11 @@ TASKS = {task.name: task for task in VERBS}
 def dotted(monkeypatch, door):
     """Run a line of these tasks."""
     RAN.clear()
-    monkeypatch.setattr(collection, "VERBS", VERBS)
-    monkeypatch.setattr(program, "TASKS", {task.name: task for task in VERBS})
+    monkeypatch.setattr(program, "VERBS", VERBS)
 
     def run(*words):
         if door == "invoke":
-            Program(namespace=collection.namespace()).run(["invoke", *words])
+            Program(namespace=collection(VERBS)).run(["invoke", *words])
             return 0
         with pytest.raises(SystemExit) as ended:
             program.main(["llmstack", *words])

@@ -160,7 +160,7 @@ def test_what_only_tells_loads_nothing_but_invoke_and_the_command_line(bare, cod
     foreign = {name.partition(".")[0] for name in ours} - set(sys.stdlib_module_names) - {"llmstack", "tasks"}
     assert foreign <= {"__main__", "invoke"}
     parts = {".".join(name.split(".")[:2]) for name in ours if name.startswith("llmstack.")}
-    assert parts <= {"llmstack.cli", "llmstack.domain", "llmstack.errors"}
+    assert parts <= {"llmstack.cli", "llmstack.domain", "llmstack.errors", "llmstack.pluginfiles"}
 
 
 @pytest.mark.parametrize("words", [["--version"], ["up", "--help"]])

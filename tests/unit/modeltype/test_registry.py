@@ -66,7 +66,7 @@ def test_the_bundled_plugins_are_found_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_an_installed_copy_of_the_plugins_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmstack.modeltype.registry._PACKAGE", tmp_path)
+    monkeypatch.setattr("llmstack.pluginfiles._PACKAGE", tmp_path)
     assert bundled_folder() == tmp_path.parent / "plugins"
     (tmp_path / "_plugins").mkdir()
     assert bundled_folder() == tmp_path / "_plugins"

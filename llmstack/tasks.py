@@ -1,0 +1,31 @@
+"""What a file in `plugins/` needs to add tasks of its own; docs/plugins.md shows one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llmstack.cli.flags import CHANGE, CHECK, OUTPUT, SELECT, TIMEOUT, Flag, choice, count, names, switch
+from llmstack.cli.session import Session
+from llmstack.cli.task import Run, Verb, verb
+from llmstack.errors import LlmstackError, UsageError
+from llmstack.pluginfiles import MODULE, task_name
+from llmstack.ui.clean import line
+from llmstack.ui.table import table
+
+__all__ = ["CHANGE", "CHECK", "OUTPUT", "SELECT", "TIMEOUT", "Flag", "LlmstackError", "Session", "UsageError"]
+__all__ += ["choice", "count", "line", "names", "switch", "table", "task"]
+
+
+def task(*flags: Flag[Any], reads_only: bool = False, examples: tuple[str, ...] = ()) -> Callable[[Run], Verb]:
+    """Make a function a task of its file: `bench.py` has `bench.latency`, and `bench` for a function of that name.
+
+    The function gets a session and returns the exit code; its `flags` come beside those that every task has. A task
+    that `reads_only` may be cut off. `examples` are lines that work, beginning with the task's name.
+    """
+
+    def made(run: Run) -> Verb:
+        name = task_name(run.__module__.removeprefix(MODULE), run.__name__)
+        return verb(*flags, name=name, kind=name, reads_only=reads_only, examples=examples)(run)
+
+    return made
