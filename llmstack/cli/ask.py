@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import MAX_TOKENS, MODEL, OUTPUT, OUTPUT_JSON, PROMPT, SELECT, TIMEOUT
-from llmstack.cli.picked import STDIN
+from llmstack.cli.picked import STDIN, piped_text
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
@@ -49,7 +49,7 @@ def ask(session: Session) -> int:
 def _piped(session: Session) -> str:
     if STDIN in session[MODEL] or sys.stdin is None or sys.stdin.isatty():
         raise UsageError("there is nothing to ask", 'give --prompt "...", or pipe the question in')
-    return sys.stdin.read()
+    return piped_text()
 
 
 def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 """In place of a name: names are read from standard input, one per line."""
+MOST_TEXT = 10_000_000
+"""Characters that are read from standard input."""
 _WENT_WRONG = ("failed", "unreachable", "unhealthy", "skipped")
 
 
@@ -38,11 +40,22 @@ def names_from_stdin() -> tuple[str, ...]:
     """Read once, for all tasks of a chain. Raises UsageError or NothingNamedError."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("`-` reads names from standard input, which is a terminal", "give the names, or pipe them in")
-    lines = re.split("[\\n\\0]", sys.stdin.read())
+    lines = re.split("[\\n\\0]", piped_text())
     names = [name for number, line in enumerate(lines, start=1) for name in _names(line.strip(), number)]
     if not names:
         raise NothingNamedError("no names came from standard input, so there is nothing to do")
     return tuple(names)
+
+
+def piped_text() -> str:
+    """What is piped in. Raises UsageError for what is no text, or too long to be meant."""
+    try:
+        text = sys.stdin.read(MOST_TEXT + 1)
+    except UnicodeDecodeError as error:
+        raise UsageError("standard input is no UTF-8 text", "pipe text in") from error
+    if len(text) > MOST_TEXT:
+        raise UsageError(f"standard input has more than {MOST_TEXT} characters", "pipe less in")
+    return text
 
 
 def _names(line: str, number: int) -> Iterable[str]:
@@ -51,7 +64,7 @@ def _names(line: str, number: int) -> Iterable[str]:
         return [line] if line else []
     try:
         item = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"line {number} of standard input is no JSON", "pipe -o names or -o ndjson in") from error
     name = item.get("model") or item.get("service") or item.get("name")
     if not name or item.get("type", "item") not in ("item", "result") or item.get("status") in _WENT_WRONG:
