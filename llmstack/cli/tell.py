@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from llmstack.cli.flags import COMMON, SELECT, Flag
+from llmstack.cli.flags import COMMON, MODEL, SELECT, Flag
 from llmstack.cli.task import Verb
 from llmstack.errors import meanings
 
@@ -42,7 +42,7 @@ def task_help(door: str, task: Verb) -> str:
         "What is meant": [flag for flag in task.flags if flag in SELECT],
         "Of every task": [flag for flag in task.flags if flag in COMMON],
     }
-    names = "" if not parts["What is meant"] else " [NAME ...]"
+    names = " [NAME ...]" if MODEL in task.flags else ""
     lines = [f"Usage: {door} {task.name}{names} [--flags]", "", inspect.cleandoc(task.doc), ""]
     for title, flags in parts.items():
         lines += [f"{title}:", *_rows([(_spelled(flag), flag.told) for flag in flags]), ""] if flags else []

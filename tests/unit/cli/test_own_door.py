@@ -133,6 +133,7 @@ def test_each_task_has_its_own_help(own, words):
     assert "\n  -e, --extra KEY=VALUE  " in ran.out
     assert ran.out.endswith("Examples:\n  llmstack up --model demo\n  llmstack up --check --diff\n")
     assert CALLS == []
+    assert own("help", "schema").out.startswith("Usage: llmstack schema [--flags]\n")
 
 
 @pytest.mark.parametrize("task", VERBS, ids=lambda task: task.name)
