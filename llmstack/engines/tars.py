@@ -85,5 +85,7 @@ def moved(path: str, was: str, now: str) -> str:
 
 
 def lies_in(path: str, folder: str) -> bool:
-    """Whether a member is a folder, or lies in it."""
+    """Whether a member is a folder, or lies in it; in `.` lies whatever has no absolute path."""
+    if folder == ".":
+        return not path.startswith("/")
     return f"{path.removeprefix('./')}/".startswith(f"{folder}/")

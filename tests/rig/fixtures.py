@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.rig.host import RigHost
-from tests.rig.kinds import KINDS
+from tests.rig.kinds import DEFAULT, KINDS
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def rig_hosts() -> Iterator[Callable[[str], RigHost]]:
 @pytest.fixture(scope="session")
 def rig_host(rig_hosts: Callable[[str], RigHost]) -> RigHost:
     """The host that most tests use."""
-    return rig_hosts("docker-28.5")
+    return rig_hosts(DEFAULT)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from llmstack.engines.docker.wire import Wire
 from llmstack.errors import LlmstackError
 from tests import room
 from tests.rig import images
-from tests.rig.kinds import DOCKER, Kind
+from tests.rig.kinds import DEFAULT, KINDS, Kind
 from tests.rig.relay import relayed
 
 LABEL = "llmstack-test-rig"
@@ -54,7 +54,7 @@ def outer() -> Client:
 class RigHost:
     """One running host. `small_disk_mb` puts its data on a tmpfs of that size. Skips the test where none can run."""
 
-    def __init__(self, kind: Kind = DOCKER, *, small_disk_mb: int | None = None) -> None:
+    def __init__(self, kind: Kind = KINDS[DEFAULT], *, small_disk_mb: int | None = None) -> None:
         self._outer = outer()
         self._folder = Path(tempfile.mkdtemp(prefix="llmstack-rig-"))
         self._loaded: set[str] = set()

@@ -49,9 +49,9 @@ DOCKERD = "dockerd -H unix:///var/run/docker.sock -H unix:///rig/docker.sock -G 
 PODMAN = """sh -c '
   (until chmod 666 /rig/docker.sock; do sleep 0.02; done) 2>/dev/null &
   exec podman system service --time=0 unix:///rig/docker.sock'"""
-DOCKER = Kind(images.HOST, DOCKERD)
+DEFAULT = "docker-28.5"
 KINDS = {
-    "docker-28.5": DOCKER,
+    DEFAULT: Kind(images.HOST, DOCKERD),
     "docker-20.10": Kind(images.OLD_HOST, DOCKERD),
     "podman-5.8": Kind(images.PODMAN_HOST, PODMAN, "/var/lib/containers"),
 }

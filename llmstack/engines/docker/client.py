@@ -33,6 +33,7 @@ class Client(docker.APIClient):
     refused = docker.errors.APIError
     not_found = docker.errors.NotFound
     timeout: Any
+    podman = False
     _version: str
 
     def __init__(self, address: Address, version: str) -> None:
@@ -59,11 +60,26 @@ class Client(docker.APIClient):
         """The response to one request, with `parts` quoted into `path`. Raises `refused`."""
         url = self._url(path, *parts, versioned_api=versioned)  # type: ignore[attr-defined]
         response = self.request(method, url, **{"timeout": self.timeout, **options})
-        self._raise_for_status(response)  # type: ignore[attr-defined]
+        self._raise_for_status(response)
         return response
 
+    def _raise_for_status(self, response: Any) -> None:
+        """As docker-py; but what went away between two steps of Podman's own is no mistake of Podman's."""
+        try:
+            super()._raise_for_status(response)  # type: ignore[misc]
+        except docker.errors.APIError as error:
+            if error.status_code == 500 and "no such container" in str(error.explanation):
+                raise docker.errors.NotFound(str(error), response, error.explanation) from error
+            raise
+
     def make(self, body: dict[str, Any], name: str) -> str:
-        """Create a container of a raw body; returns its id."""
+        """Create a container of a raw body; returns its id.
+
+        Podman leaves out the labels of a volume that is made with a container, so there it is made before.
+        """
+        for mount in body["HostConfig"]["Mounts"] if self.podman else ():
+            if labels := mount.get("VolumeOptions", {}).get("Labels"):
+                self.create_volume(mount["Source"], labels=labels)
         return str(self.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
 
     def halt(self, name: str, grace_s: int) -> bool:

@@ -27,7 +27,7 @@ from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightEr
 from llmstack.protocols import Ability, Renew, Report
 
 PROC = Path("/proc")
-GONE_S, LOOK_AGAIN_S = 10.0, 0.05
+GONE_S, LOOK_AGAIN_S, SAMPLE_S = 10.0, 0.05, 1.0
 
 
 class DockerEngine:
@@ -202,7 +202,12 @@ class DockerEngine:
         if not was.running:
             return None
         with self._wire.doing(f"measure {name}") as api:
-            return usage_of(api.stats(name, stream=False))
+            answer = api.stats(name, stream=False)
+            if api.podman:  # it looks once
+                time.sleep(SAMPLE_S)
+                earlier = {"precpu_stats": answer["cpu_stats"], "preread": answer["read"]}
+                answer = {**api.stats(name, stream=False), **earlier}
+            return usage_of(answer)
 
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
         """By their labels."""

@@ -116,7 +116,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("no such container", "no container with name"), _gone, 404),
     Rule(("no such image", "image not known", "unable to find"), _image, 404),
     Rule(("is already in use", "already exists"), _conflict, 409),
-    Rule(("already in use by", "name is in use"), _conflict, 500),
+    Rule(("already in use by", "name is in use", "unique constraint failed: containerconfig.name"), _conflict, 500),
     Rule(
         ("port is already allocated", "address already in use", "ports are not available", "failed to bind"),
         _preflight("its port is taken", "choose another port, or stop what holds it", port_taken=True),

@@ -65,8 +65,15 @@ def from_inspect(data: Json, host: str) -> Instance:
         out_of_memory=bool(state.get("OOMKilled")) and bool(code) if ended else None,
         restarts=restarts,
         restart_policy=policy,
-        error="it is paused" if status == "paused" else state.get("Error") or None,
+        error=_error(status, state),
     )
+
+
+def _error(status: str, state: Json) -> str | None:
+    """Podman counts it as an error that somebody started what runs."""
+    if status in RUNS:
+        return "it is paused" if status == "paused" else None
+    return state.get("Error") or None
 
 
 def container_name(row: Json) -> str:

@@ -1,7 +1,7 @@
-"""PURE: CPU and memory from one answer of the stats endpoint, by the Docker CLI's own formulas.
+"""PURE: CPU and memory from one answer of the stats endpoint, in the Docker CLI's terms.
 
-CPU: share of the machine's time between two samples x its cores, 100 % is one core. Memory: usage less the file pages
-that the kernel can drop at once (`inactive_file`). Source: docker/cli, cli/command/container/stats_helpers.go.
+CPU: time used between two samples / time that passed, 100 % is one core. Memory: usage less the file pages that the
+kernel can drop at once (`inactive_file`). Source: docker/cli, cli/command/container/stats_helpers.go.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmstack.domain.usage import Usage
+from llmstack.engines.docker.rows import seconds
 
 Json = Mapping[str, Any]
 
@@ -20,24 +21,22 @@ def usage_of(answer: Json) -> Usage | None:
     if not memory.get("usage"):
         return None
     return Usage(
-        cpu_percent=_cpu_percent(answer.get("cpu_stats") or {}, answer.get("precpu_stats") or {}),
+        cpu_percent=_cpu_percent(answer),
         memory_bytes=_working_set(memory),
         memory_limit_bytes=memory.get("limit"),
     )
 
 
-def _cpu_percent(now: Json, before: Json) -> float | None:
-    """None without an earlier sample (Podman has none)."""
-    system_ns = (now.get("system_cpu_usage") or 0) - (before.get("system_cpu_usage") or 0)
-    if not before.get("system_cpu_usage") or system_ns <= 0:
+def _cpu_percent(answer: Json) -> float | None:
+    """None without an earlier sample."""
+    now_s, before_s = seconds(answer.get("read")), seconds(answer.get("preread"))
+    if now_s is None or before_s is None or now_s <= before_s:
         return None
-    used_ns = _total(now) - _total(before)
-    cores = now.get("online_cpus") or len((now.get("cpu_usage") or {}).get("percpu_usage") or ()) or 1
-    return float(used_ns / system_ns * cores * 100)
+    return (_used_s(answer.get("cpu_stats")) - _used_s(answer.get("precpu_stats"))) / (now_s - before_s) * 100
 
 
-def _total(stats: Json) -> int:
-    return int((stats.get("cpu_usage") or {}).get("total_usage") or 0)
+def _used_s(stats: Json | None) -> float:
+    return float(((stats or {}).get("cpu_usage") or {}).get("total_usage") or 0) / 1e9
 
 
 def _working_set(memory: Json) -> int:

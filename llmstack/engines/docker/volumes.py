@@ -8,8 +8,9 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, groupby
+from typing import Any
 
-from llmstack.domain.instance import Instance, InstanceSpec
+from llmstack.domain.instance import Instance, InstanceSpec, Mount
 from llmstack.domain.progress import counted
 from llmstack.engines import tars
 from llmstack.engines.docker.body import VOLUME
@@ -17,6 +18,8 @@ from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import STACK
 from llmstack.errors import FetchError
 from llmstack.protocols import Report
+
+EXPORT = "/v5.6.0/libpod/volumes/{0}/export"
 
 
 def names(wire: Wire, spec: InstanceSpec) -> tuple[str, ...]:
@@ -35,15 +38,15 @@ def copy(wire: Wire, old: Instance, spec: InstanceSpec, report: Report) -> None:
     for mount in spec.volumes:
         was = mounted.get(mount.source)
         if was and old.spec.volume_name(was) != spec.volume_name(mount):
-            with _content(wire, old.container_name, was.target, mount.source, report) as content:
-                _put(wire, spec.name, mount.target, content, posixpath.basename(was.folder))
+            with _content(wire, old.container_name, was, old.spec.volume_name(was), report) as content:
+                _put(wire, spec.name, mount.target, *content)
 
 
 def read(wire: Wire, name: str, spec: InstanceSpec) -> Iterator[bytes]:
     """One archive of all volumes."""
     for mount in spec.volumes:
-        with _content(wire, name, mount.target, mount.source, lambda _: None) as content:
-            yield from tars.packed(*content, posixpath.basename(mount.folder), mount.folder)
+        with _content(wire, name, mount, spec.volume_name(mount), lambda _: None) as (opened, folder):
+            yield from tars.packed(*opened, folder, mount.folder)
     yield tars.END
 
 
@@ -63,15 +66,22 @@ def write(wire: Wire, name: str, spec: InstanceSpec, chunks: Iterable[bytes]) ->
 
 
 @contextmanager
-def _content(wire: Wire, name: str, path: str, item: str, report: Report) -> Iterator[tars.Opened]:
-    """What lies at a path of a container, in an archive whose members start with the path's last part."""
-    what = f"{path} of {name}"
+def _content(wire: Wire, name: str, mount: Mount, volume: str, report: Report) -> Iterator[tuple[tars.Opened, str]]:
+    """An archive of what lies in a container's volume, and the folder in the archive where it lies.
+
+    Of files in a container Podman says that root owns them, so there the volume is asked for by its name.
+    """
+    what, folder = f"{mount.target} of {name}", posixpath.basename(mount.folder)
+    where: tuple[str, str] = ("/containers/{0}/archive", name)
+    options: dict[str, Any] = {"params": {"path": mount.target}}
+    if wire.podman:
+        where, options, folder = (EXPORT, volume), {"versioned": False}, "."
     with (
         wire.doing(f"read {what}", timeout_s=WRITE_S, otherwise=FetchError) as api,
-        api.raw("GET", "/containers/{0}/archive", name, params={"path": path}, stream=True) as response,
-        tars.members(counted(response.iter_content(tars.CHUNK), item, report), what) as opened,
+        api.raw("GET", *where, **options, stream=True) as response,
+        tars.members(counted(response.iter_content(tars.CHUNK), mount.source, report), what) as opened,
     ):
-        yield opened
+        yield opened, folder
 
 
 def _put(wire: Wire, name: str, path: str, archive: tars.Opened, folder: str) -> None:

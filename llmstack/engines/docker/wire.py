@@ -82,6 +82,7 @@ class Wire:
             if self._version is None:
                 self._version = self._negotiate(client)
                 client.speak(self._version)
+            client.podman = self._podman
             self._mine.client = client
             with self._lock:
                 self._all.append(client)

@@ -85,3 +85,10 @@ def test_the_folder_itself_is_its_first_name() -> None:
     assert [tars.moved(name, "a", "b") for name in ("a", "a/", "a/.", "./a/x")] == ["b", "b", "b", "b/x"]
     assert tars.moved("a/x", "a", ".") == "x"
     assert tars.moved("var/lib/x/y", "var/lib", "data") == "data/x/y"
+
+
+def test_what_has_no_folder_of_its_own_is_packed_into_one() -> None:
+    assert tars.moved("./a/b", ".", "now") == tars.moved("a/b", ".", "now") == "now/a/b"
+    for name in ("/etc/x", "../x", "a/../../x"):
+        with pytest.raises(FetchError, match="leads out"):
+            tars.moved(name, ".", "now")

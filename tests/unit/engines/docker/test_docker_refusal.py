@@ -28,6 +28,7 @@ def refusal(status: int | None, text: str, **more: type[LlmstackError]) -> Refus
         (404, "x:1: image not known", FetchError, "pull"),
         (409, 'Conflict. The container name "/demo" is already in use by container "abc".', LlmstackError, "again"),
         (500, 'the container name "demo" is already in use by abc', LlmstackError, "again"),
+        (500, "renaming container: UNIQUE constraint failed: ContainerConfig.Name", LlmstackError, "again"),
         (500, "Bind for 127.0.0.1:80 failed: port is already allocated", PreflightError, "another port"),
         (500, "rootlessport listen tcp 127.0.0.1:80: bind: address already in use", PreflightError, "another port"),
         (500, 'could not select device driver "" with capabilities: [[gpu]]', PreflightError, "nvidia-ctk"),

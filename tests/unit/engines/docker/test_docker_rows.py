@@ -97,6 +97,7 @@ def test_why_a_start_failed_is_kept() -> None:
     instance = from_inspect(inspected({"Status": "created", "Error": "port is already allocated"}), "h")
     assert (instance.state, instance.error) == (State.STOPPED, "port is already allocated")
     assert from_inspect(inspected({"Status": "paused"}), "h").error == "it is paused"
+    assert from_inspect(inspected({"Status": "running", "Error": "container is running"}), "h").error is None
 
 
 def test_the_year_one_and_nonsense_are_unknown_times() -> None:

@@ -271,3 +271,8 @@ def test_unknown_contexts_are_refused_before_anything_is_asked(monkeypatch: pyte
 def test_the_engines_clock_is_used(stub: Stub, engine: DockerEngine) -> None:
     stub.headers["Date"] = "Sun, 22 Nov 2026 10:00:00 GMT"
     assert engine._wire.now() == 1795341600.0
+
+
+def test_a_container_that_went_while_podman_looked_for_it_is_not_there(stub: Stub, engine: DockerEngine) -> None:
+    stub.refuse("GET .*containers/web/json", 500, "no container with ID 751c found in database: no such container")
+    assert engine.inspect("web") is None
