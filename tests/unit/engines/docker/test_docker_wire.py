@@ -212,7 +212,7 @@ def test_a_pull_names_its_tag_always(stub: Stub, engine: DockerEngine, image: st
 
 def test_a_refused_pull_is_a_fetch_error(stub: Stub, engine: DockerEngine) -> None:
     stub.refuse("POST .*images/create", 500, "no basic auth credentials")
-    with pytest.raises(FetchError, match="pull i:1 on gpu01: no basic auth"):
+    with pytest.raises(FetchError, match=r"pull i:1 on gpu01: its registry refuses .no basic auth"):
         engine.fetch(Need(kind="image", name="i:1"), SPEC, lambda step: None)
 
 
