@@ -29,20 +29,12 @@ class Flagged(Protocol):
 
 Tasks = Mapping[str, Flagged]
 
-_OURS = {
-    "up": "start serve deploy apply create",
-    "down": "stop kill destroy",
-    "status": "ps ls list show",
-    "health": "check test",
-    "ask": "run chat generate",
-    "rm": "remove delete",
-    "update": "upgrade",
-    "restart": "reload",
-}
+_OURS = {"up": "start serve deploy apply create", "down": "stop kill destroy", "status": "ps ls list show"}
+_OURS |= {"health": "check test", "ask": "run chat generate", "rm": "remove delete", "restart": "reload"}
 _ELSEWHERE = {word: task for task, words in _OURS.items() for word in words.split()}
 """What other programs call our tasks."""
 
-_NAMED_BARE = ("model", "name", "kind")
+_NAMED_BARE = ("model", "name", "kind", "host")
 """Flags that a word without a flag is for."""
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from llmstack.cli.flags import COMMON, MODEL, SELECT, Flag
@@ -15,12 +18,15 @@ from llmstack.errors import meanings
 Groups = Mapping[str, Sequence[Verb]]
 USAGE = """Usage: {door} TASK [NAME ...] [--flags] [TASK ...]
 """
+WIDTH = 120
+"""Where there is no terminal to fit into."""
+
 MORE = """{door} TASK --help tells a task's flags, {door} help exit-codes what a run can end with."""
 
 
 def overview(door: str, groups: Groups) -> str:
     """Usage and all tasks, in their groups."""
-    return "\n".join((USAGE.format(door=door), *_grouped(groups), MORE.format(door=door)))
+    return "\n".join((USAGE.format(door=door), *_grouped(groups), *_folded(MORE.format(door=door))))
 
 
 def listing(groups: Groups) -> str:
@@ -43,7 +49,9 @@ def task_help(door: str, task: Verb) -> str:
         "Of every task": [flag for flag in task.flags if flag in COMMON],
     }
     names = " [NAME ...]" if MODEL in task.flags else ""
-    lines = [f"Usage: {door} {task.name}{names} [--flags]", "", inspect.cleandoc(task.doc), ""]
+    lines = [f"Usage: {door} {task.name}{names} [--flags]", ""]
+    for paragraph in inspect.cleandoc(task.doc).split("\n\n"):
+        lines += [*_folded(" ".join(paragraph.split())), ""]
     for title, flags in parts.items():
         lines += [f"{title}:", *_rows([(_spelled(flag), flag.told) for flag in flags]), ""] if flags else []
     lines += ["Examples:", *(f"  {door} {example}" for example in task.examples)] if task.examples else []
@@ -52,18 +60,29 @@ def task_help(door: str, task: Verb) -> str:
 
 def exit_codes() -> str:
     """What each code means."""
-    return "\n".join(f"{code:>4}  {name:<11}  {text}" for code, (name, text) in meanings().items())
+    rows = [_folded(text, f"{code:>4}  {name:<11}  ") for code, (name, text) in meanings().items()]
+    return "\n".join(line for lines in rows for line in lines)
 
 
 def _grouped(groups: Groups) -> Iterator[str]:
     width = max(len(task.name) for tasks in groups.values() for task in tasks)
     for title, tasks in groups.items():
-        yield from (title, *(f"  {task.name:<{width}}  {task.about}" for task in tasks), "")
+        yield title
+        for task in tasks:
+            yield from _folded(task.about, f"  {task.name:<{width}}  ")
+        yield ""
 
 
 def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
     width = max(len(left) for left, _ in rows)
-    return (f"  {left:<{width}}  {right}" for left, right in rows)
+    return (line for left, right in rows for line in _folded(right, f"  {left:<{width}}  "))
+
+
+def _folded(text: str, beside: str = "") -> list[str]:
+    """`text` in lines that fit; the first stands `beside` something, and the others below it."""
+    terminal = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else WIDTH
+    width = terminal if terminal > 2 * len(beside) else WIDTH
+    return wrap(text, width, initial_indent=beside, subsequent_indent=" " * len(beside), break_on_hyphens=False)
 
 
 def _spelled(flag: Flag[Any]) -> str:

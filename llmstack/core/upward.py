@@ -133,7 +133,7 @@ def _differs(spec: InstanceSpec, there: InstanceSpec, policy: Policy) -> tuple[s
         return "decided anew", (FieldChange("port", f"auto ({there.host_port})", "auto"),)
     if not found and policy.defaults:
         return "newer defaults", defaults_changed(spec, there)
-    return ", ".join(f"{change.field} differs" for change in found), found
+    return ", ".join(f"{change.label} differs" for change in found), found
 
 
 def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:

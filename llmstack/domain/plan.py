@@ -54,6 +54,11 @@ class FieldChange:
     before: str
     after: str
 
+    @property
+    def label(self) -> str:
+        """What a person calls the field."""
+        return self.field.removeprefix("resources.").removesuffix("_bytes")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:

@@ -22,6 +22,13 @@ def block(text: str) -> str:
     return _CONTROLS.sub("", _ESCAPES.sub("", text))
 
 
+def prose(*parts: str | tuple[str, str] | Text) -> Text:
+    """A line that may be broken at its blanks where a terminal is narrow, since nobody copies it as a command."""
+    made = line(*parts)
+    made.overflow = "fold"
+    return made
+
+
 def line(*parts: str | tuple[str, str] | Text) -> Text:
     """One line of parts, each plain, (text, style), or a line made before; whatever they hold, it is safe to show."""
     made = Text()

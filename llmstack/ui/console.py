@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
 from rich.console import Console as RichConsole
@@ -18,6 +18,8 @@ DATA_COLUMNS = 1000
 """Width of data that goes to a file or pipe: nothing is dropped."""
 
 _COMMAND = re.compile(rf"\b(?:invoke|llmstack) (?=(?:{'|'.join(sorted(RESERVED_NAMES))})\b)")
+
+_LABEL = re.compile(r" *(?:\w+ {2,}|error: )?")
 
 
 def coloured(choice: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
@@ -56,8 +58,10 @@ class Console(RichConsole):
         self.redraws = progress == "tty" or (progress == "auto" and can)
 
     def put(self, lines: Iterable[Text]) -> None:
-        """Print `lines` at once, each as it is: never wrapped, never cut; our commands spelled for the door."""
-        together = [self._spelled(line) for line in lines]
+        """Print `lines` at once, each as it is: never cut, and broken on a terminal alone, if it is prose; our commands
+        spelled for the door."""
+        width = self.width if self.file.isatty() else DATA_COLUMNS
+        together = [part for line in lines for part in folded(self._spelled(line), width)]
         if together:
             self.print(Text("\n").join(together), soft_wrap=True)
 
@@ -72,4 +76,16 @@ class Console(RichConsole):
         pieces = list(line.divide(ends))
         for command in pieces[1::2]:
             command.plain = f"{self.door} "
-        return Text().join(pieces)
+        return Text(overflow=line.overflow).join(pieces)
+
+
+def folded(row: Text, width: int) -> Iterator[Text]:
+    """PURE: prose in lines of at most `width` cells, as far as its blanks allow; the later ones stand below what
+    follows its label."""
+    label = _LABEL.match(row.plain)
+    indent = (len(label[0]) if label else 0) or 2
+    while row.overflow == "fold" and row.cell_len > width and (cut := row.plain.rfind(" ", indent + 1, width + 1)) > 0:
+        head, row = row[:cut], row[cut + 1 :]
+        yield head
+        row.pad_left(indent)
+    yield row

@@ -17,6 +17,8 @@ from llmstack.ui.units import UNKNOWN
 
 HEAD = ("HOST", "ENGINE", "REACHED BY", "GROUPS", "SERVICES")
 LOCAL = "this machine"
+LEAST_CELLS = 12
+"""What of a value is worth showing."""
 
 Row = Mapping[str, Any]
 
@@ -77,13 +79,17 @@ def as_ansible(inventory: Inventory) -> dict[str, Any]:
 
 
 def setting_lines(title: str, settings: Iterable[Setting], width: int) -> Iterator[Text]:
-    """A title, and below it each value with its place; variables that filled it stand below it."""
-    rows = []
+    """A title, and below it each value (cut where it is narrow) with its place; variables that filled it stand below
+    it."""
+    rows: list[list[Text]] = []
     for each in settings:
         place = str(each.at) if each.at else f"default of {each.default}"
         rows.append([line(f"  {each.key}"), line(_text(each.value)), line((place, "" if each.at else "dim"))])
         for name, at in each.via:
             rows.append([line((f"    by {name}", "dim")), line(), line((str(at or "the environment"), "dim"))])
+    widest = [max((row[index].cell_len for row in rows), default=0) for index in (0, 2)]
+    for _, value, _ in rows:
+        value.truncate(max(LEAST_CELLS, width - sum(widest) - 4), overflow="ellipsis")
     yield line((title, "bold"))
     yield from table(rows, width)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Price
-from llmstack.ui.clean import line
+from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
 from llmstack.ui.units import duration, memory, size
 
@@ -35,14 +35,14 @@ def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Itera
     all that happens."""
     rows = table([_row(action) for action in actions])
     for action, row in zip(actions, rows, strict=True):
-        yield row
+        yield prose(row)
         if action.error and action.error.hint:
             yield line((f"      {action.error.hint}", "dim"))
         if diff:
             yield from table([*(field_cells(change) for change in action.changes), *_memory_row(action)])
     counts = Counter(action.kind for action in actions)
     parts = ", ".join(f"{counts[kind]} {kind.value}" for kind in ActionKind if counts[kind])
-    yield line((f"{len(actions)} looked at: {parts or 'nothing'}.{' Nothing was changed.' * checked}", "bold"))
+    yield prose((f"{len(actions)} looked at: {parts or 'nothing'}.{' Nothing was changed.' * checked}", "bold"))
 
 
 def _row(action: Action) -> list[Text]:
@@ -81,7 +81,9 @@ def _time_away(action: Action, price: Price) -> str:
 
 def field_cells(change: FieldChange) -> list[Text]:
     """A field that differs, as cells of a row."""
-    return [line("      ", (change.field, "bold")), line((change.before, "red"), " → ", (change.after, "green"))]
+    sized = change.field.endswith("_bytes")
+    told = [memory(int(text)) if sized and text.isdecimal() else text for text in (change.before, change.after)]
+    return [line("      ", (change.label, "bold")), line((told[0], "red"), " → ", (told[1], "green"))]
 
 
 def _memory_row(action: Action) -> Iterator[list[Text]]:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from llmstack.domain.position import Problem
 from llmstack.errors import InventoryError, LlmstackError
-from llmstack.ui.clean import line
+from llmstack.ui.clean import line, prose
 
 SOURCE_COLUMNS = 70
 """How much of a long line is shown around what is wrong in it."""
@@ -22,7 +22,7 @@ def error_lines(*errors: LlmstackError) -> Iterator[Text]:
                 yield from problem_lines(problem)
             yield line((error.message, "bold"))
         else:
-            yield line(("error: ", "bold red"), error.message)
+            yield prose(("error: ", "bold red"), error.message)
         yield from (line(" " * 7, hint) for hint in (error.hint or "").splitlines())
 
 

@@ -10,7 +10,7 @@ from llmstack.domain.ladder import Answer, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError
-from llmstack.ui.clean import clean, line
+from llmstack.ui.clean import clean, line, prose
 from llmstack.ui.units import duration, millis, rate
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "yellow")}
@@ -24,7 +24,7 @@ _STATUS_MARKS = {
 
 def head_line(target: Target, about: str) -> Text:
     """`demo@localhost  llamacpp · SmolLM2 · 127.0.0.1:8080`."""
-    return line((str(target), "bold"), (f"  {about}".rstrip(), "dim"))
+    return prose((str(target), "bold"), (f"  {about}".rstrip(), "dim"))
 
 
 def outcome_lines(outcome: Outcome, rungs: Iterable[RungResult], width: int, more: str = "") -> Iterator[Text]:
@@ -36,7 +36,7 @@ def outcome_lines(outcome: Outcome, rungs: Iterable[RungResult], width: int, mor
         reason = outcome.error.message if outcome.error else outcome.reason or outcome.status.value
         mark = _STATUS_MARKS.get(outcome.status, _MARKS[False])
         told = reason.removeprefix(f"{outcome.target}: ")
-        yield line(mark, (f" {outcome.target}", "bold"), f"  {skipped}{told}", (more, "dim"))
+        yield prose(mark, (f" {outcome.target}", "bold"), f"  {skipped}{told}", (more, "dim"))
     if outcome.error:
         yield from _failure(outcome, outcome.error)
 
@@ -92,18 +92,19 @@ def rung_text(result: RungResult) -> Text:
 def _failure(outcome: Outcome, error: LlmstackError) -> Iterator[Text]:
     """Why it failed, as far as its rung does not say it already, what to do and where the log is."""
     why = outcome.ladder.why if outcome.ladder else None
-    told = {"why": "", "do": error.hint or "", "log": ""}
+    parts = {"why": "", "do": error.hint or "", "log": ""}
     if outcome.ladder and why:
         fallen = next((rung for rung in outcome.ladder.rungs if rung.ok is False), None)
         place = f"   (log line {why.log_line})" if why.log_line is not None else ""
         reason = "" if fallen and fallen.detail == why.summary else f"{clean(why.summary)}{place}"
-        there = not (fallen and fallen.rung is Rung.CREATED)
-        told = {
+        there = not (fallen and fallen.rung is Rung.CREATED) and not error.data.get("rolled_back")
+        parts = {
             "why": "\n".join(filter(None, (reason, why.meaning))),
             "do": why.do or "",
             "log": f"llmstack logs {flags(outcome)}" if there else "",
         }
     yield Text()
-    for label, text in told.items():
+    for label, text in parts.items():
         for index, row in enumerate(text.splitlines()):
-            yield line((f"  {'' if index else label:<6}", "bold"), row)
+            told = prose if label == "why" else line  # the others are commands, to be copied whole
+            yield told((f"  {'' if index else label:<6}", "bold"), row)

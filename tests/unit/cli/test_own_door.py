@@ -155,6 +155,15 @@ def test_a_name_that_is_none_may_be_a_task_that_was_mistyped(own):
     assert ran.err == "error: no model or service 'statsu'\n       the task: did you mean 'status'?\n       models: a\n"
 
 
+@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["backup", "--help"], ["help", "exit-codes"]])
+def test_help_is_folded(own, words):
+    assert max(map(len, own(*words).out.splitlines())) <= 120
+
+
+def test_a_host_needs_no_flag_where_it_alone_can_be_meant():
+    assert parse(["inventory", "host", "gpu01"], TASKS) == [("inventory.host", {"host": ["gpu01"]})]
+
+
 def test_help_lists_the_exit_codes(own):
     rows = [line.split(maxsplit=2) for line in own("help", "exit-codes").out.splitlines()]
     assert {int(code): (name, text) for code, name, text in rows} == dict(meanings())

@@ -8,8 +8,10 @@ from rich.text import Text
 from llmstack.domain.instance import State
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
+from llmstack.domain.setting import Setting
 from llmstack.domain.target import Target
 from llmstack.errors import InventoryError, NoMatchError
+from llmstack.ui.inventory import setting_lines
 from llmstack.ui.problems import error_lines, problem_lines, warning_line
 from llmstack.ui.status import status_lines, status_note
 from llmstack.ui.sync import sync_lines
@@ -117,6 +119,18 @@ def test_sync_shows_both_sides():
         "  old@gpu01.lab     no longer in the inventory          → orphan: llmstack down --orphans removes it\n"
     )
     assert plain(sync_lines(SyncReport())) == "what was known is what runs\n"
+
+
+def test_a_long_value_is_cut_so_that_its_place_stays():
+    at = Position("inventory.yaml", 9, 11)
+    settings = [
+        Setting(key="web.args", value=["-f"] * 40, at=at),
+        Setting(key="web.port", value=80, default="llmstack"),
+    ]
+    lines = plain(setting_lines("web@lone", settings, 60)).splitlines()
+    assert lines[1].endswith("…  inventory.yaml:9:11")
+    assert lines[2].split() == ["web.port", "80", "default", "of", "llmstack"]
+    assert max(map(len, lines)) <= 60
 
 
 def test_an_error_with_its_next_step():

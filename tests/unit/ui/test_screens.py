@@ -96,6 +96,15 @@ def test_a_failure_that_nobody_can_explain_leads_to_the_log():
     )
 
 
+def test_what_was_rolled_back_has_no_log_to_look_at():
+    why = Why(summary="httpd: no such folder", do="correct `args:`")
+    ladder = Ladder(target=DEMO, rungs=(rung("api", ok=False, detail="crashed"),), why=why)
+    back = outcome(
+        status=Status.UNHEALTHY, ladder=ladder, error=UnhealthyError("x; the old one is back", rolled_back=True)
+    )
+    assert "llmstack logs" not in shown(back)
+
+
 def test_a_start_that_could_not_be_tried():
     bad = outcome(status=Status.FAILED, error=PreflightError("port 8080 is taken by nginx (pid 7)", "port: auto"))
     assert shown(bad) == "✗ demo@localhost  port 8080 is taken by nginx (pid 7)\n\n  do    port: auto\n"
@@ -230,6 +239,12 @@ def test_the_plan_with_its_fields():
         "      see `llmstack status`\n"
         "5 looked at: 1 create, 1 replace, 1 remove, 1 keep, 1 unreachable. Nothing was changed.\n"
     )
+
+
+def test_bytes_that_differ_are_told_as_sizes():
+    change = FieldChange("resources.memory_bytes", str(8 << 30), str(12 << 30))
+    told = Action(kind=ActionKind.REPLACE, target=DEMO, reason="memory differs", changes=(change,))
+    assert "      memory  8 GiB → 12 GiB\n" in plain(plan_lines((told,), diff=True, checked=True))
 
 
 def test_unknown_costs_are_told_as_unknown():

@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 from llmstack.ui import units
-from llmstack.ui.clean import block, clean, line
+from llmstack.ui.clean import block, clean, line, prose
 from llmstack.ui.console import Console
 from tests.unit.ui.conftest import Terminal, said
 
@@ -135,6 +135,35 @@ def test_commands_are_spelled_for_the_door_and_keep_their_style():
     plain = re.sub(r"\x1b\[\d*m", "", said(console))
     assert plain == "run `invoke down --orphans`, or ask whoever invoked it; llmstack knows\n"
     assert "\x1b[31minvoke \x1b[0m" in said(console)
+
+
+@pytest.mark.parametrize(
+    ("row", "rows"),
+    [
+        (
+            prose("✗ web@localhost  the engine of localhost does not run"),
+            "✗ web@localhost  the engine of\n  localhost does not run\n",
+        ),
+        (
+            prose("  why   a file that the server needs is not there"),
+            "  why   a file that the server\n        needs is not there\n",
+        ),
+        (
+            prose(("error: ", "bold"), "no model or service 'lama3' in it"),
+            "error: no model or service\n       'lama3' in it\n",
+        ),
+        (prose("x" * 40), "x" * 40 + "\n"),
+        (line("  do    sudo usermod -aG docker $USER and so on"), "  do    sudo usermod -aG docker $USER and so on\n"),
+    ],
+)
+def test_prose_breaks_at_blanks_where_a_terminal_is_narrow_and_commands_never_do(environ, row, rows):
+    environ(COLUMNS="30", TERM="xterm")
+    narrow = Console(Terminal(), talk=True, color="never")
+    narrow.put([row])
+    assert said(narrow) == rows
+    file = Console(io.StringIO(), talk=True)
+    file.put([row])
+    assert said(file) == f"{row.plain}\n"
 
 
 class Broken(io.StringIO):
