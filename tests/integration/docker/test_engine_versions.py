@@ -85,6 +85,9 @@ def test_a_stack_comes_up_changes_falls_back_and_goes(life: Life) -> None:
     assert host.networks() == {}
     (volume,) = host.api.volumes()["Volumes"]
     assert (volume["Name"], volume["Labels"]["io.llmstack.volume"]) == ("books", "shelf")
+    desk.good("uninstall", "--all", "--yes")
+    assert host.api.volumes()["Volumes"] in (None, [])
+    assert [tag for image in host.api.images() for tag in image["RepoTags"] if "llmstack" in tag] == []
 
 
 def test_a_killed_container_is_seen_and_repaired(life: Life) -> None:
