@@ -76,6 +76,7 @@ def _content(wire: Wire, name: str, mount: Mount, volume: str, report: Report) -
     options: dict[str, Any] = {"params": {"path": mount.target}}
     if wire.podman:
         where, options, folder = (EXPORT, volume), {"versioned": False}, "."
+        what += " (Podman can from 5.6 on)"
     with (
         wire.doing(f"read {what}", timeout_s=WRITE_S, otherwise=FetchError) as api,
         api.raw("GET", *where, **options, stream=True) as response,

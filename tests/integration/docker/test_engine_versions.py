@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llmstack.domain.instance import InstanceSpec, Mount
-from llmstack.engines.docker import DockerEngine
 from tests.desk import Desk, free_port, get, until
 from tests.rig.host import RigHost
 from tests.rig.kinds import KINDS
@@ -24,7 +19,7 @@ llmstack: 1
 stack: ages
 defaults: {{all: {{image: "{image}", restart: "no", ready_timeout_s: 10, options: {{container_port: 80}}}}}}
 services:
-  shelf: {{type: container, port: PORT, args: [sh, -c, "{shelf}"], mounts: ["books:/w"]{more}}}
+  shelf: {{type: container, port: PORT, args: [sh, -c, "{shelf}"], mounts: ["books:/w"], stateful: true{more}}}
   web: {{type: container, port: {web}, args: [sh, -c, "{copy}"], depends_on: [shelf]}}
 """
 RECAP = "localhost : ok=%d changed=%d unreachable=0 failed=%d unhealthy=0 skipped=0"
@@ -84,7 +79,7 @@ def test_a_stack_comes_up_changes_falls_back_and_goes(life: Life) -> None:
     assert host.api.containers(all=True) == []
     assert host.networks() == {}
     (volume,) = host.api.volumes()["Volumes"]
-    assert (volume["Name"], volume["Labels"]["io.llmstack.volume"]) == ("books", "shelf")
+    assert (volume["Name"], volume["Labels"]["io.llmstack.volume"]) == ("books.1", "shelf")
     desk.good("uninstall", "--all", "--yes")
     assert host.api.volumes()["Volumes"] in (None, [])
     assert [tag for image in host.api.images() for tag in image["RepoTags"] if "llmstack" in tag] == []
@@ -107,26 +102,6 @@ def test_two_runs_at_once_make_one_stack(life: Life) -> None:
     assert all("is locked by" in err for err, code in ends if code == 7)
     assert life.running() == BOTH[:1]
     assert len(life.host.api.containers(all=True)) == 1
-
-
-def test_what_lies_in_a_volume_keeps_its_owners(life: Life) -> None:
-    engine = DockerEngine("localhost", life.host.address)
-    mount = Mount(source="books", target="/w", volume=True)
-    spec = InstanceSpec(stack="ages", service="shelf", host="localhost", type="container", engine="docker")
-    spec = replace(spec, image=life.host.busybox(), command=("true",), mounts=(mount,))
-    packed, book = io.BytesIO(), tarfile.TarInfo("w/deep/book")
-    book.uid, book.gid, book.mode, book.size = 1000, 1001, 0o640, 4
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.addfile(book, io.BytesIO(b"page"))
-    engine.create(spec)
-    engine.write_volumes(spec.name, iter([packed.getvalue()]))
-    copy = replace(spec.with_decided(volumes="books.1"), service="copy")
-    engine.create(copy)
-    engine.copy_volumes(spec.name, copy, lambda _: None)
-    with tarfile.open(fileobj=io.BytesIO(b"".join(engine.read_volumes(copy.name)))) as tar:
-        found = tar.getmember("w/deep/book")
-        assert (found.uid, found.gid, found.mode) == (1000, 1001, 0o640)
-    engine.close()
 
 
 def test_a_gpu_that_is_not_there_is_told(life: Life) -> None:
