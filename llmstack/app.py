@@ -221,7 +221,7 @@ class App(Root):
         context = Context(task="init", engine_of=self.engines.get, clock=self.clock, sink=self.sink, gpus=NvmlReader())
         return survey(self.engines, context, self.registry, memory_bytes=memory_bytes(), taken=taken)
 
-    def explain(self, selection: Selection = EVERYTHING) -> tuple[tuple[Target, Setting], ...]:
+    def explain(self, selection: Selection = EVERYTHING) -> tuple[tuple[Target, tuple[Setting, ...]], ...]:
         """Every value in force of what is picked, and where it was written. Asks the inventory alone."""
         return explain(self._pick(selection), self._source.placement)
 

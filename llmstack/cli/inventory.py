@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import HOST, OUTPUT, OUTPUT_JSON, names, switch
 from llmstack.cli.picked import selection
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 from llmstack.errors import OK
+
+if TYPE_CHECKING:
+    from llmstack.domain.setting import Setting
 
 NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
@@ -57,14 +61,8 @@ def inventory_graph(session: Session) -> int:
 )
 def inventory_host(session: Session) -> int:
     """Show the variables of a host, each with the file and line that set it."""
-    from llmstack.ui.inventory import setting_lines
-
     with session.app() as app:
-        found = app.hosts(*session[HOST])
-    items = [{"target": host.name, **each.as_json()} for host, settings in found for each in settings]
-    width = session.out.width
-    lines = [row for host, settings in found for row in setting_lines(host.name, settings, width)]
-    return session.answer(session.document(items), lines)
+        return _told(session, [(host.name, settings) for host, settings in app.hosts(*session[HOST])])
 
 
 @verb(
@@ -76,16 +74,14 @@ def inventory_host(session: Session) -> int:
 )
 def inventory_explain(session: Session) -> int:
     """Show every value of a model or service on a host, with the file and line that set it; secrets stay hidden."""
-    from llmstack.ui.inventory import setting_lines
-
     names, hosts = session[NAME], session[HOST]
     with session.app() as app:
-        found = app.explain(selection(names, hosts=hosts))
-    items = [{"target": str(target), **each.as_json()} for target, each in found]
-    width = session.out.width
-    lines = [
-        row
-        for target, pairs in groupby(found, key=lambda pair: pair[0])
-        for row in setting_lines(str(target), [each for _, each in pairs], width)
-    ]
+        return _told(session, [(str(target), found) for target, found in app.explain(selection(names, hosts=hosts))])
+
+
+def _told(session: Session, found: Sequence[tuple[str, Sequence[Setting]]]) -> int:
+    from llmstack.ui.inventory import setting_lines
+
+    items = [{"target": target, **each.as_json()} for target, settings in found for each in settings]
+    lines = (row for target, settings in found for row in setting_lines(target, settings, session.out.width))
     return session.answer(session.document(items), lines)

@@ -17,10 +17,9 @@ OURS: Final = "llmstack"
 
 def explain(
     picked: Sequence[Picked], written: Callable[[Placement], Sequence[Setting]]
-) -> tuple[tuple[Target, Setting], ...]:
-    """Every value of what is picked; `written` tells those that somebody wrote."""
-    found = ((item.wanted, explained(item, written(item.wanted.placement))) for item in picked)
-    return tuple((wanted.target, setting) for wanted, settings in found for setting in settings)
+) -> tuple[tuple[Target, tuple[Setting, ...]], ...]:
+    """Every value of each target that is picked; `written` tells those that somebody wrote."""
+    return tuple((item.wanted.target, explained(item, written(item.wanted.placement))) for item in picked)
 
 
 def explained(picked: Picked, written: Sequence[Setting]) -> tuple[Setting, ...]:

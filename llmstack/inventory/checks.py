@@ -12,6 +12,7 @@ from llmstack.domain.service import Inventory, Placement
 from llmstack.inventory.entries import name_mistake
 from llmstack.inventory.nodes import Problems
 
+EVERYWHERE = (ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::"))
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -46,10 +47,7 @@ class _Checks:
             if not service.enabled or not isinstance(service.port, int):
                 continue
             others, mine = taken.setdefault((host, service.port), {}), _address(service.bind)
-            clash = (
-                others if mine.is_unspecified else {mine, *map(ipaddress.ip_address, ("0.0.0.0", "::"))} & others.keys()
-            )
-            if clash:
+            if clash := others if mine.is_unspecified else {mine, *EVERYWHERE} & others.keys():
                 message = f"port {service.port} on {host} belongs to '{others[min(clash, key=str)]}' already"
                 self._note((*placement.path, "port"), "E050", message, "another port, or auto", placement)
             others.setdefault(mine, service.name)

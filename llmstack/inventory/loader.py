@@ -59,6 +59,7 @@ class Reading:
         self._root = Spot(node, "", problems, str(folder), known)
         self._laid: dict[tuple[object, ...], Node] = {}
         self._places: dict[tuple[int, ...], Positions] = {}
+        self._made: dict[int, Any] = {}
         self._read(VarFiles(folder, shown, problems), read_extra(extra, cwd, problems))
 
     def _read(self, files: VarFiles, extra: Sequence[Table]) -> None:
@@ -66,10 +67,15 @@ class Reading:
         groups = _checked_groups(root)
         self._top = {"stack": "default", **read(TOP, root)}
         self.tree = read_tree(groups, root, files.table, extra)
-        plainly = _Once()
         machines = self.tree.machines.values()
-        self._hosts = {each.name: host_of(each, self._scope(each), root, plainly) for each in machines}
+        self._hosts = {each.name: host_of(each, self._scope(each), root, self._plain) for each in machines}
         self.drafts = read_entries(root, self.tree)
+
+    def _plain(self, node: Node) -> Any:
+        """Made once of what many hosts share."""
+        if id(node) not in self._made:
+            self._made[id(node)] = plain(node)
+        return self._made[id(node)]
 
     def load(self) -> Inventory:
         """What it says, where nothing is wrong with it."""
@@ -150,18 +156,6 @@ class Reading:
         machine = self.tree.machines[host]
         scope = self._scope(machine)
         return {name: (scope.variable(name) if name in HOST else None) or node for name, node in machine.vars.items()}
-
-
-class _Once:
-    """Plain values, made once of what many hosts share."""
-
-    def __init__(self) -> None:
-        self._made: dict[int, Any] = {}
-
-    def __call__(self, node: Node) -> Any:
-        if id(node) not in self._made:
-            self._made[id(node)] = plain(node)
-        return self._made[id(node)]
 
 
 def _checked_groups(root: Spot) -> dict[str, Spot]:

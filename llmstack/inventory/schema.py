@@ -11,6 +11,7 @@ from llmstack.domain.names import NAME_PATTERN
 from llmstack.domain.secret import Secret
 from llmstack.domain.service import ModelSpec, ServiceSpec
 from llmstack.inventory.entries import FIXED
+from llmstack.inventory.secrets import KINDS
 from llmstack.inventory.values import HOST, MODEL_KEYS, SERVICE_KEYS, TOP, One
 
 Schema = dict[str, Any]
@@ -27,17 +28,6 @@ _PLAIN: Final = {
     bool: ("boolean", r"^([Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|[Nn]o|[Oo]n|[Oo]ff)$|\$\{"),
 }
 """Types and the text that means one of them."""
-_SECRET: Final[Schema] = {
-    "type": "object",
-    "properties": {
-        "from": {"enum": ["env", "file", "command"]},
-        "name": {"type": "string", "description": "The variable, for `env`."},
-        "path": {"type": "string", "description": "The file, for `file`."},
-        "argv": {"type": "array", "description": "Program and arguments, for `command`."},
-    },
-    "required": ["from"],
-    "additionalProperties": False,
-}
 
 
 def schema_of(options: Mapping[str, type]) -> Schema:
@@ -47,6 +37,7 @@ def schema_of(options: Mapping[str, type]) -> Schema:
     both = {**service, **model}
     types = {"description": service["type"]["description"], "anyOf": [{"enum": sorted(options)}, {"type": "string"}]}
     overrides = _table(_object({key: value for key, value in both.items() if key not in FIXED}))
+    needed = [{"required": ["type"]}, {"required": ["service"]}]
     return {
         "$schema": DIALECT,
         "title": "llmstack inventory",
@@ -59,11 +50,11 @@ def schema_of(options: Mapping[str, type]) -> Schema:
             "all": {"$ref": "#/definitions/group"},
             "defaults": _table(_object({key: service[key] for key in SERVICE_KEYS - {"type"}})),
             "services": _entries(_object({**service, "type": types}, "type") | _by_type(options)),
-            "models": _entries(_object({**both, "type": types}) | _by_type(options) | _one_of("type", "service")),
+            "models": _entries(_object({**both, "type": types}) | _by_type(options) | {"anyOf": needed}),
         },
         "patternProperties": {"^x-": True},
         "additionalProperties": {"allOf": [{"$ref": "#/definitions/group"}, {"type": "object", "minProperties": 1}]},
-        "definitions": {"secret": _SECRET, "overrides": overrides, "vars": _vars(), "group": _group()},
+        "definitions": {"secret": _secret(), "overrides": overrides, "vars": _vars(), "group": _group()},
     }
 
 
@@ -123,6 +114,10 @@ def _by_type(options: Mapping[str, type]) -> Schema:
     }
 
 
+def _secret() -> Schema:
+    return _object({"from": {"enum": list(KINDS)}, "name": _TEXT, "path": _TEXT, "argv": {"type": "array"}}, "from")
+
+
 def _group() -> Schema:
     inner: Schema = {"$ref": "#/definitions/group"}
     variables: Schema = {"$ref": "#/definitions/vars"}
@@ -154,7 +149,3 @@ def _entries(value: Schema) -> Schema:
 
 def _any(*schemas: Schema) -> Schema:
     return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-
-
-def _one_of(*keys: str) -> Schema:
-    return {"anyOf": [{"required": [key]} for key in keys]}

@@ -21,10 +21,10 @@ def secret_of(spot: Spot) -> Secret | None:
     """The secret that a mapping with `from` refers to; None when it is wrong and noted."""
     source = spot.get("from")
     kind = source.node.text or ""
-    if kind not in _KINDS:
-        source.wrong("env, file or command", nearest(kind, _KINDS))
+    if kind not in KINDS:
+        source.wrong("env, file or command", nearest(kind, KINDS))
         return None
-    key, read = _KINDS[kind]
+    key, read = KINDS[kind]
     spot.entries(("from", key))
     given = spot.get(key)
     words = [item.node.text or "" for item in given.items()] if key == "argv" else [given.node.text or ""]
@@ -69,7 +69,7 @@ def _command(reference: str, argv: list[str], spot: Spot) -> str:
     return _clean(done.stdout, reference)
 
 
-_KINDS = {"env": ("name", _env), "file": ("path", _file), "command": ("argv", _command)}
+KINDS = {"env": ("name", _env), "file": ("path", _file), "command": ("argv", _command)}
 
 
 def _clean(raw: bytes, reference: str) -> str:

@@ -12,7 +12,7 @@ from llmstack.domain.host import Group
 from llmstack.domain.position import Position
 from llmstack.inventory.nodes import Node, Spot, resolve_plain
 from llmstack.inventory.patterns import MAX_HOSTS, expand
-from llmstack.inventory.values import one
+from llmstack.inventory.values import One
 
 MAX_GROUPS = 1_000
 MAX_MEMBERS = 500_000
@@ -22,7 +22,7 @@ SECTIONS: Final = ("hosts", "children", "vars")
 OVERRIDES: Final = "overrides"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
-_PRIORITY = one("a whole number", "-?[0-9]{1,9}", int)
+_PRIORITY = One("a whole number", "-?[0-9]{1,9}", int)
 _WITH_PORT = re.compile(r"((?:[^:\[]|\[[^\]]*\])+):([0-9]{1,5})")
 
 Table = Mapping[str, Node]

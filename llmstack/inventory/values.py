@@ -72,7 +72,8 @@ def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """Reads a scalar that matches the whole pattern; `make` raises ValueError for what is wrong all the same."""
+    """Reads a scalar that matches the whole pattern; `make` raises ValueError for what is wrong all the same.
+    `words` are those that a mistyped one may have been meant to be."""
 
     should_be: str
     pattern: str
@@ -88,11 +89,6 @@ class One:
         except ValueError:
             pass
         return spot.wrong(self.should_be, nearest(text or "", self.words))
-
-
-def one(should_be: str, pattern: str, make: Callable[[str], Any] = str, *words: str) -> One:
-    """A reader of one scalar; `words` are those that a mistyped one may have been meant to be."""
-    return One(should_be, pattern, make, words)
 
 
 def many(reader: Reader) -> Reader:
@@ -174,8 +170,8 @@ def _options(spot: Spot) -> dict[str, Any]:
 
 def _gpus(spot: Spot) -> Any:
     if isinstance(spot.node.value, list):
-        return many(one("the id of a GPU", r"\S+"))(spot)
-    found = one("all, how many, or a list of ids", "all|[0-9]{1,3}")(spot)
+        return many(One("the id of a GPU", r"\S+"))(spot)
+    found = One("all, how many, or a list of ids", "all|[0-9]{1,3}")(spot)
     return found and ((found,) if found.strip("0") else ())
 
 
@@ -188,7 +184,7 @@ def _resources(spot: Spot) -> Resources:
 def _adopt(spot: Spot) -> Any:
     spot.entries({"container"})
     name = spot.get("container")
-    reader = one("the name of a container, as in {container: my-ollama}", r"[A-Za-z0-9][A-Za-z0-9_.-]+")
+    reader = One("the name of a container, as in {container: my-ollama}", r"[A-Za-z0-9][A-Za-z0-9_.-]+")
     return reader(name if name.node.value is not None else spot)
 
 
@@ -204,51 +200,51 @@ def _update(spot: Spot) -> Update:
 
 
 _UPDATE: Final[dict[str, Reader]] = {
-    "serial": one("how many hosts at once, such as 2 or 25%", "[0-9]{1,4}%?", _serial),
-    "max_fail": one("a whole number", "[0-9]{1,4}", int),
-    "drain_s": one("a number of seconds", _NUMBER, float),
+    "serial": One("how many hosts at once, such as 2 or 25%", "[0-9]{1,4}%?", _serial),
+    "max_fail": One("a whole number", "[0-9]{1,4}", int),
+    "drain_s": One("a number of seconds", _NUMBER, float),
 }
 
 _RESOURCES: Final[dict[str, Reader]] = {
-    "memory": one("a size with its unit, at least 6MiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
-    "cpus": one("a number of CPUs, such as 2 or 0.5", _NUMBER, _number),
-    "shm": one("a size with its unit, such as 64MiB", ".*", size_bytes),
-    "pids": one("a whole number above 0", "[1-9][0-9]{0,8}", int),
+    "memory": One("a size with its unit, at least 6MiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
+    "cpus": One("a number of CPUs, such as 2 or 0.5", _NUMBER, _number),
+    "shm": One("a size with its unit, such as 64MiB", ".*", size_bytes),
+    "pids": One("a whole number above 0", "[1-9][0-9]{0,8}", int),
     "gpus": _gpus,
 }
 
 _READERS: Final[dict[str, Reader]] = {
-    "image": one("the name of an image", r"\S+"),
-    "port": one("a number between 1 and 65535, or auto", "[0-9]{1,5}|auto", _port, "auto"),
-    "bind": one("loopback, lan, or an IP address of the host", ".*", _bind, "loopback", "lan"),
-    "url": one("an address such as http://127.0.0.1:11434, without user and password", _URL, _url),
+    "image": One("the name of an image", r"\S+"),
+    "port": One("a number between 1 and 65535, or auto", "[0-9]{1,5}|auto", _port, ("auto",)),
+    "bind": One("loopback, lan, or an IP address of the host", ".*", _bind, ("loopback", "lan")),
+    "url": One("an address such as http://127.0.0.1:11434, without user and password", _URL, _url),
     "env": _env,
     "mounts": many(_mount),
     "resources": _resources,
     "adopt": _adopt,
     "update": _update,
-    "restart": one("no, always, unless-stopped or on-failure[:N]", _RESTART, str, "always", "unless-stopped"),
-    "ready_timeout_s": one("a number above 0", _NUMBER, _number),
+    "restart": One("no, always, unless-stopped or on-failure[:N]", _RESTART, str, ("always", "unless-stopped")),
+    "ready_timeout_s": One("a number above 0", _NUMBER, _number),
     "options": _options,
 }
 
 TOP: Final[dict[str, One]] = {
-    "stack": one("a-z, 0-9, _ and -; at most 63", NAME_PATTERN.pattern),
-    "compose_labels": one("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
+    "stack": One("a-z, 0-9, _ and -; at most 63", NAME_PATTERN.pattern),
+    "compose_labels": One("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
 }
 
-PLUGINS: Final = many(one("the path of a Python file, such as plugins/speed.py", r".+\.py"))
+PLUGINS: Final = many(One("the path of a Python file, such as plugins/speed.py", r".+\.py"))
 
 _SSH: Final[dict[str, One]] = {
-    "host": one("letters, digits, dots, _ and -", _ADDRESS),
-    "user": one("letters, digits, dots, _ and -", _ADDRESS),
-    "port": one("between 1 and 65535", "[0-9]{1,5}", _port),
+    "host": One("letters, digits, dots, _ and -", _ADDRESS),
+    "user": One("letters, digits, dots, _ and -", _ADDRESS),
+    "port": One("between 1 and 65535", "[0-9]{1,5}", _port),
 }
 
 HOST: Final[dict[str, One]] = {
-    "engine": one("docker or process", "docker|process", str, "docker", "process"),
-    "docker_host": one("unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host", _DOCKER_HOST, _url),
-    "ansible_connection": one("local for this machine, else how Ansible connects", ".*"),
+    "engine": One("docker or process", "docker|process", str, ("docker", "process")),
+    "docker_host": One("unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host", _DOCKER_HOST, _url),
+    "ansible_connection": One("local for this machine, else how Ansible connects", ".*"),
     **{f"ansible_{key}": reader for key, reader in _SSH.items()},
     **{f"ansible_ssh_{key}": reader for key, reader in _SSH.items()},
 }

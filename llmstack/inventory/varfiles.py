@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -44,8 +43,11 @@ class VarFiles:
 
     def table(self, kind: str, name: str) -> Table:
         """The variables of a group (`group_vars`) or a host (`host_vars`); later files win."""
-        tables = [self._read(path) for path in self._paths(kind, name)]
-        return reduce(lambda found, table: {**found, **table}, tables, {})
+        found: dict[str, Node] = {}
+        for path in self._paths(kind, name):
+            self._spend(path)
+            found |= read_table(path, self._shown(path), self._problems)
+        return found
 
     def _paths(self, kind: str, name: str) -> Iterator[Path]:
         if kind not in self._names:
@@ -68,10 +70,6 @@ class VarFiles:
                 yield from self._below(path, depth + 1)
             elif path.is_file() and suffix in SUFFIXES:
                 yield path
-
-    def _read(self, path: Path) -> Table:
-        self._spend(path)
-        return read_table(path, self._shown(path), self._problems)
 
     def _listed(self, folder: Path) -> list[str]:
         """What a folder holds, without hidden files and backups; nothing where there is none."""
