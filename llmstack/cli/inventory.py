@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import HOST, OUTPUT, OUTPUT_JSON, names, switch
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from llmstack.domain.setting import Setting
 
 NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
+look = partial(verb, kind="inventory", reads_only=True)
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
 
 
-@verb(LIST, HOST, OUTPUT, kind="inventory", reads_only=True, examples=("inventory", "inventory --list"))
+@look(LIST, HOST, OUTPUT, examples=("inventory", "inventory --list"))
 def inventory(session: Session) -> int:
     """Show the hosts of the inventory, how they are reached and what is placed on them; asks no host.
 
@@ -35,13 +37,7 @@ def inventory(session: Session) -> int:
     return session.answer(session.document(rows), host_lines(rows, session.out.width))
 
 
-@verb(
-    OUTPUT_JSON,
-    name="inventory.graph",
-    kind="inventory",
-    reads_only=True,
-    examples=("inventory.graph", "inventory.graph -o json"),
-)
+@look(OUTPUT_JSON, name="inventory.graph", examples=("inventory.graph", "inventory.graph -o json"))
 def inventory_graph(session: Session) -> int:
     """Draw groups, their hosts, and the services of each host."""
     from llmstack.ui.inventory import graph_lines
@@ -52,11 +48,9 @@ def inventory_graph(session: Session) -> int:
     return session.answer(session.document(items), graph_lines(found))
 
 
-@verb(
+@look(
     *(HOST, OUTPUT_JSON),
     name="inventory.host",
-    kind="inventory",
-    reads_only=True,
     examples=("inventory.host --host gpu01", "inventory.host --host gpu -o json"),
 )
 def inventory_host(session: Session) -> int:
@@ -65,11 +59,9 @@ def inventory_host(session: Session) -> int:
         return _told(session, [(host.name, settings) for host, settings in app.hosts(*session[HOST])])
 
 
-@verb(
+@look(
     *(NAME, HOST, OUTPUT_JSON),
     name="inventory.explain",
-    kind="inventory",
-    reads_only=True,
     examples=("inventory.explain --name demo", "inventory.explain --name llama3@gpu01 -o json"),
 )
 def inventory_explain(session: Session) -> int:
