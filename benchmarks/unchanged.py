@@ -27,9 +27,10 @@ NOTE = (
     "repetitions, in turn)."
 )
 IMPORTED = """
-import json, runpy, sys
+import json, sys
+from llmstack.cli.program import main
 try:
-    runpy.run_module("llmstack", run_name="__main__")
+    main()
 except SystemExit as end:
     assert not end.code, end.code
 files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmstack.cli.program import main
+from llmstack.cli.program import start
 
 if __name__ == "__main__":
-    main()
+    start()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 import shlex
+import subprocess
 import sys
 
 import pytest
@@ -204,8 +204,12 @@ def test_a_flag_before_the_first_task_goes_to_every_task(own):
     assert (ran.code, ran.out) == (0, "a@localhost\nb@localhost\n")
 
 
-def test_it_runs_as_a_module_too(calls, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["llmstack", "--version"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("llmstack", run_name="__main__")
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"llmstack {llmstack.__version__}\n")
+@pytest.mark.parametrize(
+    ("word", "code", "out"), [("--version", 0, f"llmstack {llmstack.__version__}\n"), ("upp", 2, "")]
+)
+def test_it_runs_as_a_module_too(word, code, out):
+    run = subprocess.run(
+        [sys.executable, "-m", "llmstack", word], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stdout) == (code, out)
+    assert bool(run.stderr) == bool(code)
