@@ -1,21 +1,24 @@
-"""`llmstack up` is killed before and after every write call of a whole change; a plain `up` then ends it, and nothing
-else of ours is there."""
+"""`llmstack up` is killed before, within and after every write call of a whole change; a plain `up` then ends it, and
+nothing else of ours is there."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from llmstack.domain.instance import InstanceSpec
 from llmstack.engines.docker import DockerEngine
 from tests.desk import DEADLINE_S, Desk
+from tests.fault.conftest import Make
 from tests.rig.host import RigHost
-from tests.rig.proxy import Call, Point, Proxy
+from tests.rig.kinds import KINDS
+from tests.rig.proxy import Call, Point, Proxy, When
 
 pytestmark = pytest.mark.docker
 
@@ -102,7 +105,7 @@ class Scene:
                 yield f"{name} is {found.state}, {found.spec and found.spec.env}"
 
     def _others(self) -> Iterator[str]:
-        networks = [network["Name"] for network in self.rig.api.networks(filters={"type": "custom"})]
+        networks = [name for one in self.rig.api.networks() if (name := one["Name"]).startswith("llmstack")]
         volumes = [volume["Name"] for volume in self.rig.api.volumes()["Volumes"] or []]
         if networks != ["llmstack-crash"]:
             yield f"networks {networks}"
@@ -115,8 +118,9 @@ class Scene:
             yield f"the store is wrong: {ran.out}"
 
 
-@pytest.fixture
-def scene(make_desk, rig: RigHost) -> Iterator[Scene]:
+@pytest.fixture(params=["docker-28.5"])
+def scene(make_desk: Make, rig_of: Callable[[str], RigHost], request: pytest.FixtureRequest) -> Iterator[Scene]:
+    rig = rig_of(request.param)
     with contextlib.closing(Proxy(rig.socket)) as proxy:
         staged = Scene(make_desk(DOCKER_HOST=proxy.address, LLMSTACK_FORKS="1"), rig, proxy)
         yield staged
@@ -141,17 +145,19 @@ def writes(scene: Scene) -> list[Call]:
 
 
 def test_a_kill_at_each_kind_of_write_is_repaired(scene: Scene, writes: list[Call]) -> None:
-    lock, rename, stop, start, put = (
+    rename, stop, start, put = (
         next(nth for nth, call in enumerate(writes, 1) if call.path.endswith(end))
-        for end in ("/create", "old/rename", "old.prev/stop", "old/start", "/archive")
+        for end in ("old/rename", "old.prev/stop", "old/start", "/archive")
     )
-    remove, unlock = start + 1, len(writes)
-    points = [Point(nth, after=True) for nth in (lock, rename, stop, start, put)]
-    assert trouble(scene, [*points, Point(remove, after=False), Point(unlock, after=False)]) == []
+    unlock = Point(len(writes), "before")
+    points = [Point(rename, "after"), Point(stop, "within"), Point(start, "after"), Point(put, "after"), unlock]
+    assert trouble(scene, points) == []
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("scene", list(KINDS), indirect=True)
 def test_a_kill_at_every_write_is_repaired(scene: Scene, writes: list[Call]) -> None:
     every = range(1, len(writes) + 1)
     assert len(every) == 18, writes
-    assert trouble(scene, [Point(nth, after) for nth in every for after in (False, True)]) == []
+    assert trouble(scene, [Point(nth, when) for nth in every for when in get_args(When)]) == []

@@ -13,9 +13,11 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.desk import until
 from tests.rig.proxy import Call, Point, Proxy
 
 WRITER = """
@@ -39,6 +41,9 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: Path) -> None:
         self.path, self.written = path, list[str]()
         super().__init__(str(path), Answers)
+
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked was killed."""
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -163,8 +168,8 @@ def test_a_knock_is_no_call_and_an_upgrade_goes_both_ways(proxy: Proxy) -> None:
     assert proxy.calls == [Call("POST", "/attach")]
 
 
-@pytest.mark.parametrize(("after", "reached"), [(False, 1), (True, 2)])
-def test_a_process_is_killed_at_its_second_write(engine: Engine, proxy: Proxy, after: bool, reached: int) -> None:
+@pytest.mark.parametrize(("when", "reached"), [("before", 1), ("within", 2), ("after", 2)])
+def test_a_process_is_killed_at_its_second_write(engine: Engine, proxy: Proxy, when: Any, reached: int) -> None:
     with contextlib.closing(asker(proxy)) as asking:
         ask(asking, "DELETE", "/earlier")
     path = proxy.address.removeprefix("unix://")
@@ -173,12 +178,13 @@ def test_a_process_is_killed_at_its_second_write(engine: Engine, proxy: Proxy, a
     with subprocess.Popen(
         [sys.executable, "-c", waits + WRITER, path], stdout=subprocess.PIPE, text=True, pass_fds=[reading]
     ) as doomed:
-        proxy.kill(doomed.pid, Point(2, after))
+        proxy.kill(doomed.pid, Point(2, when))
         os.write(writing, b".")
         out, _ = doomed.communicate(timeout=60)
     os.close(reading)
     os.close(writing)
     assert (doomed.returncode, out) == (-9, "wrote 100000\n")
+    until(lambda: len(engine.written) == 1 + reached)
     assert engine.written[1:] == ["/v1.41/write/1?a=b", "/v1.41/write/2?a=b"][:reached]
     assert proxy.killed_at == Call("POST", "/write/2")
     proxy.forget()

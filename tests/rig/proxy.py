@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 WRITES = ("POST", "PUT", "DELETE", "PATCH")
 BODILESS = (204, 304)
 SWITCHING = 101
 PIECE = 64 * 1024
+When = Literal["before", "within", "after"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Point:
-    """The `nth` write call (from 1), before the engine gets it or after it has answered."""
+    """The `nth` write call (from 1): `before` the engine gets it, `within` its work on it, or `after` its answer."""
 
     nth: int
-    after: bool
+    when: When
 
     def __str__(self) -> str:
-        return f"{'after' if self.after else 'before'} write {self.nth}"
+        return f"{self.when} write {self.nth}"
 
 
 class Side(NamedTuple):
@@ -143,11 +144,13 @@ class Proxy:
         """One request and its answer; whether the connection goes on."""
         call = call_of(head)
         doomed = self._note(call)
-        if doomed is not None and not doomed.after:
+        if doomed is not None and doomed.when == "before":
             return self._strike(call)
         engine.sock.sendall(head)
         for piece in body(asker.file, head, request=True):
             engine.sock.sendall(piece)
+        if doomed is not None and doomed.when == "within":
+            return self._strike(call)
         answer = read_head(engine.file)
         status = int(answer.split()[1])
         if status == SWITCHING:
