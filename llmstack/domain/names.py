@@ -13,6 +13,7 @@ NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 RESERVED_NAMES = frozenset(
     {
         "ask",
+        "backup",
         "boot",
         "doctor",
         "down",
@@ -27,6 +28,7 @@ RESERVED_NAMES = frozenset(
         "plugins",
         "pull",
         "restart",
+        "restore",
         "rm",
         "rollback",
         "schema",

@@ -182,10 +182,11 @@ def _resources(spot: Spot) -> Resources:
 
 
 def _adopt(spot: Spot) -> Any:
+    if "container" not in spot.node.table:
+        name = spot.node.text or "NAME"
+        return spot.wrong("the name of a container in a mapping", f"{{container: {name}}}")
     spot.entries({"container"})
-    name = spot.get("container")
-    reader = One("the name of a container, as in {container: my-ollama}", r"[A-Za-z0-9][A-Za-z0-9_.-]+")
-    return reader(name if name.node.value is not None else spot)
+    return One("the name of a container", r"[A-Za-z0-9][A-Za-z0-9_.-]+")(spot.get("container"))
 
 
 def _serial(text: str) -> int | str:
@@ -202,7 +203,7 @@ def _update(spot: Spot) -> Update:
 _UPDATE: Final[dict[str, Reader]] = {
     "serial": One("how many hosts at once, such as 2 or 25%", "[0-9]{1,4}%?", _serial),
     "max_fail": One("a whole number", "[0-9]{1,4}", int),
-    "drain_s": One("a number of seconds", _NUMBER, float),
+    "drain_s": One("a number of seconds", r"[0-9]{1,6}(\.[0-9]{1,3})?", float),
 }
 
 _RESOURCES: Final[dict[str, Reader]] = {

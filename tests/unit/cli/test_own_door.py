@@ -11,6 +11,7 @@ import pytest
 import llmstack
 from llmstack.cli.argv import parse, wanted_format
 from llmstack.cli.collection import VERBS
+from llmstack.domain.names import RESERVED_NAMES
 from llmstack.domain.selection import Selection
 from llmstack.errors import UsageError, meanings
 from tests.unit.cli.fake_app import CALLS
@@ -134,6 +135,10 @@ def test_each_task_has_its_own_help(own, words):
     assert ran.out.endswith("Examples:\n  llmstack up --model demo\n  llmstack up --check --diff\n")
     assert CALLS == []
     assert own("help", "schema").out.startswith("Usage: llmstack schema [--flags]\n")
+
+
+def test_no_model_may_be_called_like_a_task():
+    assert {task.name.partition(".")[0] for task in VERBS} <= RESERVED_NAMES
 
 
 @pytest.mark.parametrize("task", VERBS, ids=lambda task: task.name)

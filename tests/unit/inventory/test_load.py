@@ -8,7 +8,7 @@ import pytest
 
 from llmstack.domain.position import KEY, Position
 from llmstack.domain.resources import Resources
-from llmstack.domain.service import Inventory, Placement, problem_at
+from llmstack.domain.service import Inventory, Placement, Update, problem_at
 
 Loaded = Callable[..., Inventory]
 Placed = Callable[..., Placement]
@@ -167,6 +167,13 @@ def test_a_problem_of_a_plugin_gets_its_line(loaded: Loaded) -> None:
 def test_resources_are_written_for_people(placed: Placed, written: str, resources: Resources) -> None:
     text = f"llmstack: 1\nservices: {{web: {{type: container, resources: {written}}}}}\n"
     assert placed(text).service.resources == resources
+
+
+def test_how_a_service_is_changed_is_read(placed: Placed) -> None:
+    keys = "adopt: {container: my-web}, stateful: yes, update: {serial: 25%, drain_s: 0}"
+    service = placed(f"llmstack: 1\nservices: {{w: {{type: c, {keys}}}}}\n").service
+    assert (service.adopt, service.stateful) == ("my-web", True)
+    assert service.update == Update(serial="25%", max_fail=0, drain_s=0.0)
 
 
 def test_mounts_of_this_machine_get_full_paths(placed: Placed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
