@@ -10,40 +10,11 @@ from itertools import islice
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Names of stacks, services and models; they become container and network names (use `fullmatch`)."""
 
-RESERVED_NAMES = frozenset(
-    {
-        "ask",
-        "backup",
-        "boot",
-        "doctor",
-        "down",
-        "du",
-        "health",
-        "help",
-        "history",
-        "init",
-        "inventory",
-        "logs",
-        "menu",
-        "plugins",
-        "pull",
-        "restart",
-        "restore",
-        "rm",
-        "rollback",
-        "schema",
-        "stats",
-        "status",
-        "store",
-        "sync",
-        "uninstall",
-        "up",
-        "update",
-        "wait",
-        "weights",
-        "why",
-    }
+_TASKS = (
+    "ask backup boot doctor down du health help history init inventory logs menu plugins pull restart "
+    "restore rm rollback schema stats status store sync uninstall up update wait weights why"
 )
+RESERVED_NAMES = frozenset(_TASKS.split())
 """Words of the command line: `llmstack up NAME` must never be ambiguous."""
 
 INVENTORY_FILES = ("inventory.yaml", "inventory.yml", "inventory.json")
