@@ -25,7 +25,7 @@ from llmstack.core.uninstall import Uninstall, on_disk
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.leftover import Leftover, LeftoverKind, Remains
-from llmstack.domain.outcome import RunResult
+from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
@@ -88,10 +88,20 @@ class App(Root):
         return self._uninstall(everything=everything).look()
 
     def uninstall(self, found: Remains, *, everything: bool = False) -> RunResult:
-        """Take away what `leftovers` found."""
+        """Take away what `leftovers` found; of everything, there is nowhere left to note it."""
         job = self._uninstall(everything=everything)
         outcomes = job.remove(found)
-        return RunResult(task="uninstall", outcomes=outcomes, ms=job.context.spent_ms())
+        result = RunResult(task="uninstall", outcomes=outcomes, ms=job.context.spent_ms())
+        try:
+            if not everything:
+                result = replace(result, run_id=self.store.begin_run("uninstall", self.settings.command))
+                for outcome in outcomes:
+                    if outcome.status is Status.CHANGED:
+                        self.store.gone(outcome.target, outcome.target.name)
+                note(result, (), job.context, self.store)
+        except StoreError as error:
+            not_noted(error, job.context)
+        return result
 
     def _uninstall(self, *, everything: bool) -> Uninstall:
         here = {"localhost": Host(name="localhost")} if everything else {}

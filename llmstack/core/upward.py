@@ -118,6 +118,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     reason, differences = _differs(spec, there.spec, policy)
     spec = spec if policy.re_decide else _sticky(spec, there.spec)
     if differences:
+        reason += "; its data are copied first" * stateful(wanted)
         return begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=differences)
     if there.state in RESTING:
         # A process has its secrets only in memory: what lost them must be created again.

@@ -66,6 +66,16 @@ def test_a_stack_goes_with_its_data_and_others_stay(bench: Bench) -> None:
     assert Path(bench.folder / "store.db").exists()
 
 
+def test_the_store_remembers_who_took_a_stack_away(bench: Bench) -> None:
+    app = bench.app(command="llmstack uninstall --yes")
+    result = uninstall(app)
+    (last, _) = app.history()
+    assert (last.id, last.task, last.command, len(last.items)) == (
+        *(result.run_id, "uninstall", "llmstack uninstall --yes", 4),
+    )
+    assert {row.status for row in app.store.models()} == {"inactive"}
+
+
 def test_it_works_under_the_lock_of_the_stack_and_respects_that_of_another(bench: Bench) -> None:
     app = bench.app()
     with bench.world.engine().lock("lab", "anna@here", 60):
