@@ -10,11 +10,7 @@ from llmstack.cli.task import verb
 from llmstack.errors import UsageError
 
 
-@verb(
-    *CHANGE,
-    FILE,
-    examples=("backup --service webui --file b.tar", "backup --service webui --file b.tar --check"),
-)
+@verb(*CHANGE, FILE, examples=("backup --service webui --file b.tar", "backup --service webui --file b.tar --check"))
 def backup(session: Session) -> int:
     """Save the volumes of one service to a file.
 
@@ -28,11 +24,7 @@ def backup(session: Session) -> int:
     return session.finish(result)
 
 
-@verb(
-    *CHANGE,
-    FILE,
-    examples=("restore --service webui --file b.tar", "restore --service webui --file b.tar --yes"),
-)
+@verb(*CHANGE, FILE, examples=("restore --service webui --file b.tar", "restore --service webui --file b.tar --yes"))
 def restore(session: Session) -> int:
     """Give one service the data of a backup; asks first, since what it has now is lost.
 

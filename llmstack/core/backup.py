@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import llmstack
 from llmstack.core import archive
@@ -104,18 +105,13 @@ def backup(action: Action, context: Context) -> Outcome:
 
 def _saved(action: Action, context: Context, spec: InstanceSpec, chunks: Iterator[bytes]) -> int:
     assert context.file is not None
-    told = counted(chunks, context.file, lambda step: context.report(action.target, step))
-    return archive.save(context.file, manifest_of(spec, context.clock.now()), told)
-
-
-def manifest_of(spec: InstanceSpec, now: float) -> archive.Manifest:
-    """What a backup of that instance is of."""
-    return archive.Manifest(
+    manifest = archive.Manifest(
         stack=spec.stack,
         service=spec.service,
         type=spec.type,
         image=spec.image,
         volumes=tuple(mount.folder for mount in spec.volumes),
-        created_at=now,
+        created_at=context.clock.now(),
         version=llmstack.__version__,
     )
+    return archive.save(context.file, manifest, counted(chunks, context.file, partial(context.report, action.target)))

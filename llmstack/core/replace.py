@@ -73,13 +73,11 @@ class _Change:
         """Whatever ends the block, the old one is back."""
         try:
             yield
-        except LlmstackError as error:
-            if not error.data.get("conflict"):  # else somebody else's instance has the name: not ours to remove
+        except BaseException as error:
+            said = error.data if isinstance(error, LlmstackError) else {}
+            if not said.get("conflict"):  # else somebody else's instance has the name: not ours to remove
                 self.undo()
-                error.data["rolled_back"] = True
-            raise
-        except BaseException:
-            self.undo()
+                said["rolled_back"] = True
             raise
 
     def undo(self) -> None:

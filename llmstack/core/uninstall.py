@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from llmstack.core.context import Context
@@ -86,18 +85,21 @@ class Uninstall:
         mine = [each for each in found if each.stack == stack]
         owner = f"{who()} uninstall (pid {os.getpid()})"
         with held({place: self.places[place]}, self.context, stack, owner, self.lock_wait_s) as refused:
-            act = partial(_refuse, refused[place]) if refused else discard
-            yield from [self._gone(place[0], each, act) for each in mine if each.what != LOCK or refused]
-        if not refused:
+            error = refused.get(place)
+            yield from [self._gone(place[0], each, discard, error) for each in mine if error or each.what != LOCK]
+        if not error:
             yield from [self._gone(place[0], each, discard) for each in mine if each.kind is LeftoverKind.FILE]
 
-    def _gone(self, host: str, each: Leftover, discard: Callable[[Leftover], None]) -> Outcome:
-        target = Target(each.name, host)
+    def _gone(
+        self, host: str, each: Leftover, discard: Callable[[Leftover], None], refused: LlmstackError | None = None
+    ) -> Outcome:
+        target, done = Target(each.name, host), f"{each.kind.value}, {each.what}: removed"
         try:
             self.context.check()
+            if refused:
+                raise refused
             discard(each)
-            reason = f"{each.kind.value}, {each.what}: removed"
-            outcome = Outcome(target=target, status=Status.CHANGED, reason=reason)
+            outcome = Outcome(target=target, status=Status.CHANGED, reason=done)
         except LlmstackError as error:
             outcome = _failed(target, error)
         self.context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
@@ -106,10 +108,6 @@ class Uninstall:
 
 def _failed(target: Target, error: LlmstackError) -> Outcome:
     return Outcome(target=target, status=status_of(error), reason=error.message, error=error)
-
-
-def _refuse(error: LlmstackError, _: Leftover) -> None:
-    raise error
 
 
 def delete(each: Leftover) -> None:
@@ -130,4 +128,4 @@ def on_disk(kind: LeftoverKind, path: Path, what: str) -> Iterator[Leftover]:
     if path.exists():
         files = path.rglob("*") if kind is LeftoverKind.FOLDER else (path,)
         size = sum(file.lstat().st_size for file in files if not file.is_dir())
-        yield Leftover(kind=kind, name=str(path), what=what, size_bytes=size)
+        yield Leftover(kind, str(path), what, None, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from llmstack.core import archive
 from llmstack.core.context import Context
@@ -13,7 +14,7 @@ from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
-from llmstack.domain.progress import Progress, counted
+from llmstack.domain.progress import counted
 from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Ability, Engine
 
@@ -51,10 +52,8 @@ def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context
     if old is None or not copied(spec, old):
         return None
 
-    def report(step: Progress) -> None:
-        context.report(action.target, step)
-
-    if (file := context.file) is None:
+    report, file = partial(context.report, action.target), context.file
+    if file is None:
         return lambda previous: engine.copy_volumes(previous, spec, report)
     return lambda _: engine.write_volumes(spec.name, counted(archive.contents(file), file, report))
 
@@ -71,7 +70,7 @@ def tidy(action: Action, context: Context) -> Outcome:
 def drop_superseded(spec: InstanceSpec, engine: Engine) -> None:
     """Only what an instance of `spec` mounts stays. Raises LlmstackError where somebody else uses one of the others."""
     for name in superseded(spec, engine.volumes(spec)):
-        engine.discard(Leftover(kind=LeftoverKind.VOLUME, name=name, what=f"data of {spec.service}", stack=spec.stack))
+        engine.discard(Leftover(LeftoverKind.VOLUME, name, f"data of {spec.service}", spec.stack))
 
 
 def drop_if_possible(spec: InstanceSpec, engine: Engine, context: Context) -> None:

@@ -64,11 +64,11 @@ class VolumesInMemory(ScriptedEngine):
         """Instances, then volumes."""
         self._call("leftovers", stack or "")
         rows = [
-            Leftover(kind=LeftoverKind.CONTAINER, name=name, what=f"instance of {one.service}", stack=one.stack)
+            Leftover(LeftoverKind.CONTAINER, name, f"instance of {one.service}", one.stack)
             for name, one in self.instances.items()
         ]
         rows += [
-            Leftover(kind=LeftoverKind.VOLUME, name=name, what=f"data of {service}", stack=owner)
+            Leftover(LeftoverKind.VOLUME, name, f"data of {service}", owner)
             for name, (owner, service) in self.owners.items()
         ]
         return tuple(row for row in rows if stack in (None, row.stack))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 
 from llmstack.domain import leftover
 from llmstack.domain.leftover import Leftover, LeftoverKind
@@ -13,8 +14,6 @@ from llmstack.engines.docker.rows import container_name
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import LOCK, PUT, ROLE, SERVE, SERVICE, STACK
 from llmstack.errors import LlmstackError
-
-Json = Mapping[str, Any]
 
 
 def found(wire: Wire, stack: str | None) -> Iterator[Leftover]:
@@ -30,14 +29,14 @@ def _containers(wire: Wire) -> Iterator[Leftover]:
         labels = row["Labels"]
         other = leftover.LOCK if labels[ROLE] == LOCK else "a copy of weights that was cut"
         what = f"instance of {labels[SERVICE]}" if SERVICE in labels else other
-        yield _leftover(LeftoverKind.CONTAINER, container_name(row), what, labels)
+        yield Leftover(LeftoverKind.CONTAINER, container_name(row), what, labels.get(STACK))
 
 
 def _networks(wire: Wire) -> Iterator[Leftover]:
     with wire.doing("list networks") as api:
         rows = api.networks(filters={"label": STACK})
     for row in rows:
-        yield _leftover(LeftoverKind.NETWORK, row["Name"], "network of the stack", row["Labels"])
+        yield Leftover(LeftoverKind.NETWORK, row["Name"], "network of the stack", row["Labels"][STACK])
 
 
 def _volumes(wire: Wire) -> Iterator[Leftover]:
@@ -47,7 +46,7 @@ def _volumes(wire: Wire) -> Iterator[Leftover]:
     for row in rows:
         weights = row["Name"] == WEIGHTS_VOLUME
         what = "weights of all stacks" if weights else f"data of {row['Labels'][VOLUME]}"
-        yield _leftover(LeftoverKind.VOLUME, row["Name"], what, row["Labels"], sizes.get(row["Name"]))
+        yield Leftover(LeftoverKind.VOLUME, row["Name"], what, row["Labels"].get(STACK), sizes.get(row["Name"]))
 
 
 def _sizes(wire: Wire) -> dict[str, int]:
@@ -65,12 +64,7 @@ def _images(wire: Wire) -> Iterator[Leftover]:
     with wire.doing("list images") as api:
         rows = api.images(name=placeholder.IMAGE)
     for row in rows:
-        what = "image of locks"
-        yield Leftover(kind=LeftoverKind.IMAGE, name=placeholder.IMAGE, what=what, size_bytes=row.get("Size"))
-
-
-def _leftover(kind: LeftoverKind, name: str, what: str, labels: Json, size_bytes: int | None = None) -> Leftover:
-    return Leftover(kind=kind, name=name, what=what, stack=labels.get(STACK), size_bytes=size_bytes)
+        yield Leftover(LeftoverKind.IMAGE, placeholder.IMAGE, "image of locks", None, row.get("Size"))
 
 
 def sweep(wire: Wire, stack: str) -> None:
@@ -86,15 +80,10 @@ def sweep(wire: Wire, stack: str) -> None:
 
 def discard(wire: Wire, one: Leftover) -> None:
     """Remove what is not an instance."""
-    with wire.doing(f"remove {one.kind} {one.name}", timeout_s=WRITE_S) as api:
-        try:
-            if one.kind is LeftoverKind.NETWORK:
-                api.remove_network(one.name)
-            elif one.kind is LeftoverKind.VOLUME:
-                api.remove_volume(one.name)
-            elif one.kind is LeftoverKind.IMAGE:
-                api.remove_image(one.name)
-            else:
-                api.remove_container(one.name, v=True, force=True)
-        except api.not_found:
-            return
+    with wire.doing(f"remove {one.kind} {one.name}", timeout_s=WRITE_S) as api, suppress(api.not_found):
+        others: dict[LeftoverKind, Callable[[str], object]] = {
+            LeftoverKind.NETWORK: api.remove_network,
+            LeftoverKind.VOLUME: api.remove_volume,
+            LeftoverKind.IMAGE: api.remove_image,
+        }
+        others.get(one.kind, partial(api.remove_container, v=True, force=True))(one.name)

@@ -27,19 +27,13 @@ def found(root: Path, instances: Iterable[Instance], stack: str | None) -> Itera
     """Instances by their names, then the files around them by their paths."""
     for each in instances:
         size = sum(file.lstat().st_size for file in (root / each.container_name).rglob("*") if not file.is_dir())
-        yield Leftover(
-            kind=LeftoverKind.FOLDER,
-            name=each.container_name,
-            what=f"instance of {each.service}",
-            stack=each.stack,
-            size_bytes=size,
-        )
+        yield Leftover(LeftoverKind.FOLDER, each.container_name, f"instance of {each.service}", each.stack, size)
     for path in sorted(root.glob(".*.lock")):
         mine = path.name[1:].removesuffix(".lock")
         if stack in (None, mine):
-            yield Leftover(kind=LeftoverKind.FILE, name=str(path), what=LOCK, stack=mine)
+            yield Leftover(LeftoverKind.FILE, str(path), LOCK, mine)
     if stack is None and root.is_dir():
-        yield Leftover(kind=LeftoverKind.FOLDER, name=str(root), what="folder of the process engine")
+        yield Leftover(LeftoverKind.FOLDER, str(root), "folder of the process engine")
 
 
 def delete(root: Path, path: Path) -> None:
