@@ -14,7 +14,9 @@ from llmstack.inventory.secrets import secret_of
 
 HIDDEN: Final = "(hidden)"
 
-_SECRET_NAME = re.compile(r"pass(word|wd|phrase)?\b|secret|token|api_?key|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(?:^|[_:])(?:pass(?:word|wd|phrase)?|secret|token|credentials?|api_?key)(?:_|$)", re.IGNORECASE
+)
 
 
 class Explainer(Reading):
