@@ -142,7 +142,9 @@ def _advice(problem: str, lines: list[str], column: int, begun: Any) -> str | No
     if begun and "end of stream" in problem:
         return f"close the quote that opens in line {begun.line + 1}"
     if begun and (closing := re.search(r"',' or '([]}])'", problem)):
-        return f"write a comma, or close line {begun.line + 1} with '{closing[1]}'"
+        ranged = letter == "[" and re.search(r"\w$", before)
+        fix = f"write a comma, or close line {begun.line + 1} with '{closing[1]}'"
+        return "put a name with [ ] in quotes" if ranged else fix
     if begun and letter and not before.strip():
         mixed = begun.column == column - 1
         return "names and list items ('- ') do not mix" if mixed else f"{_ALIGN}, or as line {begun.line + 1}"

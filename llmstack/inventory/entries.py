@@ -160,10 +160,11 @@ class _Reader:
         """Overrides name what there is, and change nothing that is decided before a host is looked at."""
         written = {id(node): node for machine in self._tree.machines.values() for node in machine.overrides}
         for node in written.values():
-            spots = replace(self._root, node=node, where=OVERRIDES).entries(drafts)
-            for name, spot in spots.items():
+            for name, spot in replace(self._root, node=node, where=OVERRIDES).entries().items():
                 if name in drafts:
                     self._check_override(drafts[name], spot)
+                else:
+                    spot.add("E053", f"no service or model '{name}' to override", nearest(name, drafts))
 
     def _check_override(self, draft: Draft, spot: Spot) -> None:
         self._check_url(spot)

@@ -210,7 +210,7 @@ def test_a_file_that_is_not_there_is_named(read: Loaded) -> None:
     [
         (["x=1", "web.port=9o"], "E013", "-e:2:10", "web.port should be a number"),
         (["web.prt=9"], "E012", "-e:1:1", "unknown key 'prt' in overrides.web"),
-        (["wep.port=9"], "E012", "-e:1:1", "unknown key 'wep' in overrides"),
+        (["wep.port=9"], "E053", "-e:1:1", "no service or model 'wep' to override"),
         (["services.web=9"], "E013", "-e:1:14", "overrides.web should be a mapping"),
         (["services=9"], "E013", "-e:1:10", "overrides should be a mapping"),
         (["web.hosts=gpu"], "E014", "-e:1:1", "'hosts' is decided before a host is looked at"),
@@ -276,7 +276,7 @@ def test_a_url_on_one_host_takes_away_what_has_no_meaning_there(read: Loaded) ->
 @pytest.mark.parametrize(
     ("overrides", "code", "message", "suggestion"),
     [
-        ("{wep: {port: 1}}", "E012", "unknown key 'wep' in overrides", "web"),
+        ("{wep: {port: 1}}", "E053", "no service or model 'wep' to override", "web"),
         ("{web: {prt: 1}}", "E012", "unknown key 'prt' in overrides.web", "port"),
         ("{web: {source: x}}", "E012", "unknown key 'source' in overrides.web", "resources"),
         ("{web: 5}", "E013", "overrides.web should be a mapping", None),

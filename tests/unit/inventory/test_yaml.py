@@ -53,6 +53,7 @@ def test_quoted_text_stays_text() -> None:
         ("a: 1\nb\n", ("x.yaml:2:1", "E001", "not YAML: could not find expected ':'", "write NAME: value")),
         ("a: @x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
         ("a: %x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
+        ("a: {gpu[1:2]: }\n", ("x.yaml:1:8", "E001", "not YAML: did not find expected ',' or '}'", "put a name with [ ] in quotes")),
         ("a: !vault x\n", ("x.yaml:1:4", "E002", "a tag (!vault) has no meaning here", "write a secret as {from: env, name: NAME}")),
         ("a: !thing {}\n", ("x.yaml:1:4", "E002", "a tag (!thing) has no meaning here", "put text in quotes")),
         ("a: !!python/none x\n", ("x.yaml:1:4", "E002", "a tag (tag:yaml.org,2002:python/none) has no meaning here", "put text in quotes")),
