@@ -37,6 +37,8 @@ def outcome_lines(outcome: Outcome, rungs: Iterable[RungResult], width: int, mor
         mark = _STATUS_MARKS.get(outcome.status, _MARKS[False])
         told = reason.removeprefix(f"{outcome.target}: ")
         yield prose(mark, (f" {outcome.target}", "bold"), f"  {skipped}{told}", (more, "dim"))
+    elif outcome.action and not outcome.error and outcome.reason not in ("", outcome.action.reason):
+        yield prose(f"  {outcome.reason}")
     if outcome.error:
         yield from _failure(outcome, outcome.error)
 

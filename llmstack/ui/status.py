@@ -8,7 +8,7 @@ from rich.text import Text
 
 from llmstack.domain.instance import State
 from llmstack.domain.report import StatusReport, StatusRow
-from llmstack.ui.clean import line
+from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
 from llmstack.ui.units import UNKNOWN, memory, percent
 
@@ -30,7 +30,7 @@ def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
     yield from table(list(zip(*told, strict=True)), width)
     for row in report.rows:
         if row.detail or not row.ours:
-            yield line((f"{row.target}: {row.detail or 'not ours'}", "dim"))
+            yield prose((f"{row.target}: {row.detail or 'not ours'}", "dim"))
 
 
 def status_note(report: StatusReport) -> Iterator[Text]:

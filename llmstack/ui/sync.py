@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from llmstack.domain.report import Difference, SyncReport
-from llmstack.ui.clean import line
+from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
 
 
@@ -20,9 +20,8 @@ def sync_lines(report: SyncReport) -> Iterator[Text]:
     yield line(
         (f"{len(found)} difference{'' if len(found) == 1 else 's'} between what was known and what runs:", "bold")
     )
-    yield from table(
-        [[line("  ", (str(one.target), "bold")), _told(one), line("→ ", (one.action, "yellow"))] for one in found]
-    )
+    rows = [[line("  ", (str(one.target), "bold")), _told(one), line("→ ", (one.action, "yellow"))] for one in found]
+    yield from map(prose, table(rows))
 
 
 def _told(one: Difference) -> Text:

@@ -96,6 +96,13 @@ def test_a_failure_that_nobody_can_explain_leads_to_the_log():
     )
 
 
+def test_what_came_of_it_besides_stands_below_the_rungs():
+    action = Action(kind=ActionKind.KEEP, target=DEMO, reason="asked for")
+    saved = outcome(action=action, reason="0.1 MB in b.tar", ladder=Ladder(target=DEMO, rungs=(rung("created"),)))
+    assert shown(saved).endswith("  ✓ created 0.0 s\n  0.1 MB in b.tar\n")
+    assert "asked for" not in shown(replace(saved, reason="asked for"))
+
+
 def test_what_was_rolled_back_has_no_log_to_look_at():
     why = Why(summary="httpd: no such folder", do="correct `args:`")
     ladder = Ladder(target=DEMO, rungs=(rung("api", ok=False, detail="crashed"),), why=why)
