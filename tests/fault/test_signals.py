@@ -47,7 +47,7 @@ services:
 """
 NEVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 SERVES = f"mkdir /w; echo ok > /w/index.html; httpd -p 80 -h /w; {NEVER}"
-DEAF = "sleep 600"  # the first process of a container is spared what it does not expect
+DEAF = "trap '' TERM; sleep 600"
 
 
 class Stage:
