@@ -12,7 +12,7 @@ from llmstack.app import App
 from llmstack.domain.event import Event
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.selection import Selection, Settings
-from tests.desk import get, until
+from tests.desk import free_port, get, until
 from tests.rig.host import RigHost
 
 pytestmark = pytest.mark.docker
@@ -25,7 +25,7 @@ services:
   page:
     type: container
     image: "{image}"
-    port: 8080
+    port: {port}
     mounts: ["data:/data"]
     stateful: true
     ready_timeout_s: 2
@@ -64,11 +64,11 @@ class Lab:
     """A stack of one page whose document is a file of its volume."""
 
     def __init__(self, folder: Path, host: RigHost) -> None:
-        self.host, self.image = host, host.busybox()
+        self.host, self.image, self.port = host, host.busybox(), free_port()
         self.inventory, self.store = folder / "inventory.yaml", folder / "store.db"
 
     def want(self, script: str) -> None:
-        text = INVENTORY.format(address=self.host.address, image=self.image, script=script)
+        text = INVENTORY.format(address=self.host.address, image=self.image, script=script, port=self.port)
         self.inventory.write_text(text)
 
     def up(self) -> RunResult:
@@ -84,7 +84,9 @@ class Lab:
 
     def seen(self) -> tuple[str, str, list[str], list[str]]:
         """Both files as the server shows them, then every container and volume there is."""
-        words = [until(lambda name=name: get(f"http://127.0.0.1:8080/{name}").strip()) for name in ("seed", "word")]  # type: ignore[misc]
+        words = [
+            until(lambda name=name: get(f"http://127.0.0.1:{self.port}/{name}").strip()) for name in ("seed", "word")
+        ]  # type: ignore[misc]
         names = [name for row in self.host.api.containers(all=True) for name in row["Names"]]
         volumes = [volume["Name"] for volume in self.host.api.volumes()["Volumes"]]
         return words[0], words[1], names, volumes
