@@ -13,8 +13,9 @@ from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.progress import Progress
 from llmstack.errors import FetchError, LlmstackError, NoMatchError
 from tests.contract.benches import NAME, Bench
+from tests.contract.conftest import ENGINES
 
-pytestmark = pytest.mark.parametrize("bench", ["fake", pytest.param("docker", marks=pytest.mark.docker)], indirect=True)
+pytestmark = pytest.mark.parametrize("bench", [engine for engine in ENGINES if engine != "process"], indirect=True)
 PREV = f"{NAME}.prev"
 DATA, CACHE = "contract-data", "contract-cache"
 FILES = {"data/a/b.txt": b"hello", "data/empty": b"", "var/cache/web/big": bytes(3 << 20) + b"end"}
