@@ -7,11 +7,13 @@ import errno
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from llmstack.domain.instance import InstanceSpec
 from llmstack.engines.addresses import ANYWHERE
+from llmstack.engines.process.files import LABELS
 from llmstack.errors import PreflightError
 
 DEFAULT, MOST = 8000, 1000
@@ -60,7 +62,16 @@ def holders(address: str, port: int) -> list[Listener]:
 
 def holder(address: str, port: int) -> str:
     """The first of them in words."""
-    return next(map(str, holders(address, port)), "an unknown process")
+    return next(map(_told, holders(address, port)), "an unknown process")
+
+
+def _told(listener: Listener) -> str:
+    """A server of the process engine by its instance's name: it may be of another stack."""
+    with contextlib.suppress(psutil.Error, OSError):
+        folder = Path(psutil.Process(listener.pid).cwd()) if listener.pid else None
+        if folder and (folder / LABELS).exists():
+            return f"{folder.name} (pid {listener.pid})"
+    return str(listener)
 
 
 def bind_error(address: str, port: int) -> OSError | None:
