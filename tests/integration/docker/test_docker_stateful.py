@@ -86,7 +86,7 @@ class Lab:
         """Both files as the server shows them, then every container and volume there is."""
         words = [
             until(lambda name=name: get(f"http://127.0.0.1:{self.port}/{name}").strip()) for name in ("seed", "word")
-        ]  # type: ignore[misc]
+        ]
         names = [name for row in self.host.api.containers(all=True) for name in row["Names"]]
         volumes = [volume["Name"] for volume in self.host.api.volumes()["Volumes"]]
         return words[0], words[1], names, volumes
