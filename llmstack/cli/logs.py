@@ -41,6 +41,8 @@ def logs(session: Session) -> int:
     if session[OUTPUT] == "json":
         return session.answer(session.document({**target.as_json(), "line": line} for target, line in lines))
     _write(session, lines, several=len({target for target, _ in lines}) > 1)
+    if not lines:
+        session.warn("nothing was written so far")
     return OK
 
 

@@ -43,4 +43,4 @@ def problem_lines(problem: Problem) -> Iterator[Text]:
 
 def warning_line(message: str) -> Text:
     """`! message`."""
-    return line(("! ", "bold yellow"), message)
+    return prose(("! ", "bold yellow"), message)

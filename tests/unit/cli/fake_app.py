@@ -114,6 +114,8 @@ class App:
     def logs(self, selection: Selection, *, tail: int | None, follow: bool) -> Iterator[tuple[Target, str]]:
         self._enter("logs", selection, tail=tail, follow=follow)
         for name in selection.models or ("demo",):
+            if name == "mute":
+                return
             yield Target(name, "localhost"), "ready \x1b[31mred\x1b[0m"
 
     def ask(self, selection: Selection, prompt: str, *, max_tokens: int | None = None) -> Iterator[ChatChunk]:
