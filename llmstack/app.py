@@ -178,7 +178,8 @@ class App(Root):
             return strangers_report(self.engines, context, self.registry)
         observed = self._observe(picked, context, facts=False)
         orphans = self._orphans(observed) if selection.everything else ()
-        report = status_report(picked, observed, orphans, context, self._last_ladder(context))
+        last = self._last_ladder(context)
+        report = status_report(picked, observed, orphans, context, last=last, registry=self.registry)
         return replace(report, inventory=self.inventory.path)
 
     def _last_ladder(self, context: Context) -> LastLadder:

@@ -18,7 +18,7 @@ from llmstack.core.sync import Seen, differences
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
-from llmstack.domain.report import StatusReport, StatusRow, SyncReport
+from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
 from llmstack.domain.stored import StoredLadder, StoredModel
 from llmstack.domain.target import Target
@@ -52,12 +52,17 @@ def status_report(
     observed: Observed,
     orphans: Sequence[Instance],
     context: Context,
+    *,
     last: LastLadder,
+    registry: Registry,
 ) -> StatusReport:
     """One row per model and companion, orphans last; `last` remembers the last climb of a target."""
     observed = _inspected([item.wanted for item in picked], observed, context)
     looks = _looks([item.wanted for item in picked], observed, context)
-    rows = [*rows_of(picked, observed, looks, last), *map(orphan_row, orphans)]
+    lost = in_parallel(
+        lambda there: orphan_row(there, _look_at(there, context, registry)), list(orphans), context.forks
+    )
+    rows = [*rows_of(picked, observed, looks, last), *lost]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
 
 
@@ -100,7 +105,9 @@ def strangers_report(engines: Engines, context: Context, registry: Registry) -> 
     here = Host(name="localhost")
     places = {("localhost", kind): here for kind in ("process", "docker")}
     instances, errors = observe(places, engines.get, None, context.forks)
-    rows = in_parallel(lambda there: _ours(there, context, registry), list(instances), context.forks)
+    rows = in_parallel(
+        lambda there: found_row(there, _look_at(there, context, registry)), list(instances), context.forks
+    )
     for place in places:
         if place not in errors:
             rows += [
@@ -110,9 +117,14 @@ def strangers_report(engines: Engines, context: Context, registry: Registry) -> 
     return StatusReport(rows=tuple(rows), errors=tuple(real), inventory=None)
 
 
-def _ours(there: Instance, context: Context, registry: Registry) -> StatusRow:
-    wanted = wanted_of(there, registry)
-    return found_row(there, try_look(context, wanted, there) if wanted else Look(state=there.state))
+def _looked_at(instances: Sequence[Instance], context: Context, registry: Registry) -> list[tuple[Instance, Look]]:
+    """Each with a look at it, by what its label says."""
+
+    def look(there: Instance) -> tuple[Instance, Look]:
+        wanted = wanted_of(there, registry)
+        return there, try_look(context, wanted, there) if wanted else Look(state=there.state)
+
+    return in_parallel(look, list(instances), context.forks)
 
 
 def _url(engines: Engines, here: Host, there: Instance) -> str | None:

@@ -72,10 +72,10 @@ def _image_tag(there: Instance | None) -> str | None:
     return image.rpartition(":")[2] if image and ":" in image.rpartition("/")[2] else None
 
 
-def orphan_row(there: Instance) -> StatusRow:
+def orphan_row(there: Instance, seen: Look) -> StatusRow:
     """An instance of the stack that the inventory does not know."""
     detail = f"{describe(there)}; not in the inventory: llmstack down --orphans removes it"
-    return _bare(there, detail, ours=True)
+    return replace(_bare(there, detail, ours=True, url=seen.url), state=seen.state)
 
 
 def found_row(there: Instance, seen: Look) -> StatusRow:

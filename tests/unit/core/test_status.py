@@ -19,6 +19,7 @@ from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target
 from llmstack.errors import PreflightError, StoreError, UnreachableError
 from llmstack.store.store import Store
+from tests.unit.core.stack import Types
 from tests.unit.core.world import REFUSED, World
 
 
@@ -29,7 +30,9 @@ def seen(world: World, **errors: str) -> Observed:
 
 def status(world: World, *wanted: Wanted, orphans: tuple[Instance, ...] = (), **errors: str) -> StatusReport:
     picked = [Picked(item, item.placement.models) for item in wanted]
-    return status_report(picked, seen(world, **errors), orphans, world.context("status"), lambda _: None)
+    return status_report(
+        picked, seen(world, **errors), orphans, world.context("status"), last=lambda _: None, registry=Types(world)
+    )
 
 
 def row(report: StatusReport) -> StatusRow:
@@ -86,6 +89,7 @@ def test_orphans_come_last_with_the_command_that_removes_them(world: World) -> N
     found = row(status(world, orphans=(orphan,)))
     assert (found.service, found.wanted, found.ours) == ("old", False, True)
     assert found.detail == "running; not in the inventory: llmstack down --orphans removes it"
+    assert (found.state, found.url) == (State.READY, "http://127.0.0.1:8080")
 
 
 @pytest.mark.parametrize(("detail", "device"), [("cpu (as asked)", "cpu"), ("gpu", "gpu")])
