@@ -59,9 +59,7 @@ def status_report(
     """One row per model and companion, orphans last; `last` remembers the last climb of a target."""
     observed = _inspected([item.wanted for item in picked], observed, context)
     looks = _looks([item.wanted for item in picked], observed, context)
-    lost = in_parallel(
-        lambda there: orphan_row(there, _look_at(there, context, registry)), list(orphans), context.forks
-    )
+    lost = [orphan_row(*one) for one in _looked_at(orphans, context, registry)]
     rows = [*rows_of(picked, observed, looks, last), *lost]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
 
@@ -105,9 +103,7 @@ def strangers_report(engines: Engines, context: Context, registry: Registry) -> 
     here = Host(name="localhost")
     places = {("localhost", kind): here for kind in ("process", "docker")}
     instances, errors = observe(places, engines.get, None, context.forks)
-    rows = in_parallel(
-        lambda there: found_row(there, _look_at(there, context, registry)), list(instances), context.forks
-    )
+    rows = [found_row(*one) for one in _looked_at(instances, context, registry)]
     for place in places:
         if place not in errors:
             rows += [

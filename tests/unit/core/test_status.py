@@ -136,16 +136,6 @@ class Engines:
         return self.world.engine("localhost", kind)
 
 
-class Types:
-    """A registry of the world's types."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def get(self, name: str) -> object:
-        return self.world.types.get(name)
-
-
 def strangers(world: World) -> StatusReport:
     return strangers_report(Engines(world), world.context("status"), Types(world))  # type: ignore[arg-type]
 
