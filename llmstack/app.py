@@ -8,30 +8,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llmstack.core import archive, talk
-from llmstack.core.backup import plan_backup, plan_restore
 from llmstack.core.context import Context
-from llmstack.core.explain import explain
-from llmstack.core.health import health
-from llmstack.core.history import history, one_run
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
 from llmstack.core.policy import Policy
-from llmstack.core.report import last_ladder, status_report, strangers_report, sync_report
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
-from llmstack.core.status import LastLadder
-from llmstack.core.uninstall import Uninstall, on_disk
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
-from llmstack.domain.leftover import Leftover, LeftoverKind, Remains
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
-from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
-from llmstack.domain.server import ChatChunk
-from llmstack.domain.setting import Setting
-from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target
 from llmstack.engines.book import KINDS
 from llmstack.errors import NoInventoryError, StoreError
@@ -39,7 +26,14 @@ from llmstack.gpu.nvml import NvmlReader
 from llmstack.root import Root
 
 if TYPE_CHECKING:
+    from llmstack.core.status import LastLadder
+    from llmstack.core.uninstall import Uninstall
+    from llmstack.domain.leftover import Leftover, Remains
     from llmstack.domain.machine import Machine
+    from llmstack.domain.report import StatusReport, SyncReport
+    from llmstack.domain.server import ChatChunk
+    from llmstack.domain.setting import Setting
+    from llmstack.domain.stored import StoredRun
 
 EVERYTHING = Selection()
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
@@ -76,10 +70,15 @@ class App(Root):
 
     def backup(self, selection: Selection, options: RunOptions) -> RunResult:
         """Save the volumes of the one service that is picked to `options.file`, over what is there."""
+        from llmstack.core.backup import plan_backup
+
         return self._run("backup", plan_backup, selection, options)
 
     def restore(self, selection: Selection, options: RunOptions) -> RunResult:
         """Replace the one service that is picked by one with the data of `options.file`. Raises PreflightError."""
+        from llmstack.core import archive
+        from llmstack.core.backup import plan_restore
+
         archive.inspect(options.file)
         return self._run("restore", plan_restore, selection, options)
 
@@ -104,6 +103,8 @@ class App(Root):
         return result
 
     def _uninstall(self, *, everything: bool) -> Uninstall:
+        from llmstack.core.uninstall import Uninstall
+
         here = {"localhost": Host(name="localhost")} if everything else {}
         try:
             hosts, stack = here | dict(self.inventory.hosts), self.inventory.stack
@@ -126,6 +127,8 @@ class App(Root):
         """What llmstack wrote on this machine beside its instances."""
         import platformdirs
 
+        from llmstack.core.uninstall import on_disk
+        from llmstack.domain.leftover import LeftoverKind
         from llmstack.store.place import files_of, store_path
 
         for path in files_of(store_path(self.settings.store, os.environ)):
@@ -158,6 +161,8 @@ class App(Root):
 
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         """Climb the ladder of everything picked that should run; changes nothing on engines and servers."""
+        from llmstack.core.health import health
+
         picked = self._pick(selection)
         context = self.context("health")
         outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
@@ -171,6 +176,8 @@ class App(Root):
 
     def status(self, selection: Selection) -> StatusReport:
         """What runs; without an inventory, what serves models on this machine."""
+        from llmstack.core.report import status_report, strangers_report
+
         context = self.context("status")
         try:
             picked = self._pick(selection)
@@ -184,6 +191,8 @@ class App(Root):
 
     def _last_ladder(self, context: Context) -> LastLadder:
         """The last climb of a target, as far as the store can be read: status goes without it."""
+        from llmstack.core.report import last_ladder
+
         try:
             store = self.store
         except StoreError as error:
@@ -193,6 +202,8 @@ class App(Root):
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""
+        from llmstack.core.report import sync_report
+
         context = self.context("sync")
         picked = self._pick(selection)
         observed = self._observe(picked, context, facts=False)
@@ -205,12 +216,16 @@ class App(Root):
         self, selection: Selection, *, tail: int | None = None, follow: bool = False
     ) -> Iterator[tuple[Target, str]]:
         """Log lines of what is picked."""
+        from llmstack.core import talk
+
         context = self.context("logs")
         picked = self._pick(selection)
         return talk.logs(picked, self._observe(picked, context, facts=False), context, tail=tail, follow=follow)
 
     def ask(self, selection: Selection, prompt: str, *, max_tokens: int | None = None) -> Iterator[ChatChunk]:
         """A streamed answer of the one model that is picked."""
+        from llmstack.core import talk
+
         context = self.context("ask")
         picked = self._pick(selection)
         observed = self._observe(picked, context, facts=False)
@@ -221,6 +236,8 @@ class App(Root):
     ) -> tuple[StoredRun, ...]:
         """The last runs, newest first, with what they did; with `run_id` that one, and its events. Asks the store
         alone."""
+        from llmstack.core.history import history, one_run
+
         return (one_run(self.store, run_id),) if run_id else history(self.store, selection, limit=limit)
 
     def survey(self) -> Machine:
@@ -234,6 +251,8 @@ class App(Root):
 
     def explain(self, selection: Selection = EVERYTHING) -> tuple[tuple[Target, tuple[Setting, ...]], ...]:
         """Every value in force of what is picked, and where it was written. Asks the inventory alone."""
+        from llmstack.core.explain import explain
+
         return explain(self._pick(selection), self._source.placement)
 
     def hosts(self, *patterns: str) -> tuple[tuple[Host, tuple[Setting, ...]], ...]:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from llmstack.domain.endpoint import Endpoint
-from llmstack.domain.event import Event
-from llmstack.domain.gpu import Gpu
-from llmstack.domain.instance import Instance, InstanceSpec, Need
-from llmstack.domain.ladder import Ladder
-from llmstack.domain.leftover import Leftover
-from llmstack.domain.outcome import RunResult
-from llmstack.domain.progress import Progress
-from llmstack.domain.server import ChatChunk, Liveness, ServedModel
-from llmstack.domain.stored import StoredModel
-from llmstack.domain.target import Target
-from llmstack.domain.usage import Usage
+if TYPE_CHECKING:
+    from llmstack.domain.endpoint import Endpoint
+    from llmstack.domain.event import Event
+    from llmstack.domain.gpu import Gpu
+    from llmstack.domain.instance import Instance, InstanceSpec, Need
+    from llmstack.domain.ladder import Ladder
+    from llmstack.domain.leftover import Leftover
+    from llmstack.domain.outcome import RunResult
+    from llmstack.domain.progress import Progress
+    from llmstack.domain.server import ChatChunk, Liveness, ServedModel
+    from llmstack.domain.stored import StoredModel
+    from llmstack.domain.target import Target
+    from llmstack.domain.usage import Usage
 
-Report = Callable[[Progress], None]
+Report = Callable[["Progress"], None]
 
 Renew = Callable[[], None]
 """Makes a lease last as long again. Raises LockedError when it was taken over meanwhile."""

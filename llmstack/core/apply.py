@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from llmstack.core.context import Context
+from llmstack.core.context import Context, urls
 from llmstack.core.steps import Step, steps_of
-from llmstack.core.verbs import VERBS
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, Status, status_of
-from llmstack.domain.plan import Action, Plan
+from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.server import Life
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
 
@@ -76,11 +76,30 @@ def run(action: Action, context: Context) -> Outcome:
         context.under_way[action.target] = action
     try:
         context.check()
-        outcome = VERBS[action.kind](action, context)
+        outcome = _keep(action, context) if action.kind is ActionKind.KEEP else _change(action, context)
     except LlmstackError as error:
         outcome = failure(action, error)
     context.under_way.pop(action.target, None)
     return replace(outcome, ms=(context.clock.monotonic() - began) * 1000)
+
+
+def _keep(action: Action, context: Context) -> Outcome:
+    """Nothing to do; an `up` still looks whether the server is ready, and waits for one that loads."""
+    there, kept = action.observed, Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action)
+    if context.task not in ("up", "update") or not context.wait or action.model or there is None or not there.running:
+        return kept
+    wanted = context.wanted_of(action)
+    client = context.client(wanted, there)
+    if client is None or client.liveness().life is Life.READY:
+        return replace(kept, urls=urls(context, wanted, there))
+    return _change(action, context)
+
+
+def _change(action: Action, context: Context) -> Outcome:
+    """By the verbs, whose import takes time that a run without changes does not have."""
+    from llmstack.core.verbs import VERBS
+
+    return VERBS[action.kind](action, context)
 
 
 def failure(action: Action, error: LlmstackError) -> Outcome:

@@ -9,13 +9,13 @@ from functools import partial
 import llmstack
 from llmstack.core import archive
 from llmstack.core.actions import act, begin, blocked, unable
-from llmstack.core.context import Context
+from llmstack.core.context import Context, urls
 from llmstack.core.drain import drain
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
-from llmstack.core.starting import announce, judge, start_and_climb, urls
+from llmstack.core.starting import announce, judge, start_and_climb
 from llmstack.core.stopping import stop_for_good
 from llmstack.core.upward import up
 from llmstack.domain.instance import InstanceSpec

@@ -16,6 +16,7 @@ from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, InterruptedRunError
+from llmstack.modeltype import Family
 from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 
 
@@ -120,3 +121,12 @@ def client_of(wanted: Wanted, url: str) -> Client:
     key = secret.reveal() if isinstance(secret, Secret) else secret
     with plugin_guard(kind.name):
         return kind.client(url, key, wanted.options)
+
+
+def urls(context: Context, wanted: Wanted, there: Instance | None) -> tuple[str, ...]:
+    """Where users reach it: the OpenAI-compatible base of a model server, the page of a companion."""
+    url = context.url(wanted, there)
+    if not url:
+        return ()
+    serves = wanted.type is not None and wanted.type.family is not Family.COMPANION
+    return (f"{url.rstrip('/')}/v1" if serves else url,)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import changes
-from llmstack.core.generations import settled, stateful
+from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
-from llmstack.core.volumes import left_behind, unfit
-from llmstack.domain.instance import Instance, Need, State
+from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.server import Life, Liveness, ServedModel
-from llmstack.errors import LlmstackError, ServerError
+from llmstack.errors import LlmstackError, PreflightError, ServerError
+from llmstack.protocols import Ability, Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +62,38 @@ def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
         return Facts(served=served)
     spec, engine = wanted.needed_spec, context.engine(wanted)
-    if error := unfit(wanted, engine, context):
+    if error := _unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
-    copies = left_behind(wanted, there.spec, engine) if there and there.spec else ()
+    copies = _left_behind(wanted, there.spec, engine) if there and there.spec else ()
     as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(spec, there.spec)
     if running and as_wanted:
         return Facts(served=served, copies=copies)
     return replace(_before_start(wanted, context), served=served, copies=copies)
+
+
+def _left_behind(wanted: Wanted, spec: InstanceSpec, engine: Engine) -> tuple[str, ...]:
+    """Copies that an instance of `spec` does not mount; asked only where there may be some."""
+    return superseded(spec, engine.volumes(spec)) if stateful(wanted) or "volumes" in spec.decided else ()
+
+
+def _unfit(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError | None:
+    """Why what is stateful cannot be copied, if so."""
+    if not stateful(wanted):
+        return None
+    if Ability.VOLUMES not in engine.abilities:
+        message = f"{wanted.target} is stateful, and the {engine.kind} engine has no volumes to copy"
+        return PreflightError(message, "engine: docker, or stateful: false")
+    mine = {mount.source for mount in wanted.needed_spec.volumes}
+    if not mine:
+        message = f"{wanted.target} is stateful, but has no volume of its own"
+        return PreflightError(message, 'give it one, as in mounts: ["data:/data"], or write stateful: false')
+    for other in context.wanted.values():
+        near = other.spec is not None and other.target.host == wanted.target.host and other.target != wanted.target
+        shared = mine & {mount.source for mount in other.spec.mounts if mount.volume} if near and other.spec else ()
+        if shared:
+            message = f"{other.target} mounts volume {min(shared)} too, and would lose sight of it after a copy"
+            return PreflightError(f"{wanted.target} is stateful, but {message}", "stateful: false, or a volume each")
+    return None
 
 
 def _settled(wanted: Wanted, there: Instance | None, context: Context) -> bool:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from llmstack.core.actions import describe
 from llmstack.core.apply import failure
-from llmstack.core.context import Context
+from llmstack.core.context import Context, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
 from llmstack.core.look import survived
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
-from llmstack.core.starting import judge, urls
+from llmstack.core.starting import judge
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder, Rung, Why

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from llmstack.core.context import Context
+from llmstack.core.context import Context, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
-from llmstack.core.starting import announce, judge, urls
+from llmstack.core.starting import announce, judge
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -66,11 +66,8 @@ class Observed:
 
     def rows(self) -> tuple[Instance, ...]:
         """Every instance, each once."""
-        return tuple({(row.host, row.engine, row.container_name): row for row in self._all()}.values())
-
-    def _all(self) -> Iterator[Instance]:
-        yield from self.instances.values()
-        yield from self.previous.values()
+        everything = (*self.instances.values(), *self.previous.values())
+        return tuple({(row.host, row.engine, row.container_name): row for row in everything}.values())
 
 
 def sort_out(rows: Iterable[Instance], errors: Mapping[Place, LlmstackError]) -> Observed:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import PREVIOUS, in_parallel
 from llmstack.domain.codec import digest
 from llmstack.domain.event import Event
@@ -18,6 +18,9 @@ from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger, Sink
 
+if TYPE_CHECKING:
+    from llmstack.core.look import Look
+
 Key = tuple[str, str | None, str]
 """Host, container and name of a row."""
 
@@ -25,7 +28,8 @@ STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.RESTART, ActionKind.RE
 
 
 class Recorder:
-    """A listener that also keeps the events of a run in the store, for as long as the store takes them."""
+    """A listener that also keeps the events of a run in the store, for as long as the store takes them; what was left
+    as it is stands in the result of the run alone."""
 
     def __init__(self, sink: Sink, ledger: Ledger, run_id: str) -> None:
         self._sink, self._run_id = sink, run_id
@@ -34,11 +38,18 @@ class Recorder:
     def emit(self, event: Event) -> None:
         """Keep it and pass it on, with the run that it belongs to."""
         try:
-            if self._ledger:
+            if self._ledger and not _kept(event):
                 self._ledger.record(self._run_id, event)
         except StoreError:  # told once at the end of the run, where its result cannot be noted either
             self._ledger = None
         self._sink.emit(replace(event, run=self._run_id))
+
+
+def _kept(event: Event) -> bool:
+    outcome = event.data.get("outcome")
+    if not isinstance(outcome, Outcome) or outcome.action is None:
+        return False
+    return outcome.status is Status.OK and outcome.action.kind is ActionKind.KEEP
 
 
 def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
@@ -78,6 +89,8 @@ def _as_known(action: Action, wanted: Wanted, active: Collection[Key]) -> bool:
 
 def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look] | None:
     """What is there (None: nothing) and how it looks; None when nobody can tell."""
+    from llmstack.core.look import try_look
+
     if not wanted.external and not wanted.container_name:
         return None
     try:
@@ -118,6 +131,8 @@ def forget(there: Instance, context: Context, ledger: Ledger) -> None:
 
 def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> None:
     """One row per model of a service (or one for a companion), each with its own state and version."""
+    from llmstack.core.look import look_at_model
+
     models = wanted.enabled_models()
     if not models or seen.served is None:
         ledger.seen(replace(there, state=seen.state), _names(wanted), seen.version, seen.url)

@@ -9,12 +9,11 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
 from llmstack.domain.event import EventType
-from llmstack.domain.instance import Instance, InstanceSpec
+from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
 from llmstack.errors import UnhealthyError
-from llmstack.modeltype import Family
 from llmstack.protocols import Engine
 
 
@@ -118,12 +117,3 @@ def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) 
 
 def _service(action: Action) -> str:
     return action.placement.service.name if action.placement else action.target.name
-
-
-def urls(context: Context, wanted: Wanted, there: Instance | None) -> tuple[str, ...]:
-    """Where users reach it: the OpenAI-compatible base of a model server, the page of a companion."""
-    url = context.url(wanted, there)
-    if not url:
-        return ()
-    serves = wanted.type is not None and wanted.type.family is not Family.COMPANION
-    return (f"{url.rstrip('/')}/v1" if serves else url,)

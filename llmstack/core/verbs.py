@@ -12,36 +12,30 @@ from contextlib import contextmanager
 
 from llmstack.core import model_verbs
 from llmstack.core.backup import backup
-from llmstack.core.context import Context, quiet
+from llmstack.core.context import Context, quiet, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.drain import drain
 from llmstack.core.generations import copied, settled
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.replace import replace_instance, roll_back
-from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb, urls
+from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.core.volumes import drop_if_possible, fill_of, tidy, with_volumes
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
-from llmstack.domain.server import Life
 from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
 from llmstack.protocols import Engine
 
 
-def keep(action: Action, context: Context) -> Outcome:
-    """Nothing to do; an `up` still looks whether the server is ready, and waits for one that loads."""
-    there = action.observed
-    if context.task not in ("up", "update") or not context.wait or action.model or there is None or not there.running:
-        return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action)
-    wanted = context.wanted_of(action)
-    client, where = context.client(wanted, there), urls(context, wanted, there)
-    if client is None or client.liveness().life is Life.READY:
-        return Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action, urls=where)
+def wait_until_ready(action: Action, context: Context) -> Outcome:
+    """What is kept, and loads."""
+    wanted, there = context.wanted_of(action), action.observed
+    assert there is not None
     ladder = Climb(context=context, wanted=wanted, target=action.target, there=there).climb(Rung.LOADED)
-    outcome = judge(action, ladder, Status.OK, where)
+    outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
     return outcome if ladder.ok or settled(there, context.clock.now()) else _never_proved(outcome, action, context)
 
 
@@ -210,7 +204,7 @@ def stopped_if_broken(engine: Engine, name: str) -> Iterator[None]:
 
 
 VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
-    ActionKind.KEEP: keep,
+    ActionKind.KEEP: wait_until_ready,
     ActionKind.CREATE: create,
     ActionKind.START: start,
     ActionKind.RESTART: start,

@@ -7,7 +7,6 @@ from functools import partial
 
 from llmstack.core import archive
 from llmstack.core.context import Context
-from llmstack.core.desired import Wanted
 from llmstack.core.generations import copied, in_force, next_after, stateful, superseded
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import InstanceSpec
@@ -79,28 +78,3 @@ def drop_if_possible(spec: InstanceSpec, engine: Engine, context: Context) -> No
         drop_superseded(spec, engine)
     except LlmstackError as error:
         context.emit(EventType.WARNING, message=f"an old volume of {spec.target} stays: {error.message}")
-
-
-def left_behind(wanted: Wanted, spec: InstanceSpec, engine: Engine) -> tuple[str, ...]:
-    """Copies that an instance of `spec` does not mount; asked only where there may be some."""
-    return superseded(spec, engine.volumes(spec)) if stateful(wanted) or "volumes" in spec.decided else ()
-
-
-def unfit(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError | None:
-    """Why what is stateful cannot be copied, if so."""
-    if not stateful(wanted):
-        return None
-    if Ability.VOLUMES not in engine.abilities:
-        message = f"{wanted.target} is stateful, and the {engine.kind} engine has no volumes to copy"
-        return PreflightError(message, "engine: docker, or stateful: false")
-    mine = {mount.source for mount in wanted.needed_spec.volumes}
-    if not mine:
-        message = f"{wanted.target} is stateful, but has no volume of its own"
-        return PreflightError(message, 'give it one, as in mounts: ["data:/data"], or write stateful: false')
-    for other in context.wanted.values():
-        near = other.spec is not None and other.target.host == wanted.target.host and other.target != wanted.target
-        shared = mine & {mount.source for mount in other.spec.mounts if mount.volume} if near and other.spec else ()
-        if shared:
-            message = f"{other.target} mounts volume {min(shared)} too, and would lose sight of it after a copy"
-            return PreflightError(f"{wanted.target} is stateful, but {message}", "stateful: false, or a volume each")
-    return None

@@ -28,7 +28,7 @@ Spec = TypeVar("Spec", ServiceSpec, ModelSpec)
 MIN_MEMORY_BYTES: Final = 6 * 1024**2
 """Docker refuses less."""
 
-_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {cls: TypeAdapter(cls) for cls in (ServiceSpec, ModelSpec)}
+_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 _KEYS: Final = {cls: {field.name for field in fields(cls)} - {"name"} for cls in (ServiceSpec, ModelSpec)}
 SERVICE_KEYS: Final = _KEYS[ServiceSpec] | {"hosts"}
 MODEL_KEYS: Final = _KEYS[ModelSpec]
@@ -44,13 +44,19 @@ _DOCKER_HOST = r"unix:/+[^/\s]\S*|(tcp|ssh)://(\w[\w.-]*@)?(\w[\w.-]*|\[[\w:.%-]
 _MOUNT = re.compile(r"(/[^:]*|(?:\.{1,2}|~)(?:/[^:]*)?|[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}):(/[^:]+)(:ro|:rw)?")
 
 
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
+
+
 def spec_of(cls: type[Spec], spot: Spot, **required: str) -> Spec:
     """The service or model that a resolved entry describes; what is wrong is noted, and has its default."""
     keys = _KEYS[cls] & spot.node.table.keys()
     found = {key: plain(spot.node.table[key], typed=False) for key in keys - _READERS.keys()}
     found |= read({key: _READERS[key] for key in keys & _READERS.keys()}, spot)
     try:
-        return cast(Spec, _ADAPTERS[cls].validate_python({**required, **found}))
+        return cast(Spec, _adapter(cls).validate_python({**required, **found}))
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
     for mistake in mistakes:
@@ -60,7 +66,7 @@ def spec_of(cls: type[Spec], spot: Spot, **required: str) -> Spec:
         text, words = inner.node.text or "", should_be.split(" or ")
         inner.wrong(should_be, f"[{text}]" if should_be == _EXPECTED["tuple"] and text else nearest(text, words))
         found.pop(str(mistake["loc"][0]), None)
-    return cast(Spec, _ADAPTERS[cls].validate_python({**required, **found}))
+    return cast(Spec, _adapter(cls).validate_python({**required, **found}))
 
 
 def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:

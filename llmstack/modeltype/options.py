@@ -33,7 +33,7 @@ def parse_options(options_class: type, raw: Mapping[str, Any]) -> tuple[Any | No
 
 def _mistakes(options_class: type, raw: Mapping[str, Any]) -> Iterator[OptionMistake]:
     known = {field.name: field for field in fields(options_class)}
-    hints = get_type_hints(options_class)
+    hints = get_type_hints(options_class) if raw else {}
     for name, value in raw.items():
         if name not in known:
             yield OptionMistake(name, f"unknown option '{name}'", tuple(known), unknown=True)

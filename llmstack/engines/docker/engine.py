@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec, Need
-from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.usage import Usage
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
-from llmstack.engines.docker import leftovers, logs, network, ports, pull, rows, stacklock, volumes, weights
+from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock, volumes, weights
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.seen import Seen
@@ -25,6 +24,9 @@ from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.engines.ports import bind_error, holder
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Renew, Report
+
+if TYPE_CHECKING:
+    from llmstack.domain.leftover import Leftover
 
 PROC = Path("/proc")
 GONE_S, LOOK_AGAIN_S, SAMPLE_S = 10.0, 0.05, 1.0
@@ -112,7 +114,6 @@ class DockerEngine:
         self._seen.once("network", spec.stack, lambda: network.ensure(self._wire, spec))
         with self._wire.doing(f"create {spec.name}", timeout_s=WRITE_S) as api:
             made = api.make(body, spec.name)
-        self._seen.joined(spec.stack, spec.name)
         row = {"Id": made, "Names": [spec.name], "State": "created", "Image": spec.image, "Labels": body["Labels"]}
         return rows.from_row(row, self.host)
 
@@ -138,17 +139,11 @@ class DockerEngine:
 
     def remove(self, name: str) -> None:
         """Remove it with its anonymous volumes, and the stack's network with the last one. Named volumes stay."""
-        stack = self._seen.stack_of(name)
-        if stack is None and (was := self.inspect(name)):
-            stack = was.stack
+        stack = self._seen.stack_of(name) or getattr(self.inspect(name), "stack", None)
         with self._wire.doing(f"remove {name}", timeout_s=WRITE_S) as api, contextlib.suppress(api.not_found):
             api.remove_container(name, v=True)
-        if (
-            stack
-            and self._seen.left(stack, name)
-            and not self._rows({"label": [f"{ROLE}={SERVE}", f"{STACK}={stack}"]})
-        ):
-            self._seen.forget("network", stack)
+        ours = {"label": [f"{ROLE}={SERVE}", f"{STACK}={stack}"]}
+        if stack and self._seen.left(stack, name) and not self._rows(ours):
             network.remove(self._wire, stack)
 
     def rename(self, name: str, new_name: str) -> None:
@@ -229,13 +224,18 @@ class DockerEngine:
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """By their labels; sizes of volumes as the engine measures them."""
-        return tuple(leftovers.found(self._wire, stack))
+        from llmstack.engines.docker.leftovers import found
+
+        return tuple(found(self._wire, stack))
 
     def discard(self, leftover: Leftover) -> None:
         """An instance is stopped first, verified."""
+        from llmstack.domain.leftover import LeftoverKind
+        from llmstack.engines.docker.leftovers import discard
+
         if leftover.kind is LeftoverKind.CONTAINER and self.inspect(leftover.name):
             self.stop(leftover.name, GRACE_S)
-        leftovers.discard(self._wire, leftover)
+        discard(self._wire, leftover)
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""

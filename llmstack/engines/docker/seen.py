@@ -7,45 +7,35 @@ from collections.abc import Callable, Iterable
 
 
 class Seen:
-    """Images that are there, networks that stand, and the instances of each stack. It is forgotten at the next look,
-    and what is done on its word fails aloud where somebody acted in between."""
+    """Images that are there, networks that stand, and the instances of a stack. It is forgotten at the next look, and
+    what is done on its word fails aloud where somebody acted in between."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._facts: set[tuple[str, str]] = set()
-        self._members: dict[str, set[str]] = {}
+        self._members: dict[str | None, set[str]] = {}
 
     def look(self, stack: str | None, names: Iterable[str]) -> None:
         """A new look at `stack` showed `names`."""
         with self._turn:
             self._facts.clear()
-            self._members.clear()
-            if stack:
-                self._members[stack] = set(names)
+            self._members = {stack: set(names)} if stack else {}
 
     def once(self, kind: str, name: str, find_out: Callable[[], bool]) -> bool:
         """Whether it is so: True is remembered, and `find_out` is called by one thread at a time."""
         with self._turn:
-            if (kind, name) not in self._facts:
-                if not find_out():
-                    return False
+            if (kind, name) not in self._facts and find_out():
                 self._facts.add((kind, name))
-            return True
-
-    def forget(self, kind: str, name: str) -> None:
-        """It is so no more."""
-        self._facts.discard((kind, name))
-
-    def joined(self, stack: str, name: str) -> None:
-        """An instance was made."""
-        self._members.get(stack, set()).add(name)
+            return (kind, name) in self._facts
 
     def stack_of(self, name: str) -> str | None:
         """The stack of an instance that was seen."""
         return next((stack for stack, names in self._members.items() if name in names), None)
 
     def left(self, stack: str, name: str) -> bool:
-        """An instance is gone; whether it may have been the last one."""
+        """An instance is gone; whether it may have been the last one, with which the network goes."""
         members = self._members.get(stack, set())
         members.discard(name)
+        if not members:
+            self._facts.discard(("network", stack))
         return not members

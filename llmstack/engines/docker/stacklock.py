@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmstack.engines.docker import holder as holder_mark
-from llmstack.engines.docker import leftovers, placeholder, rows
+from llmstack.engines.docker import placeholder, rows
 from llmstack.engines.docker.weights import path_stat
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import LOCK, PREFIX, PUT, ROLE, STACK
@@ -36,7 +36,9 @@ def lock(wire: Wire, stack: str, owner: str, lease_s: float, *, littered: bool =
     held, taken_over = _take(wire, stack, owner, lease_s)
     try:
         if littered or taken_over:
-            leftovers.sweep(wire, stack)
+            from llmstack.engines.docker.leftovers import sweep
+
+            sweep(wire, stack)
         yield lambda: _renew(wire, held, stack, lease_s)
     finally:
         with contextlib.suppress(LlmstackError):  # the lease ends by itself, and the run's own outcome matters more

@@ -9,7 +9,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from llmstack.engines.docker.address import Address
-from llmstack.engines.docker.refusal import Refusal, explain
 from llmstack.errors import LlmstackError, UnreachableError
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Wire:
         except Exception as error:  # docker-py, requests and urllib3 share no base class
             if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in THEIRS:
                 raise
-            raise explain(self._refusal(what, error, otherwise)) from error
+            raise self._refusal(what, error, otherwise) from error
 
     def now(self) -> float:
         """The engine's clock, in whole seconds since the epoch: the same for every controller."""
@@ -101,10 +100,12 @@ class Wire:
         minimum = client.raw("GET", "/version", versioned=False, timeout=LOOK_S).json().get("MinAPIVersion")
         return text(clamp(server, numbers(str(minimum))))
 
-    def _refusal(self, what: str, error: Exception, otherwise: type[LlmstackError]) -> Refusal:
+    def _refusal(self, what: str, error: Exception, otherwise: type[LlmstackError]) -> LlmstackError:
+        from llmstack.engines.docker.refusal import Refusal, explain
+
         status = getattr(getattr(error, "response", None), "status_code", None)
         said = getattr(error, "explanation", None) if status else None
-        return Refusal(what, self.host, self.address.origin, status, str(said or error), otherwise)
+        return explain(Refusal(what, self.host, self.address.origin, status, str(said or error), otherwise))
 
 
 def _ping(client: Client) -> Mapping[str, str]:

@@ -68,10 +68,10 @@ def test_a_new_look_takes_nothing_for_granted(stub: Stub, engine: DockerEngine) 
     assert (calls["GET /images/i:1/json"], calls["POST /networks/create"]) == (2, 2)
 
 
-def test_the_network_goes_with_the_last_of_those_that_were_seen_or_made(stub: Stub, engine: DockerEngine) -> None:
-    show(stub, *SPECS[:2])
+def test_the_network_goes_with_the_last_of_those_that_were_seen(stub: Stub, engine: DockerEngine) -> None:
+    show(stub, *SPECS)
     engine.observe("lab")
-    engine.create(SPECS[2])
+    engine.create(SPEC)
     stub.on("GET .*networks", 200, [{"Name": "llmstack-lab", "Id": "n"}])
     asked(stub)
     for spec in SPECS[:2]:
