@@ -9,6 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from llmstack.domain.instance import InstanceSpec
 from llmstack.engines.addresses import ANYWHERE
 from llmstack.engines.process.files import LABELS
@@ -33,8 +35,6 @@ class Listener:
 
 def listeners() -> tuple[Listener, ...]:
     """All listening TCP sockets; empty where the system tells nobody (macOS without rights)."""
-    import psutil
-
     try:
         connections = psutil.net_connections(kind="tcp")
     except (psutil.Error, OSError):
@@ -47,8 +47,6 @@ def listeners() -> tuple[Listener, ...]:
 
 
 def _listener(port: int, address: str, pid: int | None) -> Listener:
-    import psutil
-
     with contextlib.suppress(psutil.Error):
         if pid:
             process = psutil.Process(pid)
@@ -119,6 +117,4 @@ def refused(spec: InstanceSpec, error: OSError) -> PreflightError:
 
 def memory_bytes() -> int:
     """The memory of this machine."""
-    import psutil
-
     return int(psutil.virtual_memory().total)
