@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from llmstack.engines.docker import DockerEngine
 from tests.desk import DEADLINE_S, Desk
 from tests.fault.conftest import Make
 from tests.rig.host import RigHost
+from tests.rig.kinds import KINDS
 
 pytestmark = pytest.mark.docker
 
@@ -58,9 +61,9 @@ class Race:
             assert 0 in self.run(turn)
 
 
-@pytest.fixture
-def race(make_desk: Make, rig: RigHost):
-    started = Race(make_desk, rig)
+@pytest.fixture(params=["docker-28.5"])
+def race(make_desk: Make, rig_of: Callable[[str], RigHost], request: pytest.FixtureRequest) -> Iterator[Race]:
+    started = Race(make_desk, rig_of(request.param))
     yield started
     started.engine.close()
 
@@ -70,6 +73,7 @@ def test_one_does_it_and_the_other_does_nothing_or_finds_it_locked(race: Race) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("race", list(KINDS), indirect=True)
 def test_twenty_times_at_the_same_moment(race: Race) -> None:
     race.rounds(20)
 
