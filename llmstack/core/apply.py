@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 from llmstack.core.context import Context, urls
@@ -31,16 +32,18 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
     forks = max(1, min(context.forks, len(steps)))
 
     def work() -> None:
-        while todo:
-            step, mine = todo.popleft()
-            try:
-                mine.set_result(_step(step, futures, context))
-            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-                mine.set_exception(error)
+        with suppress(IndexError):  # the others took the last one
+            while True:
+                step, mine = todo.popleft()
+                try:
+                    mine.set_result(_step(step, futures, context))
+                except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                    mine.set_exception(error)
 
     with ThreadPoolExecutor(max_workers=forks, thread_name_prefix="apply") as pool:
-        for _ in range(forks):
+        for _ in range(forks - 1):
             pool.submit(work)
+        work()
         return tuple(future.result() for future in futures), context.interrupted.is_set()
 
 
