@@ -247,7 +247,7 @@ class Ledger(Protocol):
         """The models that were ready (or degraded) when last seen."""
         ...
 
-    def gone(self, target: Target, container_name: str) -> None:
+    def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
         """The instance is no longer there: its rows become inactive."""
         ...
 

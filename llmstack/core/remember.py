@@ -63,7 +63,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         action = outcome.action
         if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
             if not action.observed.container_name.endswith(PREVIOUS):
-                forget(action.observed, context, ledger)
+                ledger.gone(action.observed.target, action.observed.container_name, on_purpose=True)
         elif action and action.placement and action.placement.target in context.wanted:
             wanted = context.wanted[action.placement.target]
             if outcome.status is not Status.OK or not _as_known(action, wanted, active):
@@ -122,13 +122,6 @@ def external_instance(wanted: Wanted, stack: str | None = None) -> Instance:
     )
 
 
-def forget(there: Instance, context: Context, ledger: Ledger) -> None:
-    """It was stopped on purpose, and is gone."""
-    stopped = replace(there, state=State.STOPPED, running=False, finished_at=context.clock.now())
-    ledger.seen(stopped, row_names(there))
-    ledger.gone(there.target, there.container_name)
-
-
 def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> None:
     """One row per model of a service (or one for a companion), each with its own state and version."""
     from llmstack.core.look import look_at_model
@@ -147,11 +140,6 @@ def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> Non
 
 def _names(wanted: Wanted) -> list[str]:
     return [model.name for model in wanted.enabled_models()] or [wanted.placement.service.name]
-
-
-def row_names(there: Instance) -> tuple[str, ...]:
-    """The models that an instance's own label names, or its service."""
-    return tuple(there.spec.models) if there.spec and there.spec.models else (there.service,)
 
 
 def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:

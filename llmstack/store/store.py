@@ -139,7 +139,7 @@ class Store:
             for name in sorted(names):
                 self._merge(sqlite, (instance.host, instance.container_name, name), facts, instance.started_at)
 
-    def gone(self, target: Target, container_name: str) -> None:
+    def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
         """The instance (or, for a target that is a model, that one model in it) is no longer there: its rows become
         inactive. Whether it went on purpose stays known where it was stopped before."""
         rule = in_container(container_name, target.host)
@@ -148,7 +148,7 @@ class Store:
         absent = rows.row_of_state(State.ABSENT)
         with self._database.write() as sqlite:
             for row in select_models(rule, sqlite):
-                purpose = None if row["status"] == "active" else row["stopped_on_purpose"]
+                purpose = on_purpose or (None if row["status"] == "active" else row["stopped_on_purpose"])
                 self._merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose})
 
     # Models

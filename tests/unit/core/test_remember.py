@@ -148,7 +148,9 @@ def test_only_a_start_that_was_waited_for_is_a_measure_of_its_spec(world: World,
 
 
 def test_an_outcome_without_a_placement_is_only_forgotten(world: World, store: Store) -> None:
-    there = world.run(world.want("old"))
+    old = world.want("old")
+    there = world.run(old)
+    remember([outcome(old)], world.context(), store)
     action = Action(kind=ActionKind.REMOVE, target=there.target, reason="", observed=there)
     world.all.clear()
     remember([Outcome(target=there.target, status=Status.CHANGED, action=action)], world.context(), store)
