@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
+from llmstack.core.interrupt import untorn
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
 from llmstack.core.policy import Policy
@@ -89,8 +90,9 @@ class App(Root):
     def uninstall(self, found: Remains, *, everything: bool = False) -> RunResult:
         """Take away what `leftovers` found; of everything, there is nowhere left to note it."""
         job = self._uninstall(everything=everything)
-        outcomes = job.remove(found)
-        result = RunResult(task="uninstall", outcomes=outcomes, ms=job.context.spent_ms())
+        outcomes = untorn(partial(job.remove, found), job.context)
+        interrupted = job.context.interrupted.is_set()
+        result = RunResult(task="uninstall", outcomes=outcomes, ms=job.context.spent_ms(), interrupted=interrupted)
         try:
             if not everything:
                 result = replace(result, run_id=self.store.begin_run("uninstall", self.settings.command))

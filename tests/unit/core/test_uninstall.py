@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 import platformdirs
@@ -10,6 +12,7 @@ import pytest
 from llmstack.app import App
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
+from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import RunResult
 from llmstack.errors import LlmstackError, NoInventoryError, UnreachableError
 from tests.unit.core.stack import ALL, Bench
@@ -95,6 +98,23 @@ def test_a_host_that_is_away_is_told_and_the_others_go_on(bench: Bench) -> None:
     result = app.uninstall(found)
     assert (result.exit_code, str(result.outcomes[-1].target)) == (4, "docker@far")
     assert "llmstack-lab-page" not in bench.world.engine().instances
+
+
+def test_ctrl_c_ends_it_after_what_was_begun(bench: Bench) -> None:
+    engine, app = bench.world.engine(), bench.app(forks=1)
+    discard = engine.discard
+
+    def pressed(leftover: Leftover) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        while not bench.world.ears.of(EventType.WARNING):
+            threading.Event().wait(0.001)
+        discard(leftover)
+
+    engine.discard = pressed  # type: ignore[method-assign]
+    result = uninstall(app)
+    assert (result.exit_code, [outcome.exit_code for outcome in result.outcomes]) == (130, [0, 130, 130, 130])
+    assert list(engine.instances) == ["llmstack-other-page"]
+    assert list(bench.world.engine("far").instances) == ["llmstack-lab-page"]
 
 
 def test_what_cannot_be_removed_is_told_and_the_rest_goes(bench: Bench) -> None:
