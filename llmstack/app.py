@@ -91,8 +91,7 @@ class App(Root):
         """Take away what `leftovers` found; of everything, there is nowhere left to note it."""
         job = self._uninstall(everything=everything)
         outcomes = untorn(partial(job.remove, found), job.context)
-        interrupted = job.context.interrupted.is_set()
-        result = RunResult(task="uninstall", outcomes=outcomes, ms=job.context.spent_ms(), interrupted=interrupted)
+        result = job.context.result(outcomes)
         try:
             if not everything:
                 result = replace(result, run_id=self.store.begin_run("uninstall", self.settings.command))
@@ -168,7 +167,7 @@ class App(Root):
         picked = self._pick(selection)
         context = self.context("health")
         outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
-        result = RunResult(task="health", outcomes=outcomes, ms=context.spent_ms())
+        result = context.result(outcomes)
         try:
             result = replace(result, run_id=self.store.begin_run("health", self.settings.command))
             note(result, outcomes, context, self.store)

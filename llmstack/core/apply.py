@@ -20,11 +20,10 @@ from llmstack.errors import LlmstackError
 BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED)
 
 
-def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Outcome, ...], bool]:
-    """Run every action as soon as what it waits for is done, `context.forks` at once.
+def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[Outcome, ...]:
+    """Run every action as soon as what it waits for is done, `context.forks` at once; outcomes in the plan's order.
 
-    Returns the outcomes in the plan's order, and whether Ctrl-C ended the run: then nothing new was started, and what
-    was under way was rolled back.
+    Once `context.interrupted` is set nothing new is started, and what was under way is rolled back.
     """
     steps = steps_of(plan, down=down)
     futures = tuple(Future[Outcome]() for _ in steps)
@@ -44,7 +43,7 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[tuple[Ou
         for _ in range(forks - 1):
             pool.submit(work)
         work()
-        return tuple(future.result() for future in futures), context.interrupted.is_set()
+        return tuple(future.result() for future in futures)
 
 
 def _step(step: Step, futures: Sequence[Future[Outcome]], context: Context) -> Outcome:

@@ -11,6 +11,7 @@ from llmstack.core.observe import EngineOf
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
+from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Action
 from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
@@ -51,6 +52,11 @@ class Context:
     def spent_ms(self) -> float:
         """How long the run has taken so far."""
         return (self.clock.monotonic() - self.began) * 1000
+
+    def result(self, outcomes: tuple[Outcome, ...], run_id: str | None = None) -> RunResult:
+        """What the run has come to by now."""
+        stopped = self.interrupted.is_set()
+        return RunResult(task=self.task, outcomes=outcomes, ms=self.spent_ms(), run_id=run_id, interrupted=stopped)
 
     def check(self) -> None:
         """Raise InterruptedRunError or DeadlineError when the run should go no further."""

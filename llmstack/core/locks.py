@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from llmstack.core.observe import Place, places_of
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.who import who
 from llmstack.errors import LlmstackError, LockedError
 from llmstack.protocols import Renew
 
@@ -22,7 +24,7 @@ RETRY_S = 0.2
 
 @contextmanager
 def held(
-    places: Mapping[Place, Host], context: Context, stack: str, owner: str, wait_s: float
+    places: Mapping[Place, Host], context: Context, stack: str, wait_s: float
 ) -> Iterator[dict[Place, LlmstackError]]:
     """Hold the lock of each place, however long it takes; yields the places that could not be had, and why.
 
@@ -30,6 +32,7 @@ def held(
     """
     refused: dict[Place, LlmstackError] = {}
     renewals: list[Renew] = []
+    owner = f"{who()} {context.task} (pid {os.getpid()})"
     with ExitStack() as locks:
         for place in sorted(places):
             try:
@@ -41,10 +44,11 @@ def held(
         yield refused
 
 
-def littered(context: Context) -> dict[Place, Host]:
-    """Places where a run that died has left something: whoever locks them tidies up."""
+def to_hold(plan: Plan, context: Context) -> dict[Place, Host]:
+    """The places that a plan changes, and those where a run that died has left something: who locks them tidies up."""
     stack, asked = context.stack or "", places_of(context.wanted.values())
-    return {place: host for place, host in asked.items() if context.engine_of(host, place[1]).littered(stack)}
+    littered = {place: host for place, host in asked.items() if context.engine_of(host, place[1]).littered(stack)}
+    return littered | {place: context.hosts[place[0]] for place in map(place_of, plan.changes) if place}
 
 
 @contextmanager

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.interrupt import untorn
-from llmstack.core.locks import held, littered, place_of, refuse_held
-from llmstack.core.observe import Place
+from llmstack.core.locks import held, refuse_held, to_hold
 from llmstack.core.price import priced
 from llmstack.core.remember import Recorder, remember
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Plan
 from llmstack.domain.target import Target
-from llmstack.domain.who import who
-from llmstack.errors import LlmstackError, StoreError
+from llmstack.errors import StoreError
 from llmstack.protocols import Ledger
 
 
@@ -36,7 +32,7 @@ class Run:
 
     def check(self) -> RunResult:
         """What would be done; nothing is changed, and nothing noted."""
-        return RunResult(task=self.context.task, outcomes=check_only(self._plan()), ms=self.context.spent_ms())
+        return self.context.result(check_only(self._plan()))
 
     def carry_out(self) -> RunResult:
         """Do it. Raises StoreError before anything is changed; later the store only warns. Raises AbandonedRunError."""
@@ -48,14 +44,8 @@ class Run:
 
     def _carry_out(self, plan: Plan, run_id: str, ledger: Ledger) -> RunResult:
         context = self.context
-        outcomes, interrupted = self._apply(plan)
-        result = RunResult(
-            task=context.task,
-            outcomes=by_target(outcomes),
-            ms=context.spent_ms(),
-            run_id=run_id,
-            interrupted=interrupted,
-        )
+        outcomes = self._apply(plan)
+        result = context.result(by_target(outcomes), run_id)
         note(result, outcomes, context, ledger)
         return result
 
@@ -71,29 +61,20 @@ class Run:
         except StoreError:
             return None
 
-    def _apply(self, plan: Plan) -> tuple[tuple[Outcome, ...], bool]:
+    def _apply(self, plan: Plan) -> tuple[Outcome, ...]:
         """What `plan` wants, by what is there once the locks are held. A name that was taken in between means one more
         look: somebody without our lock is at work."""
-        down = self.context.task == "down"
-        with self._locked(plan) as refused:
+        context, down = self.context, self.context.task == "down"
+        with held(to_hold(plan, context), context, context.stack or "", self.lock_wait_s) as refused:
             if plan.changes:
                 plan = refuse_held(self.look(), refused)
-            outcomes, interrupted = apply(plan, self.context, down=down)
+            outcomes = apply(plan, context, down=down)
             again = clashed(outcomes)
-            if again and not interrupted:
+            if again and not context.interrupted.is_set():
                 actions = (action for action in refuse_held(self.look(), refused).actions if action.target in again)
-                more, interrupted = apply(Plan(tuple(actions)), self.context, down=down)
+                more = apply(Plan(tuple(actions)), context, down=down)
                 outcomes = (*(outcome for outcome in outcomes if outcome.target not in again), *more)
-        return outcomes, interrupted
-
-    @contextmanager
-    def _locked(self, plan: Plan) -> Iterator[dict[Place, LlmstackError]]:
-        context = self.context
-        found = filter(None, map(place_of, plan.changes))
-        places = {place: context.hosts[place[0]] for place in found} | littered(context)
-        owner = f"{who()} {context.task} (pid {os.getpid()})"
-        with held(places, context, context.stack or "", owner, self.lock_wait_s) as refused:
-            yield refused
+        return outcomes
 
 
 def note(result: RunResult, outcomes: Sequence[Outcome], context: Context, ledger: Ledger) -> None:

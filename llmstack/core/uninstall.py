@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from llmstack.domain.host import Host
 from llmstack.domain.leftover import LOCK, Leftover, LeftoverKind, Remains, Remnant
 from llmstack.domain.outcome import Outcome, Status, status_of
 from llmstack.domain.target import Target
-from llmstack.domain.who import who
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
 
@@ -83,8 +81,7 @@ class Uninstall:
         """Under its lock. That of a container engine goes when it is let go of, a file of it stays and goes after."""
         discard = self._engine(place).discard
         mine = [each for each in found if each.stack == stack]
-        owner = f"{who()} uninstall (pid {os.getpid()})"
-        with held({place: self.places[place]}, self.context, stack, owner, self.lock_wait_s) as refused:
+        with held({place: self.places[place]}, self.context, stack, self.lock_wait_s) as refused:
             error = refused.get(place)
             yield from [self._gone(place[0], each, discard, error) for each in mine if error or each.what != LOCK]
         if not error:

@@ -28,12 +28,11 @@ def seen(world: World) -> Observed:
 
 
 def up(world: World, *wanted: Wanted, context: Context | None = None) -> tuple[Outcome, ...]:
-    outcomes, _ = apply(plan_up(picked(*wanted), seen(world)), context or world.context())
-    return outcomes
+    return apply(plan_up(picked(*wanted), seen(world)), context or world.context())
 
 
 def down(world: World, *wanted: Wanted) -> tuple[Outcome, ...]:
-    return apply(plan_down(picked(*wanted), seen(world)), world.context("down"), down=True)[0]
+    return apply(plan_down(picked(*wanted), seen(world)), world.context("down"), down=True)
 
 
 def verbs(world: World, host: str = "localhost") -> list[str]:
@@ -163,7 +162,7 @@ def test_one_that_was_removed_before_its_start_means_another_look(world: World) 
     world.engine().stop("llmstack-lab-demo", 1)
     plan = plan_up(picked(demo), seen(world))
     world.engine().instances.clear()
-    outcomes, _ = apply(plan, world.context())
+    outcomes = apply(plan, world.context())
     assert clashed(outcomes) == {demo.target}
 
 
@@ -189,9 +188,9 @@ def test_pulling_alone_loads_nothing(world: World) -> None:
     ollama = world.want("ollama", "lazy", models=("llama3",))
     world.run(ollama)
     plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
-    (outcome,), _ = apply(plan, world.context("pull"))
+    (outcome,) = apply(plan, world.context("pull"))
     assert (outcome.status, outcome.reason) == (Status.CHANGED, "pulled")
-    (outcome,), _ = apply(plan, world.context("pull"))
+    (outcome,) = apply(plan, world.context("pull"))
     assert (outcome.status, outcome.reason) == (Status.OK, "there")
     assert not any(call.startswith("load") for call in world.server().calls)
 
@@ -201,7 +200,7 @@ def test_a_model_cannot_be_pulled_into_a_server_that_is_gone(world: World) -> No
     world.run(ollama)
     plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
     world.engine().stop("llmstack-lab-ollama", 1)
-    (outcome,), _ = apply(plan, world.context())
+    (outcome,) = apply(plan, world.context())
     assert (outcome.exit_code, outcome.reason) == (
         6,
         "ollama@localhost does not run, so llama3@localhost cannot be fetched",
@@ -213,7 +212,7 @@ def test_a_model_whose_server_does_not_get_ready_is_unhealthy(world: World) -> N
     world.run(ollama)
     plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
     world.server().lives = [LOADING]
-    (outcome,), _ = apply(plan, world.context())
+    (outcome,) = apply(plan, world.context())
     assert outcome.reason == "weights: not ready after 60 s: 503 loading model"
 
 
@@ -221,14 +220,14 @@ def test_a_lazy_server_without_a_port_is_refused_in_words(world: World) -> None:
     ollama = world.want("ollama", "lazy", models=("llama3",), port=None)
     world.run(ollama)
     fetch = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
-    (outcome,), _ = apply(fetch, world.context())
+    (outcome,) = apply(fetch, world.context())
     assert (outcome.exit_code, outcome.reason) == (6, "ollama@localhost publishes no port")
 
 
 def test_models_of_an_external_server_are_pulled_by_its_address(world: World) -> None:
     far = world.want("far", "lazy", models=("llama3",), url="http://127.0.0.1:9")
     observed = Observed(lives={far.target: world.server(9).lives[0]}, served={far.target: ()})
-    outcomes, _ = apply(plan_up(picked(far), observed), world.context())
+    outcomes = apply(plan_up(picked(far), observed), world.context())
     assert statuses(outcomes) == {"far@localhost": "ok", "llama3@localhost": "changed"}
     assert "pull llama3" in world.server(9).calls
 
@@ -238,7 +237,7 @@ def test_a_model_of_a_broken_plugin_cannot_be_unloaded(world: World) -> None:
     for error in (PluginError("plugin broken"), None):
         broken = replace(ollama, type=None, error=error)
         plan = plan_down([Picked(broken, broken.placement.models, by_model=True)], Observed())
-        (outcome,), _ = apply(plan, world.context("down"), down=True)
+        (outcome,) = apply(plan, world.context("down"), down=True)
         assert (outcome.status, outcome.exit_code) == (Status.FAILED, 13)
 
 
@@ -254,7 +253,7 @@ def test_down_of_a_model_unloads_it(world: World) -> None:
     world.server().models["llama3"] = ServedModel(name="llama3", loaded=True)
     observed = Observed(instances=seen(world).instances, served={ollama.target: tuple(world.server().models.values())})
     plan = plan_down([Picked(ollama, ollama.placement.models, by_model=True)], observed)
-    (outcome,), _ = apply(plan, world.context("down"), down=True)
+    (outcome,) = apply(plan, world.context("down"), down=True)
     assert (outcome.status, outcome.reason) == (Status.CHANGED, "unloaded")
     assert world.server().models["llama3"].loaded is False
     assert world.engine().instances["llmstack-lab-ollama"].running

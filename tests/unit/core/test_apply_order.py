@@ -28,12 +28,11 @@ def seen(world: World) -> Observed:
 
 
 def up(world: World, *wanted: Wanted, context: Context | None = None) -> tuple[Outcome, ...]:
-    outcomes, _ = apply(plan_up(picked(*wanted), seen(world)), context or world.context())
-    return outcomes
+    return apply(plan_up(picked(*wanted), seen(world)), context or world.context())
 
 
 def down(world: World, *wanted: Wanted) -> tuple[Outcome, ...]:
-    return apply(plan_down(picked(*wanted), seen(world)), world.context("down"), down=True)[0]
+    return apply(plan_down(picked(*wanted), seen(world)), world.context("down"), down=True)
 
 
 def chain(world: World) -> Sequence[Wanted]:
@@ -102,8 +101,7 @@ def test_ctrl_c_rolls_back_what_is_under_way_and_starts_nothing_new(world: World
     server.lives = [LOADING]
     server.before = lambda _: context.interrupted.set()
     plan = plan_up(picked(*wanted), seen(world))
-    outcomes, interrupted = apply(plan, context)
-    assert interrupted
+    outcomes = apply(plan, context)
     assert statuses(outcomes) == {"db@localhost": "changed", "gate@localhost": "failed", "page@localhost": "skipped"}
     assert set(world.engine().instances) == {"llmstack-lab-db"}
     assert outcomes[1].exit_code == 130

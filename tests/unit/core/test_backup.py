@@ -43,7 +43,7 @@ def run(world: World, wanted: Wanted, planner: Callable[..., Plan], file: str) -
     context = world.context(planner.__name__.removeprefix("plan_"), file=file)
     picked = [Picked(wanted, wanted.placement.models)]
     plan = planner(picked, with_facts(picked, sort_out(world.engine().observe("lab"), {}), context))
-    return apply(plan, context)[0][-1]
+    return apply(plan, context)[-1]
 
 
 def backup(world: World, wanted: Wanted, file: str) -> Outcome:

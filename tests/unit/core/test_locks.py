@@ -20,7 +20,7 @@ from tests.unit.core.world import World
 
 def take(world: World, context: Context, wait_s: float = 0.0) -> dict[tuple[str, str], LlmstackError]:
     places = places_of(world.all.values())
-    with held(places, context, "lab", "me", wait_s) as refused:
+    with held(places, context, "lab", wait_s) as refused:
         return dict(refused)
 
 

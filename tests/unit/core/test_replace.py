@@ -32,7 +32,7 @@ def changed(world: World, port: int | str = 8080) -> Wanted:
 
 def up(world: World, wanted: Wanted) -> Outcome:
     observed = sort_out(world.engine().observe("lab"), {})
-    outcomes, _ = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), world.context())
+    outcomes = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), world.context())
     return outcomes[-1]
 
 
@@ -150,8 +150,7 @@ def test_ctrl_c_brings_the_old_one_back(world: World) -> None:
     server.lives = [LOADING]
     server.before = lambda _: context.interrupted.set()
     observed = sort_out(world.engine().observe("lab"), {})
-    (outcome,), interrupted = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), context)
-    assert interrupted
+    (outcome,) = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), context)
     assert isinstance(outcome.error, InterruptedRunError)
     assert (args(only(world)), only(world).running) == (("--old",), True)
 
@@ -226,7 +225,7 @@ def test_a_new_one_whose_ladder_was_cut_off_must_be_ready_or_the_old_one_comes_b
     wanted = killed_in_its_ladder(world)
     world.server().lives = [LOADING] * 3000 + [READY]
     observed = sort_out(world.engine().observe("lab"), {})
-    (kept, removed), _ = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), world.context())
+    kept, removed = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), world.context())
     assert (kept.status, removed.status) == (Status.UNHEALTHY, Status.SKIPPED)
     assert kept.reason.endswith("; the old one is back and ready")
     assert (args(only(world)), only(world).running) == (("--old",), True)

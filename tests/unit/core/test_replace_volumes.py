@@ -38,7 +38,7 @@ def plan(world: World, wanted: Wanted, planner: Callable[..., Plan] = plan_up) -
 
 
 def up(world: World, wanted: Wanted, **more: object) -> tuple[Outcome, ...]:
-    return apply(plan(world, wanted), world.context(**more))[0]
+    return apply(plan(world, wanted), world.context(**more))
 
 
 def down(world: World, wanted: Wanted) -> None:
@@ -108,7 +108,7 @@ def test_whatever_the_engine_refuses_the_data_stay(world: World, old: Wanted, ve
 def test_ctrl_c_while_it_copies_brings_the_old_one_back(world: World, old: Wanted) -> None:
     context = world.context()
     world.ears.emit = lambda event: context.interrupted.set() if event.type is EventType.PROGRESS else None  # type: ignore[method-assign]
-    (outcome,), _ = apply(plan(world, page(world, "--new")), context)
+    (outcome,) = apply(plan(world, page(world, "--new")), context)
     assert isinstance(outcome.error, InterruptedRunError)
     assert state(world) == ("--old", True, {"data": FILES})
 
