@@ -44,8 +44,10 @@ def measure() -> tuple[Benchmark, Benchmark]:
         up, down = _seconds(tools, lambda argv: timed(argv, env=env, cwd=room), there)
         about = NOTE.format(count=COUNT, engine=there.about, compose=peers.said(compose, "version"))
     return (
-        Benchmark(title=f"{COUNT} containers up", note=about, seconds=up, figures=_target(up)),
-        Benchmark(title=f"{COUNT} containers down", note="As above.", seconds=down, figures=_target(down)),
+        Benchmark(name="fleet_up", title=f"{COUNT} containers up", note=about, seconds=up, figures=_target(up)),
+        Benchmark(
+            name="fleet_down", title=f"{COUNT} containers down", note="As above.", seconds=down, figures=_target(down)
+        ),
     )
 
 
@@ -90,8 +92,3 @@ def inventory(image: str) -> str:
     """The services, as llmstack is told them."""
     service = {"type": "container", "image": image, "args": COMMAND}
     return json.dumps({"llmstack": 1, "stack": STACK, "services": dict.fromkeys(names(), service)})
-
-
-if __name__ == "__main__":
-    for name, benchmark in zip(("fleet_up", "fleet_down"), measure(), strict=True):
-        benchmark.save(name)

@@ -7,8 +7,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -48,6 +48,7 @@ class Figure:
 class Benchmark:
     """Runs in seconds of each subject; the first one is the peer that the others are compared with."""
 
+    name: str
     title: str
     note: str
     seconds: Mapping[str, list[float]] = field(default_factory=dict)
@@ -76,21 +77,22 @@ class Benchmark:
             parts.append(table(("figure", "value", "target"), [figure.row() for figure in self.figures]))
         return "\n\n".join(parts) + "\n"
 
-    def save(self, name: str) -> None:
+    def summary(self) -> dict[str, object]:
+        """Medians, ratios and figures, ready for JSON."""
+        medians = {subject: median(runs) for subject, runs in self.seconds.items()}
+        peer = next(iter(medians.values()), 1.0)
+        return {
+            "title": self.title,
+            "medians_s": medians,
+            "ratios": {subject: value / peer for subject, value in medians.items()},
+            "figures": [{**asdict(figure), "met": figure.met} for figure in self.figures],
+        }
+
+    def save(self) -> None:
         """Write `build/benchmarks/NAME.json` with every single run, and print the table."""
         RESULTS.mkdir(parents=True, exist_ok=True)
-        peer = median(next(iter(self.seconds.values()), [1.0]))
-        record = {
-            "title": self.title,
-            "machine": machine(),
-            "seconds": dict(self.seconds),
-            "ratios": {subject: median(runs) / peer for subject, runs in self.seconds.items()},
-            "figures": [
-                {"what": each.what, "value": each.value, "unit": each.unit, "least": each.least, "most": each.most}
-                for each in self.figures
-            ],
-        }
-        (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        record = {"machine": machine(), **self.summary(), "seconds": dict(self.seconds)}
+        (RESULTS / f"{self.name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(self.markdown(), flush=True)
 
 
@@ -111,12 +113,12 @@ def in_turn(subjects: Mapping[str, Callable[[], float]], repetitions: int) -> di
     return seconds
 
 
-def timed(argv: list[str], *, env: Mapping[str, str], cwd: Path = ROOT, code: int = 0) -> float:
-    """Seconds from the start of a command to its end, which must be a good one."""
+def timed(argv: list[str], *, env: Mapping[str, str], cwd: Path = ROOT, codes: Container[int] = (0,)) -> float:
+    """Seconds from the start of a command to its end, which must be one of `codes`."""
     begun = time.perf_counter()
     run = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     spent = time.perf_counter() - begun
-    if run.returncode != code:
+    if run.returncode not in codes:
         raise SystemExit(f"{' '.join(argv)} ended with {run.returncode}:\n{run.stdout}{run.stderr}")
     return spent
 

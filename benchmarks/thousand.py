@@ -25,7 +25,7 @@ NOTE = (
 )
 
 
-def measure() -> Benchmark:
+def measure() -> tuple[Benchmark]:
     """How long it takes, and how many calls."""
     with bench() as real:
         row, about = _recorded(real), real.about
@@ -41,7 +41,7 @@ def measure() -> Benchmark:
         Figure(what="list calls each time", value=lists / (REPETITIONS + 1), most=1),
         Figure(what="other calls in all (one ping)", value=len(stub.seen) - lists, most=1),
     )
-    return Benchmark(title=f"Observing {COUNT:,} containers", note=note, figures=figures)
+    return (Benchmark(name="thousand", title=f"Observing {COUNT:,} containers", note=note, figures=figures),)
 
 
 def _observed(engine: DockerEngine) -> float:
@@ -84,7 +84,3 @@ def _like(row: dict[str, Any], number: int) -> dict[str, Any]:
     spec = _spec(row["Image"], f"service{number:04}")
     labels = {**row["Labels"], **{key: labels_of(spec)[key] for key in (SERVICE, SPEC)}}
     return {**row, "Id": f"{number:064x}", "Names": [f"/{spec.name}"], "Labels": labels}
-
-
-if __name__ == "__main__":
-    measure().save("thousand")

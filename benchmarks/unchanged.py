@@ -38,7 +38,7 @@ print(json.dumps([name for name, file in files.items() if "site-packages" in fil
 """
 
 
-def measure() -> Benchmark:
+def measure() -> tuple[Benchmark]:
     """Times, calls, and our own share."""
     ansible, llmstack = str(peers.ansible()), str(Path(sys.executable).parent / "llmstack")
     with bench() as there, tempfile.TemporaryDirectory(prefix="llmstack-bench-") as folder:
@@ -55,7 +55,15 @@ def measure() -> Benchmark:
         calls = _calls(up, there.host.socket, env, room)
         own = _own_ms(up, env, room)
         about = NOTE.format(count=COUNT, engine=there.about, ansible=peers.said(ansible, "--version"), probes=PROBES)
-    return Benchmark(title="Nothing to do", note=about, seconds=seconds, figures=(*_figures(seconds, calls), own))
+    return (
+        Benchmark(
+            name="unchanged",
+            title="Nothing to do",
+            note=about,
+            seconds=seconds,
+            figures=(*_figures(seconds, calls), own),
+        ),
+    )
 
 
 def _figures(seconds: Mapping[str, list[float]], calls: list[Call]) -> tuple[Figure, ...]:
@@ -117,7 +125,3 @@ def _foreign_modules(up: list[str], env: Mapping[str, str], room: Path) -> list[
     )
     found: list[str] = json.loads(run.stdout.splitlines()[-1])
     return [name for name in found if not name.startswith(("llmstack", "_"))]
-
-
-if __name__ == "__main__":
-    measure().save("unchanged")

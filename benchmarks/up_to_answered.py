@@ -29,7 +29,7 @@ NOTE = (
 )
 
 
-def measure() -> Benchmark:
+def measure() -> tuple[Benchmark]:
     """The bare server, then `up` as a whole command; each starts from nothing."""
     llmstack = str(Path(sys.executable).parent / "llmstack")
     with tempfile.TemporaryDirectory(prefix="llmstack-bench-") as folder:
@@ -40,7 +40,7 @@ def measure() -> Benchmark:
             "llmstack up": partial(_up, llmstack, room, private_env(room)),
         }
         runs = in_turn(subjects, REPETITIONS)
-    return Benchmark(title="From up to answered", note=NOTE, seconds=runs)
+    return (Benchmark(name="up_to_answered", title="From up to answered", note=NOTE, seconds=runs),)
 
 
 def _up(llmstack: str, room: Path, env: Mapping[str, str]) -> float:
@@ -111,7 +111,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-if __name__ == "__main__":
-    measure().save("up_to_answered")
