@@ -34,8 +34,8 @@ class Tool:
     stem: str
 
 
-def measure() -> tuple[Benchmark, Benchmark]:
-    """Going up, and going down."""
+def measure() -> tuple[Benchmark, ...]:
+    """Going up, going down, and both."""
     compose = str(peers.compose())
     with bench() as there, tempfile.TemporaryDirectory(prefix="llmstack-bench-") as folder:
         room = Path(folder)
@@ -43,11 +43,17 @@ def measure() -> tuple[Benchmark, Benchmark]:
         tools = _tools(compose, there.image, room)
         up, down = _seconds(tools, lambda argv: timed(argv, env=env, cwd=room), there)
         about = NOTE.format(count=COUNT, engine=there.about, compose=peers.said(compose, "version"))
-    return (
-        Benchmark(name="fleet_up", title=f"{COUNT} containers up", note=about, seconds=up, figures=_target(up)),
+    both = {name: [sum(pair) for pair in zip(up[name], down[name], strict=True)] for name in up}
+    told = (("up", up, about), ("down", down, "As above."), ("up and down", both, "Both of a round together."))
+    return tuple(
         Benchmark(
-            name="fleet_down", title=f"{COUNT} containers down", note="As above.", seconds=down, figures=_target(down)
-        ),
+            name=f"fleet_{way.replace(' ', '_')}",
+            title=f"{COUNT} containers {way}",
+            note=note,
+            seconds=seconds,
+            figures=_target(seconds),
+        )
+        for way, seconds, note in told
     )
 
 

@@ -41,7 +41,8 @@ class Figure:
             if bound is not None
         ]
         kept = {True: ", kept", False: ", missed", None: ""}[self.met]
-        return (self.what, f"{self.value:.4g} {self.unit}".strip(), " ".join(wanted) + kept)
+        value = f"{self.value:,}" if isinstance(self.value, int) else f"{self.value:.3g}"
+        return (self.what, f"{value} {self.unit}".strip(), " ".join(wanted) + kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from llmstack.cli.collection import VERBS
 
 REPETITIONS = 7
 NOTE = (
-    "Whole processes, from start to end, with one model in the inventory that is not running. The peer is the front that "
-    "the tasks are built on, doing nothing. Every task as the installed command runs it, so that it changes nothing and "
-    "ends as soon as it has looked (with whatever exit code that has); three through plain Invoke too."
+    "Whole processes, from start to end, with one model in the inventory that is not running. The peer is the front "
+    "that the tasks are built on, doing nothing. Every task as the installed command runs it, so that it changes "
+    "nothing and ends as soon as it has looked (with whatever exit code that has); three through plain Invoke too."
 )
 WORDS = {
     **dict.fromkeys(("up", "restart", "update", "pull", "uninstall"), ("--check",)),

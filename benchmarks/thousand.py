@@ -38,7 +38,7 @@ def measure() -> tuple[Benchmark]:
     note = NOTE.format(count=COUNT, size=len(json.dumps(rows)) // 1000, engine=about, repetitions=REPETITIONS)
     figures = (
         Figure(what="observing all", value=median(seconds) * 1e3, unit="ms"),
-        Figure(what="list calls each time", value=lists / (REPETITIONS + 1), most=1),
+        Figure(what="list calls each time", value=lists // (REPETITIONS + 1), most=1),
         Figure(what="other calls in all (one ping)", value=len(stub.seen) - lists, most=1),
     )
     return (Benchmark(name="thousand", title=f"Observing {COUNT:,} containers", note=note, figures=figures),)

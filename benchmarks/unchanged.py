@@ -33,8 +33,8 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-print(json.dumps([name for name, file in files.items() if "site-packages" in file]))
+found = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+print(json.dumps([name for name, file in found.items() if "site-packages" in file]))
 """
 
 
@@ -108,7 +108,7 @@ def _calls(up: list[str], socket: Path, env: Mapping[str, str], room: Path) -> l
 
 def _own_ms(up: list[str], env: Mapping[str, str], room: Path) -> Figure:
     modules = _foreign_modules(up, env, room)
-    probe = [sys.executable, "-c", "".join(f"import {name}\n" for name in modules)]
+    probe = [sys.executable, "-c", f"from importlib import import_module\nfor name in {modules}: import_module(name)"]
     subjects: dict[str, Callable[[], float]] = {
         "whole": partial(timed, up, env=env, cwd=room),
         "imports": partial(timed, probe, env=env, cwd=room),
