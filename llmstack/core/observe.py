@@ -125,8 +125,19 @@ def adopted(
 
 
 def in_parallel(work: Callable[[T], R], items: list[T], forks: int) -> list[R]:
-    """`work` on every item, at most `forks` at once; one item needs no thread."""
-    if len(items) < 2:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(max_workers=max(1, min(forks, len(items)))) as pool:
-        return list(pool.map(work, items))
+    """`work` on every item, at most `forks` at once; the calling thread works too, so that one item needs no other."""
+    rest, done = iter(enumerate(items)), dict[int, R]()
+
+    def drain() -> None:
+        for place, item in rest:
+            done[place] = work(item)
+
+    with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
+        others = [pool.submit(drain) for _ in range(min(forks, len(items)) - 1)]
+        try:
+            drain()
+        finally:
+            tuple(rest)  # after a failure nothing more is begun
+        for other in others:
+            other.result()
+    return [done[place] for place in range(len(items))]
