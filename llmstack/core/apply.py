@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import replace
 
 from llmstack.core.context import Context, urls
+from llmstack.core.observe import in_parallel
 from llmstack.core.steps import Step, steps_of
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, Status, status_of
@@ -27,23 +26,15 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[Outcome,
     """
     steps = steps_of(plan, down=down)
     futures = tuple(Future[Outcome]() for _ in steps)
-    todo = deque(zip(steps, futures, strict=True))
-    forks = max(1, min(context.forks, len(steps)))
 
-    def work() -> None:
-        with suppress(IndexError):  # the others took the last one
-            while True:
-                step, mine = todo.popleft()
-                try:
-                    mine.set_result(_step(step, futures, context))
-                except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-                    mine.set_exception(error)
+    def work(place: int) -> None:
+        try:
+            futures[place].set_result(_step(steps[place], futures, context))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            futures[place].set_exception(error)
 
-    with ThreadPoolExecutor(max_workers=forks, thread_name_prefix="apply") as pool:
-        for _ in range(forks - 1):
-            pool.submit(work)
-        work()
-        return tuple(future.result() for future in futures)
+    in_parallel(work, list(range(len(steps))), context.forks)
+    return tuple(future.result() for future in futures)
 
 
 def _step(step: Step, futures: Sequence[Future[Outcome]], context: Context) -> Outcome:
