@@ -53,6 +53,11 @@ def place_error(error: OSError, path: str) -> StoreError:
     return StoreError(f"the store cannot be opened: {path} ({what})", _PLACE, path=path)
 
 
+def no_file(path: str) -> StoreError:
+    """The StoreError for a device, pipe, socket or dangling link in the store's place."""
+    return StoreError(f"the store must be a file: {path}", "LLMSTACK_STORE=:memory: remembers nothing", path=path)
+
+
 def full(path: str, free_bytes: int) -> StoreError:
     """The StoreError for a disk that will be full before a run is over."""
     return StoreError(f"there is no room left for the store: {path} ({free_bytes} bytes free)", _FULL, path=path)

@@ -49,8 +49,11 @@ def files_of(path: str) -> tuple[Path, ...]:
 
 def header_of(path: str) -> bytes:
     """The file's first 100 bytes, by which SQLite knows its own. Makes the file (0600) and its folders (0700) where
-    they are missing, and closes the file to others where it is open to them. Raises StoreError."""
+    they are missing, and closes the file to others where it is open to them; what is no file (a device, a pipe)
+    is refused before it is touched. Raises StoreError."""
     try:
+        if os.path.lexists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            raise faults.no_file(path)
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

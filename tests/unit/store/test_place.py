@@ -72,6 +72,16 @@ def test_a_store_in_memory_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_no_file_is_refused_and_left_as_it_is(tmp_path):
+    pipe = tmp_path / "store.db"
+    os.mkfifo(pipe, 0o666)
+    pipe.chmod(0o666)
+    with pytest.raises(StoreError, match="must be a file"):
+        open_store(str(pipe))
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o666
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
 def test_a_folder_in_the_way_is_named(tmp_path):
     with pytest.raises(StoreError, match="cannot be opened") as caught:
         open_store(str(tmp_path), {})
