@@ -93,7 +93,7 @@ def _listed(words: Sequence[str]) -> Iterable[Path]:
     named = re.search(r"(?:^| )(?:-i|--inventory)[ =]?(\S+)", " ".join(words))
     file = inventory_file(named[1] if named else None)
     try:
-        lists = _LIST.findall(file.read_text(encoding="utf-8")) if file else []
+        lists = _LIST.findall(file.read_text(encoding="utf-8")) if file and file.is_file() else []
     except (OSError, ValueError):
         return []
     paths = [file.parent / name for text in lists for name in re.findall(r"[\w./~-]+\.py", text)] if file else []

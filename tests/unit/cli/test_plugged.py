@@ -10,6 +10,7 @@ import pytest
 from invoke.program import Program
 
 from llmstack import pluginfiles
+from llmstack.cli import plugged
 from llmstack.cli.program import main
 from llmstack.pluginfiles import trust
 from tests.unit.cli.fake_app import CALLS
@@ -178,3 +179,8 @@ def test_its_own_help_has_its_examples(project, own):
     assert own("help", "speed").out.endswith("Examples:\n  llmstack speed -m demo\n  llmstack speed --rounds 2\n")
     assert "\nPlugins\n  " in own("--list").out
     assert Path(os.environ["XDG_CONFIG_HOME"]).is_dir()
+
+
+def test_an_inventory_that_is_no_file_is_not_read_to_find_plugins(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert [*plugged._listed(["status", "-i", str(tmp_path / "pipe")])] == []
