@@ -23,7 +23,7 @@ from llmstack.cli.program import NAME, main
 FOLDER = "/lab"
 """What the page calls the folder of every mistake."""
 
-COSTLY = ("llmstack.app", "llmstack.ui.live", "llmstack.inventory.loader", "docker", "peewee", "pydantic", "requests")
+COSTLY = ("llmstack.app", "llmstack.ui.live", "llmstack.inventory.loader", "docker", "peewee", "requests")
 """What most commands import."""
 
 GOOD = """\

@@ -26,7 +26,6 @@ def start() -> NoReturn:
     """The installed command: as `main`, but without the interpreter's own tidying at the end, which takes longer than
     many a command. Everything of ours is closed by then."""
     gc.set_threshold(300_000)  # what a command makes mostly lives until its end
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else every installed package is looked through
     code: object = OK
     try:
         main()

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
-"""How the inventory's validator treats these classes; the classes themselves need no library."""
-
 
 def doc(text: str, *examples: object, key: str | None = None, written: object = None) -> dict[str, object]:
     """Field metadata: the sentence and examples that the reference page and the JSON Schema show. `key` and `written`

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from llmstack.domain.doc import STRICT, doc
+from llmstack.domain.doc import doc
 from llmstack.domain.host import Group, Host
 from llmstack.domain.position import KeyPath, Position, Positions, Problem, locate, source_lines
 from llmstack.domain.resources import Resources
@@ -21,8 +21,6 @@ class Update:
     """How a change rolls over the hosts of a service: `serial` at once (a number, or `25%` of them), and no further
     when more than `max_fail` have failed. Running requests have `drain_s` seconds to end before a stop."""
 
-    __pydantic_config__ = STRICT
-
     serial: int | str = field(default=1, metadata=doc("How many hosts at once, or which part of them.", 2, "25%"))
     max_fail: int = field(default=0, metadata=doc("Go no further when more than these have failed.", 1))
     drain_s: float = field(default=30.0, metadata=doc("Seconds for running requests to end before a stop.", 60))
@@ -31,8 +29,6 @@ class Update:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """A program that serves models, or a companion: one entry of `services:`, resolved for one host."""
-
-    __pydantic_config__ = STRICT
 
     name: str
     type: str = field(metadata=doc("The plugin that knows this kind of service.", "ollama", "llamacpp"))
@@ -86,8 +82,6 @@ class ServiceSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A model the user wants served: one entry of `models:`, resolved for one host."""
-
-    __pydantic_config__ = STRICT
 
     name: str
     service: str = field(

@@ -7,11 +7,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial, reduce
-from typing import Any, Final, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
-
-from pydantic import TypeAdapter, ValidationError
 
 from llmstack.domain.names import NAME_PATTERN, nearest
 from llmstack.domain.resources import Resources
@@ -28,12 +26,9 @@ Spec = TypeVar("Spec", ServiceSpec, ModelSpec)
 MIN_MEMORY_BYTES: Final = 6 * 1024**2
 """Docker refuses less."""
 
-_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 _KEYS: Final = {cls: {field.name for field in fields(cls)} - {"name"} for cls in (ServiceSpec, ModelSpec)}
 SERVICE_KEYS: Final = _KEYS[ServiceSpec] | {"hosts"}
 MODEL_KEYS: Final = _KEYS[ModelSpec]
-
-_EXPECTED: Final = {"bool": "true or false", "string": "text", "tuple": "a list"}
 
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s?([KMGT]?)(i?B|)", re.IGNORECASE)
 _NUMBER = "[0-9.e]{1,9}"
@@ -44,29 +39,9 @@ _DOCKER_HOST = r"unix:/+[^/\s]\S*|(tcp|ssh)://(\w[\w.-]*@)?(\w[\w.-]*|\[[\w:.%-]
 _MOUNT = re.compile(r"(/[^:]*|(?:\.{1,2}|~)(?:/[^:]*)?|[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}):(/[^:]+)(:ro|:rw)?")
 
 
-def _adapter(cls: type) -> TypeAdapter[Any]:
-    if cls not in _ADAPTERS:
-        _ADAPTERS[cls] = TypeAdapter(cls)
-    return _ADAPTERS[cls]
-
-
 def spec_of(cls: type[Spec], spot: Spot, **required: str) -> Spec:
     """The service or model that a resolved entry describes; what is wrong is noted, and has its default."""
-    keys = _KEYS[cls] & spot.node.table.keys()
-    found = {key: plain(spot.node.table[key], typed=False) for key in keys - _READERS.keys()}
-    found |= read({key: _READERS[key] for key in keys & _READERS.keys()}, spot)
-    try:
-        return cast(Spec, _adapter(cls).validate_python({**required, **found}))
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-    for mistake in mistakes:
-        inner = reduce(Spot.get, mistake["loc"], spot)
-        choices = mistake.get("ctx", {}).get("expected", "").replace("'", "")
-        should_be = choices or _EXPECTED.get(mistake["type"].split("_")[0], mistake["msg"])
-        text, words = inner.node.text or "", should_be.split(" or ")
-        inner.wrong(should_be, f"[{text}]" if should_be == _EXPECTED["tuple"] and text else nearest(text, words))
-        found.pop(str(mistake["loc"][0]), None)
-    return cast(Spec, _adapter(cls).validate_python({**required, **found}))
+    return cls(**{**required, **read({key: _READERS[key] for key in _KEYS[cls] & _READERS.keys()}, spot)})
 
 
 def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:
@@ -106,6 +81,10 @@ def many(reader: Reader) -> Reader:
         return tuple(value for value in map(reader, spot.items()) if value is not None)
 
     return all_of
+
+
+def _text(spot: Spot) -> Any:
+    return spot.wrong("text") if spot.node.value is None or spot.node.text is None else spot.node.text
 
 
 def _port(text: str) -> int | str:
@@ -220,7 +199,13 @@ _RESOURCES: Final[dict[str, Reader]] = {
     "gpus": _gpus,
 }
 
+_SWITCH = One("true or false", "(?i:true|yes|on|false|no|off)", lambda text: text.lower() in ("true", "yes", "on"))
+
 _READERS: Final[dict[str, Reader]] = {
+    **dict.fromkeys(("type", "service", "source"), _text),
+    **dict.fromkeys(("args", "depends_on", "tags", "aliases"), many(_text)),
+    **dict.fromkeys(("insecure", "enabled", "stateful"), _SWITCH),
+    "engine": One("docker or process", "docker|process", str, ("docker", "process")),
     "image": One("the name of an image", r"\S+"),
     "port": One("a number between 1 and 65535, or auto", "[0-9]{1,5}|auto", _port, ("auto",)),
     "bind": One("loopback, lan, or an IP address of the host", ".*", _bind, ("loopback", "lan")),

@@ -12,7 +12,7 @@ import pytest
 
 from tests.meta.source import ROOT
 
-HEAVY = {"docker", "peewee", "requests", "rich", "pydantic", "pynvml", "psutil", "yaml", "huggingface_hub", "xllamacpp"}
+HEAVY = {"docker", "peewee", "requests", "rich", "pynvml", "psutil", "yaml", "huggingface_hub", "xllamacpp"}
 PLUGIN = "llmstack_plugin_"
 
 PROBE = """

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 LIBRARIES: dict[str, set[str]] = {
-    "inventory": {"yaml", "pydantic", "dotenv"},
+    "inventory": {"yaml", "dotenv"},
     "engines": {"docker", "psutil", "platformdirs"},
     "clients": {"requests", "urllib3"},
     "store": {"peewee", "playhouse", "platformdirs"},

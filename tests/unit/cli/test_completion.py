@@ -172,4 +172,4 @@ def test_once_the_names_are_known_nothing_heavy_is_loaded(here):
         timeout=60,
     )
     assert run.stdout.split() == ["llama3", "quick", "ollama"]
-    assert {"pydantic", "rich", "llmstack.app", "llmstack.inventory"} & set(run.stderr.split()) == set()
+    assert {"rich", "llmstack.app", "llmstack.inventory"} & set(run.stderr.split()) == set()
