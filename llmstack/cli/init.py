@@ -73,9 +73,8 @@ def _write(session: Session, path: Path, content: str) -> bool:
         draft.write_text(content, encoding="utf-8")
         os.replace(draft, path)
     except OSError as error:
-        raise LlmstackError(
-            f"{path} cannot be written: {error.strerror}", "look at the rights of this folder"
-        ) from error
+        message = f"{path} cannot be written: {error.strerror}"
+        raise LlmstackError(message, "look at the rights of this folder") from error
     return True
 
 

@@ -166,8 +166,8 @@ def _problems(
 ) -> Iterator[Problem]:
     service, path = placement.service, placement.path
     if kind is None:
-        suggestion = nearest(service.type, registry.names())
         types = ", ".join(registry.names())
+        suggestion = nearest(service.type, registry.names()) or "write one of these types"
         message = f"unknown type '{service.type}' (types: {types})"
         yield problem_at(inventory, (*path, "type"), "E030", message, suggestion)
         return
@@ -192,16 +192,16 @@ def _is_loopback(bind: str) -> bool:
 def _model_problems(inventory: Inventory, placement: Placement, kind: ModelType) -> Iterator[Problem]:
     models, path = placement.models, placement.path
     if kind.family is Family.COMPANION and models:
-        yield problem_at(
-            inventory, ("models", models[0].name), "E033", f"type '{kind.name}' serves no models", key=True
-        )
+        message, fix = f"type '{kind.name}' serves no models", "name a service of another type"
+        yield problem_at(inventory, ("models", models[0].name), "E033", message, fix, key=True)
     elif not kind.holds_many and len(models) > 1:
         message = f"a {kind.name} service holds one model, '{placement.service.name}' is given {len(models)}"
         yield problem_at(
             inventory, ("models", models[1].name), "E034", message, "give it a service of its own", key=True
         )
     elif kind.needs_source and not models and not placement.service.url:
-        yield problem_at(inventory, path, "E035", f"service '{placement.service.name}' has no model to serve", key=True)
+        message = f"service '{placement.service.name}' has no model to serve"
+        yield problem_at(inventory, path, "E035", message, "write it under models:, with its source", key=True)
     elif kind.needs_source and models and not models[0].source and not placement.service.url:
         message = f"model '{models[0].name}' has no source"
         yield problem_at(inventory, ("models", models[0].name), "E036", message, "write source: file:PATH", key=True)
@@ -217,9 +217,9 @@ def _option_problems(inventory: Inventory, path: KeyPath, options: type, raw: An
         )
 
 
-def _better(mistake: OptionMistake) -> str | None:
+def _better(mistake: OptionMistake) -> str:
     near = nearest(mistake.name, mistake.choices) if mistake.unknown else None
-    return near or ", ".join(mistake.choices) or None
+    return near or ", ".join(mistake.choices) or mistake.fix
 
 
 def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry: Registry) -> Wanted:

@@ -22,6 +22,11 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+def place(at: Position | None) -> dict[str, object]:
+    """A place as flat JSON has it."""
+    return {"file": at and at.file, "line": at and at.line, "column": at and at.column}
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in an inventory; `suggestion` is the nearest valid word or the fix in a few words."""
@@ -39,16 +44,8 @@ class Problem:
 
     def as_json(self) -> dict[str, object]:
         """Flat record: file, line, column, end_column, code, message, suggestion."""
-        at = self.position
-        return {
-            "file": at and at.file,
-            "line": at and at.line,
-            "column": at and at.column,
-            "end_column": at and at.end_column,
-            "code": self.code,
-            "message": self.message,
-            "suggestion": self.suggestion,
-        }
+        told = {"code": self.code, "message": self.message, "suggestion": self.suggestion}
+        return {**place(self.position), "end_column": self.position and self.position.end_column, **told}
 
 
 Positions = Mapping[KeyPath, Position]

@@ -151,13 +151,11 @@ class Inventory:
         return replace(self, positions={**self.positions, **placement.positions})
 
 
-def problem_at(
-    inventory: Inventory, path: KeyPath, code: str, message: str, suggestion: str | None = None, *, key: bool = False
-) -> Problem:
+def problem_at(inventory: Inventory, path: KeyPath, code: str, message: str, fix: str, *, key: bool = False) -> Problem:
     """A mistake at the value of `path` (or at its key), with the line it stands on.
 
     A path that is not written down falls back to the nearest thing around it that is.
     """
     at: Position | None = locate(inventory.positions, path, key=key)
     lines = source_lines(inventory.sources.get(at.file, ""))[at.line - 1 : at.line] if at else []
-    return Problem(code, message, at, suggestion, lines[0] if lines else None)
+    return Problem(code, message, at, fix, lines[0] if lines else None)

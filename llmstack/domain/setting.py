@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llmstack.domain.position import Position
+from llmstack.domain.position import Position, place
 
 Via = tuple[str, Position | None]
 """A variable that filled a part of a value, and its place; None for one of the environment."""
@@ -24,9 +24,5 @@ class Setting:
 
     def as_json(self) -> dict[str, object]:
         """Flat record: key, value, file, line, column, default, via."""
-        via = [{"name": name, **_place(at)} for name, at in self.via]
-        return {"key": self.key, "value": self.value, **_place(self.at), "default": self.default, "via": via}
-
-
-def _place(at: Position | None) -> dict[str, object]:
-    return {"file": at and at.file, "line": at and at.line, "column": at and at.column}
+        via = [{"name": name, **place(at)} for name, at in self.via]
+        return {"key": self.key, "value": self.value, **place(self.at), "default": self.default, "via": via}

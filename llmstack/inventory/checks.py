@@ -10,7 +10,7 @@ from llmstack.domain.names import nearest
 from llmstack.domain.position import KeyPath, locate
 from llmstack.domain.service import Inventory, Placement
 from llmstack.inventory.entries import name_mistake
-from llmstack.inventory.nodes import Problems
+from llmstack.inventory.nodes import Problems, listed
 
 EVERYWHERE = (ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::"))
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -33,11 +33,9 @@ class _Checks:
         self._closed = {name for name, there in self._placed.items() if all(map(_is_closed, there.values()))}
         self._models = {model.name: model for placement in inventory.placements for model in placement.models}
 
-    def _note(
-        self, path: KeyPath, code: str, message: str, suggestion: str | None = None, placement: Placement | None = None
-    ) -> None:
+    def _note(self, path: KeyPath, code: str, message: str, fix: str, placement: Placement | None = None) -> None:
         positions = placement.positions if placement and path in placement.positions else self._inventory.positions
-        self._problems.add(locate(positions, path), code, message, suggestion)
+        self._problems.add(locate(positions, path), code, message, fix)
 
     def ports(self) -> None:
         """Each fixed port belongs to one service of a host."""
@@ -67,7 +65,7 @@ class _Checks:
                     message = f"'{name}' is a model in service '{service}'; a dependency is a service"
                     self._note(path, "E051", message, service, placement)
                 else:
-                    fix = nearest(name, self._placed) or f"services: {', '.join(self._placed)}"
+                    fix = nearest(name, self._placed) or f"services: {listed(self._placed)}"
                     self._note(path, "E051", f"unknown service '{name}' in depends_on", fix, placement)
         self._cycle(waits)
 
@@ -96,7 +94,8 @@ class _Checks:
                 if wrong := name_mistake(alias, "alias", self._inventory.groups, self._inventory.hosts):
                     self._note(path, "E014", *wrong)
                 if alias in taken:
-                    self._note(path, "E014", f"alias '{alias}' of '{model.name}' is taken by '{taken[alias]}'")
+                    message = f"alias '{alias}' of '{model.name}' is taken by '{taken[alias]}'"
+                    self._note(path, "E014", message, "write another, or remove it")
                 taken.setdefault(alias, model.name)
 
 

@@ -9,10 +9,10 @@ from typing import Final
 
 from llmstack.domain.names import NAME_PATTERN, RESERVED_NAMES, nearest
 from llmstack.domain.position import KeyPath
-from llmstack.inventory.nodes import Node, Spot, merge
+from llmstack.inventory.nodes import Node, Spot, listed, merge
 from llmstack.inventory.patterns import Chooser
 from llmstack.inventory.tree import OVERRIDES, Machine, Tree
-from llmstack.inventory.values import MODEL_KEYS, SERVICE_KEYS
+from llmstack.inventory.values import MODEL_KEYS, NAME_OF_TYPE, SERVICE_KEYS
 
 MAX_PLACEMENTS: Final = 10_000
 FIXED: Final = frozenset({"type", "hosts", "service"})
@@ -105,8 +105,8 @@ class _Reader:
         if kind.node.value is None and not (spot.node.text or spot.node.items or misspelt):
             fix = "type: NAME" if section == "services" else "type: NAME, or service: NAME"
             spot.add("E011", f"{spot.where} has no type", fix)
-        elif kind.node.value is not None and not NAME_PATTERN.fullmatch(kind.node.text or ""):
-            kind.wrong("the name of a type")
+        elif kind.node.value is not None and NAME_OF_TYPE(kind) is None:
+            spot = replace(spot, node=replace(spot.node, value={**spot.node.table, "type": Node(kind.node.at)}))
         merged = replace(spot, node=self._over_defaults(kind.node.text or "", spot))
         return Draft(name, (section, name), merged, name, self._hosts(merged.get("hosts")))
 
@@ -164,7 +164,8 @@ class _Reader:
                 if name in drafts:
                     self._check_override(drafts[name], spot)
                 else:
-                    spot.add("E053", f"no service or model '{name}' to override", nearest(name, drafts))
+                    fix = nearest(name, drafts) or f"services and models: {listed(drafts)}"
+                    spot.add("E053", f"no service or model '{name}' to override", fix)
 
     def _check_override(self, draft: Draft, spot: Spot) -> None:
         self._check_url(spot)
@@ -180,7 +181,7 @@ class _Reader:
             spot.add("E014", *wrong)
         if section == "models" and name in self.services:
             message = f"'{name}' is a service already; services and models share one set of names"
-            spot.add("E014", message)
+            spot.add("E014", message, f"{name}-model")
 
 
 def name_mistake(name: str, what: str, groups: Collection[str], hosts: Collection[str]) -> tuple[str, str] | None:

@@ -63,7 +63,7 @@ def _tables(table: Table, problems: Problems) -> Iterator[Table]:
         section, _, path = key.partition(".")
         names = (path if section in SECTIONS else key).split(".")
         if len(names) > MAX_DEPTH:
-            problems.add(node.key_at, "E014", "no key has that many dots")
+            problems.add(node.key_at, "E014", "no key has that many dots", "NAME.key, as in ollama.port")
         elif section in SECTIONS or path:
             yield {OVERRIDES: reduce(_inside, reversed([name for name in names if name]), node)}
         else:

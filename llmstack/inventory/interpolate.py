@@ -72,7 +72,7 @@ class Scope:
             found = self._scalar(node)
             self._open.pop()
             return found
-        self._problems.add(node.at, "E040", message)
+        self._problems.add(node.at, "E040", message, "write one value without ${...}")
         return None
 
     def _scalar(self, node: Node) -> Node | None:
@@ -105,7 +105,8 @@ class Scope:
             length += len(value)
             self._shared.spend(len(value) // 32, node.at)
             if length > MAX_TEXT:
-                self._problems.add(node.at, "E040", f"grows beyond {MAX_TEXT} characters when variables are filled in")
+                message = f"grows beyond {MAX_TEXT} characters when variables are filled in"
+                self._problems.add(node.at, "E040", message, "shorten its variables")
                 return None
             parts += [text[end : match.start()], value]
             end = match.end()

@@ -28,6 +28,10 @@ from llmstack.errors import InventoryError
 MAX_PROBLEMS, MAX_MESSAGE = 100, 600
 """Nobody reads more at once."""
 
+MOST_LISTED = 12
+SMALLER = "make it smaller, or divide it"
+ONE_WORD = "write one text, in quotes if need be"
+
 Plain = str | int | float | bool | None
 
 _WORDS: dict[str, Plain] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
@@ -74,13 +78,11 @@ def resolve_plain(text: str) -> Plain:
     return text
 
 
-def plain(node: Node, *, typed: bool = True) -> Any:
-    """Plain Python values, typed as YAML types them; else every scalar as it was written."""
+def plain(node: Node) -> Any:
+    """Plain Python values, typed as YAML types them."""
     if isinstance(node.value, dict):
-        return {key: plain(inner, typed=typed) for key, inner in node.value.items()}
-    if isinstance(node.value, list):
-        return [plain(inner, typed=typed) for inner in node.value]
-    return node.value if typed or node.value is None else node.text
+        return {key: plain(inner) for key, inner in node.value.items()}
+    return [plain(inner) for inner in node.value] if isinstance(node.value, list) else node.value
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -113,8 +115,11 @@ class Problems:
         self._lines: dict[str, list[str]] = {}
         self._found: dict[tuple[str, Position | None], Problem] = {}
 
-    def add(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> None:
-        """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words."""
+    def add(self, at: Position | None, code: str, message: str, suggestion: str) -> None:
+        """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words. A value with a tag is
+        wrong for that alone."""
+        if ("E002", at) in self._found:
+            return
         if len(message) > MAX_MESSAGE:
             message = f"{message[:MAX_MESSAGE]} ..."
         self._found.setdefault((code, at), Problem(code, message, at, suggestion, self._line(at) if at else None))
@@ -126,7 +131,7 @@ class Problems:
             self._lines[at.file] = source_lines(self.sources.get(at.file, ""))
         return "".join(self._lines[at.file][at.line - 1 : at.line]) or None
 
-    def fail(self, at: Position | None, code: str, message: str, suggestion: str | None = None) -> NoReturn:
+    def fail(self, at: Position | None, code: str, message: str, suggestion: str = SMALLER) -> NoReturn:
         """Note a mistake after which nothing can be read, and raise InventoryError with all of them."""
         self.add(at, code, message, suggestion)
         raise self.error()
@@ -163,18 +168,18 @@ class Spot:
     environ: Mapping[str, str] = field(default_factory=dict)
     local: bool = True
 
-    def wrong(self, should_be: str, suggestion: str | None = None) -> Any:
+    def wrong(self, should_be: str, suggestion: str) -> Any:
         """Note what the value should be; None, for a reader to return."""
         self.problems.add(self.node.at, "E013", f"{self.where} should be {should_be}", suggestion)
         return None
 
-    def add(self, code: str, message: str, suggestion: str | None = None, *, key: bool = True) -> None:
+    def add(self, code: str, message: str, suggestion: str, *, key: bool = True) -> None:
         """Note a mistake at the key, else at the value."""
-        self.problems.add(self.node.key_at if key else self.node.at, code, message, suggestion)
+        self.problems.add((key and self.node.key_at) or self.node.at, code, message, suggestion)
 
-    def fail(self, code: str, message: str) -> NoReturn:
+    def fail(self, code: str, message: str, suggestion: str = SMALLER) -> NoReturn:
         """Note a mistake after which nothing can be read, and raise InventoryError with all of them."""
-        self.problems.fail(self.node.key_at or self.node.at, code, message)
+        self.problems.fail(self.node.key_at or self.node.at, code, message, suggestion)
 
     def get(self, key: str | int) -> Spot:
         """A value in a mapping or list; null where nothing is written."""
@@ -198,21 +203,25 @@ class Spot:
         return spots
 
     def text(self) -> str | None:
-        """A scalar as it was written; None when nothing is, or something else (and noted)."""
-        if self.node.value is not None and self.node.text is None:
-            self.wrong("text")
-        return None if self.node.value is None else self.node.text
+        """A scalar as it was written; None when it is something else, which is noted."""
+        return self.wrong("text", ONE_WORD) if self.node.value is None or self.node.text is None else self.node.text
 
 
-def better_key(key: str, known: Collection[str]) -> str | None:
-    """What an unknown key was meant to be: a near one, or what other tools' word is called here."""
+def better_key(key: str, known: Collection[str]) -> str:
+    """What an unknown key was meant to be: a near one, or what other tools' word is called here; else all."""
     foreign = _FOREIGN.get(key.lower(), "")
-    return foreign if foreign.split(".")[0] in known else nearest(key, known)
+    return foreign if foreign.split(".")[0] in known else nearest(key, known) or f"remove it; known: {listed(known)}"
 
 
-def _as_mapping(node: Node) -> str | None:
+def listed(names: Iterable[str]) -> str:
+    """The first of many names."""
+    names = sorted(names)
+    return f"{', '.join(names[:MOST_LISTED])}{', ...' if len(names) > MOST_LISTED else ''}" or "none"
+
+
+def _as_mapping(node: Node) -> str:
     """How something else was probably meant to be written."""
     name, colon, value = (node.text or "").partition(":")
-    if node.items:
-        return "write NAME: value, not a list"
-    return f"write a blank after the colon: {name}: {value}" if colon and name and value else None
+    if colon and name and value and not node.items:
+        return f"write a blank after the colon: {name}: {value}"
+    return "write NAME: value, not a list" if node.items else "write NAME: value"

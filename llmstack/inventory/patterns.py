@@ -17,16 +17,17 @@ from llmstack.domain.names import nearest
 from llmstack.domain.position import Position
 from llmstack.domain.service import Inventory
 from llmstack.errors import InventoryError, NoMatchError
-from llmstack.inventory.nodes import Node, Problems, Spot, plain, within
+from llmstack.inventory.nodes import MOST_LISTED, Node, Problems, Spot, listed, plain, within
+from llmstack.inventory.values import PATTERN
 
 MAX_HOSTS = 10_000
-MAX_PATTERN, MAX_WILD, MAX_REPEATS = 1_000, 1_000, 4
-MOST_SHOWN = 12
+MAX_WILD, MAX_REPEATS = 1_000, 4
 
 _RANGE = re.compile(r"\[([0-9]{0,9}|[a-zA-Z]):([0-9]{1,9}|[a-zA-Z])(?::([1-9][0-9]{0,8}))?\]")
 _TERM = re.compile(r"\s*+([&!]?)\s*+((?=[^\s:,])(?:\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^:,])+)")
 _PICK = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{0,6}):([0-9]{0,6}))\]")
 
+_PLAINER = "name hosts or groups, or use * and ? alone"
 _SPECIAL = set(":,&!~*?[ ")
 
 Groups = Mapping[str, tuple[str, ...]]
@@ -77,10 +78,7 @@ class Chooser:
         chosen: dict[str, list[Sequence[str]]] = {"": [], "&": [], "!": []}
         fine = True
         for part in spot.items() if isinstance(spot.node.value, list) else [spot]:
-            pattern = part.text()
-            if pattern is not None and len(pattern) > MAX_PATTERN:
-                part.wrong(f"a pattern of at most {MAX_PATTERN} characters")
-                pattern = None
+            pattern = PATTERN(part)
             fine &= pattern is not None and self._terms(part, pattern, chosen)
         picked = set().union(*chosen[""]) if chosen[""] else set(self._hosts)
         picked = picked.intersection(*chosen["&"]).difference(*chosen["!"])
@@ -115,22 +113,21 @@ class Chooser:
         if set(term) & set("*?["):
             return self._matching(term, lambda: re.compile(fnmatch.translate(term)))
         near = nearest(term, (*self._groups, *self._hosts))
-        known = f"did you mean '{near}'? ({self._known()})" if near else f"add it to all: ({self._known()})"
+        groups = f"(groups: {listed(self._groups)})"
+        known = f"did you mean '{near}'? {groups}" if near else f"add it to all: {groups}"
         raise _NoMatchError("E021", f"names no host or group '{term}'", known)
-
-    def _known(self) -> str:
-        names = sorted(self._groups)
-        return f"groups: {', '.join(names[:MOST_SHOWN])}{', ...' if len(names) > MOST_SHOWN else ''}"
 
     def _matching(self, term: str, compiled: Callable[[], re.Pattern[str]]) -> Sequence[str]:
         """Every host of every group that matches, then every host that does: what `[n]` counts in."""
         if term not in self._found:
             if len(self._found) >= MAX_WILD:
-                raise _NoMatchError("E004", f"is one of more than {MAX_WILD} that are no plain names", None)
+                raise _NoMatchError("E004", f"is one of more than {MAX_WILD} that are no plain names", _PLAINER)
             regex = compiled()
             names = [name for name in (*self._groups, *self._hosts) if regex.match(name)]
             if not names:
-                raise _NoMatchError("E021", f"matches no host or group with '{term}'", self._known())
+                raise _NoMatchError(
+                    "E021", f"matches no host or group with '{term}'", f"groups: {listed(self._groups)}"
+                )
             self._found[term] = [host for name in names for host in self._groups.get(name, (name,))]
         return self._found[term]
 
@@ -139,12 +136,12 @@ def _regex(term: str) -> re.Pattern[str]:
     """A regular expression that ends in time on every name."""
     if re.search(r"\)[*+{]", term) or sum(map(term.count, "*+{")) > MAX_REPEATS:
         why = f"can take for ever with '{term}': a group is repeated, or more than {MAX_REPEATS} things are"
-        raise _NoMatchError("E020", why, None)
+        raise _NoMatchError("E020", why, _PLAINER)
     try:
         return re.compile(term[1:])
     except (re.error, OverflowError, RecursionError) as error:
         why = f"has no valid regular expression in '{term}': {error}"
-        raise _NoMatchError("E020", why, None) from error
+        raise _NoMatchError("E020", why, _PLAINER) from error
 
 
 def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
@@ -153,7 +150,8 @@ def _picked(pick: re.Match[str], found: Sequence[str]) -> Sequence[str]:
     last = first if pick[2] else int(pick[4] or -1)
     chosen = found[first : last + 1 or None]
     if not chosen:
-        raise _NoMatchError("E020", f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts", None)
+        why = f"is out of range in '{pick[0]}': '{pick[1]}' has {len(found)} hosts"
+        raise _NoMatchError("E020", why, "count from 0: [0] is the first, [-1] the last")
     return chosen
 
 
@@ -170,6 +168,6 @@ def hosts_matching(inventory: Inventory, pattern: str) -> tuple[str, ...]:
         question = f" Did you mean '{near}'?" if near else ""
         unknown = f"no host or group '{pattern}' in the inventory.{question}"
         message = error.problems[0].message if set(pattern) & _SPECIAL else unknown
-        hint = f"hosts and groups: {' '.join(known[:MOST_SHOWN])}{' ...' if len(known) > MOST_SHOWN else ''}"
+        hint = f"hosts and groups: {' '.join(known[:MOST_LISTED])}{' ...' if len(known) > MOST_LISTED else ''}"
         raise NoMatchError(message, hint, name=pattern, suggestion=near) from error
     return found

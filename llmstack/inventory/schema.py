@@ -131,7 +131,7 @@ def _vars() -> Schema:
 
 
 def _by_reader(reader: One) -> Schema:
-    return {**_TEXT, "description": reader.should_be, "examples": list(reader.words)}
+    return {**_TEXT, "description": reader.should_be, "examples": [reader.example, *reader.words]}
 
 
 def _object(properties: dict[str, Schema], *required: str) -> Schema:

@@ -11,7 +11,7 @@ from pathlib import Path
 from llmstack.domain.names import nearest
 from llmstack.domain.secret import Secret
 from llmstack.errors import SecretError
-from llmstack.inventory.nodes import Spot
+from llmstack.inventory.nodes import ONE_WORD, Spot
 
 MAX_BYTES = 65_536
 COMMAND_TIMEOUT_S = 10.0
@@ -22,14 +22,17 @@ def secret_of(spot: Spot) -> Secret | None:
     source = spot.get("from")
     kind = source.node.text or ""
     if kind not in KINDS:
-        source.wrong("env, file or command", nearest(kind, KINDS))
+        source.wrong("env, file or command", nearest(kind, KINDS) or "such as {from: env, name: NAME}")
         return None
     key, read = KINDS[kind]
     spot.entries(("from", key))
     given = spot.get(key)
     words = [item.node.text or "" for item in given.items()] if key == "argv" else [given.node.text or ""]
     if not words or not all(words):
-        given.wrong("a list: a program and its arguments" if key == "argv" else "text")
+        should_be, fix = (
+            ("a list: a program and its arguments", "[pass, show, lab]") if key == "argv" else ("text", ONE_WORD)
+        )
+        given.wrong(should_be, fix)
         return None
     reference = f"{kind}:{shlex.join(words) if key == 'argv' else words[0]}"
     return Secret(reference, partial(read, reference, words, spot))

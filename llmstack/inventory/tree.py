@@ -22,7 +22,7 @@ SECTIONS: Final = ("hosts", "children", "vars")
 OVERRIDES: Final = "overrides"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
-_PRIORITY = One("a whole number", "-?[0-9]{1,9}", int)
+_PRIORITY = One("a whole number", "10", "-?[0-9]{1,9}", int)
 _WITH_PORT = re.compile(r"((?:[^:\[]|\[[^\]]*\])+):([0-9]{1,5})")
 
 Table = Mapping[str, Node]
@@ -114,7 +114,7 @@ class _Reader:
 
     def _child(self, group: _Group, name: str, spot: Spot) -> None:
         if name == "all":
-            spot.add("E014", "'all' holds all groups; it is in none")
+            spot.add("E014", "'all' holds all groups; it is in none", "remove it here")
         else:
             group.children[name] = spot.node.key_at
             self.group(name, spot)
@@ -128,7 +128,7 @@ class _Reader:
             for name in expand(pattern):
                 self.host(name, spot, group, own)
         except ValueError as error:
-            spot.add("E020", str(error))
+            spot.add("E020", str(error), "write the first and the last, as in gpu[01:12]")
 
     def host(self, name: str, spot: Spot, group: _Group, own: Table | None = None) -> None:
         """A host of a group; `own` are the variables of one that is new."""
@@ -159,7 +159,7 @@ class _Reader:
             for table in (machine.own, files("host_vars", name), *extra):
                 self._lay(machine, table)
             if name in self.groups:
-                self._problems.add(machine.at, "E014", f"'{name}' is both a host and a group")
+                self._problems.add(machine.at, "E014", f"'{name}' is both a host and a group", f"{name}-1")
         written = {name: Group(tuple(group.hosts), tuple(group.children)) for name, group in self.groups.items()}
         return Tree(self.hosts, members, written)
 
@@ -208,7 +208,7 @@ class _Reader:
         except graphlib.CycleError as error:
             child, parent, *_ = error.args[1]
             message = f"groups contain each other: {' → '.join(error.args[1])}"
-            self._problems.fail(self.groups[parent].children[child], "E020", message)
+            self._problems.fail(self.groups[parent].children[child], "E020", message, "one of them must go")
 
 
 def _table(spot: Spot) -> Spot:

@@ -31,6 +31,7 @@ SERVICE_KEYS: Final = _KEYS[ServiceSpec] | {"hosts"}
 MODEL_KEYS: Final = _KEYS[ModelSpec]
 
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s?([KMGT]?)(i?B|)", re.IGNORECASE)
+_YES = "true|yes|on"
 _NUMBER = "[0-9.e]{1,9}"
 _RESTART = "no|always|unless-stopped|on-failure(:[1-9][0-9]{0,3})?"
 _ADDRESS = r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}"
@@ -54,9 +55,10 @@ def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class One:
     """Reads a scalar that matches the whole pattern; `make` raises ValueError for what is wrong all the same.
-    `words` are those that a mistyped one may have been meant to be."""
+    A mistyped one may have been meant to be `example`, which is told otherwise, or one of `words`."""
 
     should_be: str
+    example: str
     pattern: str
     make: Callable[[str], Any] = str
     words: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ class One:
                 return self.make(text)
         except ValueError:
             pass
-        return spot.wrong(self.should_be, nearest(text or "", self.words))
+        return spot.wrong(self.should_be, nearest(text or "", (self.example, *self.words)) or f"such as {self.example}")
 
 
 def many(reader: Reader) -> Reader:
@@ -77,14 +79,10 @@ def many(reader: Reader) -> Reader:
 
     def all_of(spot: Spot) -> Any:
         if not isinstance(spot.node.value, list):
-            return spot.wrong("a list", spot.node.text and f"[{spot.node.text}]")
+            return spot.wrong("a list", f"[{spot.node.text or 'A, B'}]")
         return tuple(value for value in map(reader, spot.items()) if value is not None)
 
     return all_of
-
-
-def _text(spot: Spot) -> Any:
-    return spot.wrong("text") if spot.node.value is None or spot.node.text is None else spot.node.text
 
 
 def _port(text: str) -> int | str:
@@ -125,11 +123,11 @@ def _mount(spot: Spot) -> Any:
     """With a full source: on this machine `./` starts at the inventory's folder."""
     found = _MOUNT.fullmatch(spot.node.text or "")
     if not found:
-        return spot.wrong("source:target or source:target:ro, a path or volume and a full path: ./data:/data:ro")
+        return spot.wrong("source:target or source:target:ro, a path or volume and a full path", "./data:/data:ro")
     source, target, mode = found.groups()
     if source[0] in ".~":
         if not spot.local:
-            return spot.wrong("a full path: this host is another machine")
+            return spot.wrong("a full path: this host is another machine", "start it with / or a volume's name")
         source = os.path.normpath(os.path.join(spot.folder, os.path.expanduser(source)))
     return f"{source}:{target}{':ro' if mode == ':ro' else ''}"
 
@@ -138,7 +136,7 @@ def _env(spot: Spot) -> dict[str, str | Secret]:
     found: dict[str, str | Secret] = {}
     for key, inner in spot.entries().items():
         if not key or "=" in key:
-            inner.add("E014", f"'{key}' is no name for an environment variable")
+            inner.add("E014", f"'{key}' is no name for an environment variable", "write NAME: value")
         elif "from" in inner.node.table:
             found[key] = secret_of(inner) or ""
         elif inner.node.text is None:
@@ -155,8 +153,8 @@ def _options(spot: Spot) -> dict[str, Any]:
 
 def _gpus(spot: Spot) -> Any:
     if isinstance(spot.node.value, list):
-        return many(One("the id of a GPU", r"\S+"))(spot)
-    found = One("all, how many, or a list of ids", "all|[0-9]{1,3}")(spot)
+        return many(One("the id of a GPU", "0", r"\S+"))(spot)
+    found = One("all, how many, or a list of ids", "all", "all|[0-9]{1,3}")(spot)
     return found and ((found,) if found.strip("0") else ())
 
 
@@ -171,7 +169,12 @@ def _adopt(spot: Spot) -> Any:
         name = spot.node.text or "NAME"
         return spot.wrong("the name of a container in a mapping", f"{{container: {name}}}")
     spot.entries({"container"})
-    return One("the name of a container", r"[A-Za-z0-9][A-Za-z0-9_.-]+")(spot.get("container"))
+    return One("the name of a container", "my-ollama", r"[A-Za-z0-9][A-Za-z0-9_.-]+")(spot.get("container"))
+
+
+def _update(spot: Spot) -> Update:
+    spot.entries(_UPDATE)
+    return Update(**read(_UPDATE, spot))
 
 
 def _serial(text: str) -> int | str:
@@ -180,63 +183,61 @@ def _serial(text: str) -> int | str:
     return text if text.endswith("%") else int(text)
 
 
-def _update(spot: Spot) -> Update:
-    spot.entries(_UPDATE)
-    return Update(**read(_UPDATE, spot))
-
-
 _UPDATE: Final[dict[str, Reader]] = {
-    "serial": One("how many hosts at once, such as 2 or 25%", "[0-9]{1,4}%?", _serial),
-    "max_fail": One("a whole number", "[0-9]{1,4}", int),
-    "drain_s": One("a number of seconds", r"[0-9]{1,6}(\.[0-9]{1,3})?", float),
+    "serial": One("how many hosts at once", "2 or 25%", "[0-9]{1,4}%?", _serial),
+    "max_fail": One("a whole number", "1", "[0-9]{1,4}", int),
+    "drain_s": One("a number of seconds", "30", r"[0-9]{1,6}(\.[0-9]{1,3})?", float),
 }
 
 _RESOURCES: Final[dict[str, Reader]] = {
-    "memory": One("a size with its unit, at least 6MiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
-    "cpus": One("a number of CPUs, such as 2 or 0.5", _NUMBER, _number),
-    "shm": One("a size with its unit, such as 64MiB", ".*", size_bytes),
-    "pids": One("a whole number above 0", "[1-9][0-9]{0,8}", int),
+    "memory": One("a size with its unit, at least 6MiB", "8GiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
+    "cpus": One("a number of CPUs", "2 or 0.5", _NUMBER, _number),
+    "shm": One("a size with its unit", "64MiB", ".*", size_bytes),
+    "pids": One("a whole number above 0", "200", "[1-9][0-9]{0,8}", int),
     "gpus": _gpus,
 }
 
-_SWITCH = One("true or false", "(?i:true|yes|on|false|no|off)", lambda text: text.lower() in ("true", "yes", "on"))
+NAME_OF_TYPE: Final = One("the name of a type", "ollama", NAME_PATTERN.pattern)
+PATTERN: Final = One("a pattern of at most 1000 characters", "gpu", "(?s).{0,1000}")
+
+_SWITCH = One("true or false", "true", f"(?i:{_YES}|false|no|off)", lambda text: bool(re.fullmatch(_YES, text.lower())))
 
 _READERS: Final[dict[str, Reader]] = {
-    **dict.fromkeys(("type", "service", "source"), _text),
-    **dict.fromkeys(("args", "depends_on", "tags", "aliases"), many(_text)),
+    **dict.fromkeys(("type", "service", "source"), Spot.text),
+    **dict.fromkeys(("args", "depends_on", "tags", "aliases"), many(Spot.text)),
     **dict.fromkeys(("insecure", "enabled", "stateful"), _SWITCH),
-    "engine": One("docker or process", "docker|process", str, ("docker", "process")),
-    "image": One("the name of an image", r"\S+"),
-    "port": One("a number between 1 and 65535, or auto", "[0-9]{1,5}|auto", _port, ("auto",)),
-    "bind": One("loopback, lan, or an IP address of the host", ".*", _bind, ("loopback", "lan")),
-    "url": One("an address such as http://127.0.0.1:11434, without user and password", _URL, _url),
+    "engine": One("docker or process", "docker", "docker|process", str, ("process",)),
+    "image": One("the name of an image", "ollama/ollama:0.12.6", r"\S+"),
+    "port": One("a number between 1 and 65535, or auto", "11434", "[0-9]{1,5}|auto", _port, ("auto",)),
+    "bind": One("loopback, lan, or an IP address of the host", "loopback", ".*", _bind, ("lan",)),
+    "url": One("an address, without user and password", "http://127.0.0.1:11434", _URL, _url),
     "env": _env,
     "mounts": many(_mount),
     "resources": _resources,
     "adopt": _adopt,
     "update": _update,
-    "restart": One("no, always, unless-stopped or on-failure[:N]", _RESTART, str, ("always", "unless-stopped")),
-    "ready_timeout_s": One("a number above 0", _NUMBER, _number),
+    "restart": One("no, always, unless-stopped or on-failure[:N]", "always", _RESTART, str, ("unless-stopped",)),
+    "ready_timeout_s": One("a number above 0", "120", _NUMBER, _number),
     "options": _options,
 }
 
 TOP: Final[dict[str, One]] = {
-    "stack": One("a-z, 0-9, _ and -; at most 63", NAME_PATTERN.pattern),
-    "compose_labels": One("true or false", "(?i:true|false)", lambda text: text.lower() == "true"),
+    "stack": One("a-z, 0-9, _ and -; at most 63", "lab", NAME_PATTERN.pattern),
+    "compose_labels": _SWITCH,
 }
 
-PLUGINS: Final = many(One("the path of a Python file, such as plugins/speed.py", r".+\.py"))
+PLUGINS: Final = many(One("the path of a Python file", "plugins/speed.py", r".+\.py"))
 
 _SSH: Final[dict[str, One]] = {
-    "host": One("letters, digits, dots, _ and -", _ADDRESS),
-    "user": One("letters, digits, dots, _ and -", _ADDRESS),
-    "port": One("between 1 and 65535", "[0-9]{1,5}", _port),
+    "host": One("letters, digits, dots, _ and -", "10.0.0.13", _ADDRESS),
+    "user": One("letters, digits, dots, _ and -", "ops", _ADDRESS),
+    "port": One("between 1 and 65535", "22", "[0-9]{1,5}", _port),
 }
 
 HOST: Final[dict[str, One]] = {
-    "engine": One("docker or process", "docker|process", str, ("docker", "process")),
-    "docker_host": One("unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host", _DOCKER_HOST, _url),
-    "ansible_connection": One("local for this machine, else how Ansible connects", ".*"),
+    "engine": One("docker or process", "docker", "docker|process", str, ("process",)),
+    "docker_host": One("unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST", "ssh://ops@gpu01", _DOCKER_HOST, _url),
+    "ansible_connection": One("local for this machine, else how Ansible connects", "local", ".*"),
     **{f"ansible_{key}": reader for key, reader in _SSH.items()},
     **{f"ansible_ssh_{key}": reader for key, reader in _SSH.items()},
 }

@@ -9,7 +9,7 @@ from typing import Final
 
 from llmstack.domain.position import Position
 from llmstack.errors import ConfigError
-from llmstack.inventory.compose import compose
+from llmstack.inventory.compose import REFER, compose
 from llmstack.inventory.files import read_text, refuse_strangers
 from llmstack.inventory.nodes import Node, Problems
 
@@ -25,11 +25,11 @@ def read_table(path: Path, shown: str, problems: Problems) -> Table:
     text = problems.sources[shown] = read_text(path, shown)
     at = Position(shown, 1, 1)
     if text.startswith(VAULT):
-        problems.add(at, "E002", "Ansible's vault cannot be read here", "write a secret as {from: env, name: NAME}")
+        problems.add(at, "E002", "Ansible's vault cannot be read here", REFER)
         return {}
     node = compose(text, shown, problems)
     if node.value is not None and not isinstance(node.value, dict):
-        problems.add(node.at, "E010", "variables are a mapping (name: value)")
+        problems.add(node.at, "E010", "variables are a mapping (name: value)", "write NAME: value in each line")
     return node.table
 
 

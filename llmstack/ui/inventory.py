@@ -56,17 +56,17 @@ def graph_lines(
     drawn once."""
     seen = set() if seen is None else seen
     node = inventory.tree[group]
-    again = group in seen and bool(node.hosts or node.children)
-    yield line(f"{indent}@{group}:", (" as above" if again else "", "dim"))
-    if again:
+    if group in seen and (node.hosts or node.children):
+        yield line(f"{indent}@{group}:", (" as above", "dim"))
         return
     seen.add(group)
-    inner = f"  {indent or '|--'}" if not indent else f"  |{indent}"
+    yield line(f"{indent}@{group}:")
+    inner = f"  |{indent}" if indent else "  |--"
     for child in node.children:
         yield from graph_lines(inventory, child, inner, seen)
     for host in node.hosts if group != "all" else ():
-        placed = [each.service.name for each in inventory.placements if each.host.name == host]
-        yield line(f"{inner}{host}", (f"  {', '.join(placed)}", "dim"))
+        placed = ", ".join(each.service.name for each in inventory.placements if each.host.name == host)
+        yield line(f"{inner}{host}", (f"  {placed}".rstrip(), "dim"))
 
 
 def as_ansible(inventory: Inventory) -> dict[str, Any]:

@@ -53,23 +53,24 @@ def folder(tmp_path: Path) -> Folder:
         ("E032", "lan", "'demo' would be open to the network without a key",
          "set env.LLAMA_API_KEY, or insecure: true",
          "models:\n  demo: {type: llamacpp, source: m.gguf, bind: lan}"),
-        ("E033", "demo", "type 'container' serves no models", None,
+        ("E033", "demo", "type 'container' serves no models", "name a service of another type",
          "services: {box: {type: container, image: 'b:1'}}\nmodels:\n  demo: {service: box}"),
         ("E034", "b:", "a llamacpp service holds one model, 'big' is given 2", "give it a service of its own",
          "services: {big: {type: llamacpp}}\nmodels:\n  a: {service: big, source: m.gguf}\n  b: {service: big}"),
-        ("E035", "big", "service 'big' has no model to serve", None, "services:\n  big: {type: llamacpp}"),
+        ("E035", "big", "service 'big' has no model to serve", "write it under models:, with its source",
+         "services:\n  big: {type: llamacpp}"),
         ("E036", "demo", "model 'demo' has no source", "write source: file:PATH",
          "models:\n  demo: {type: llamacpp}"),
         ("E037", "ctx_sze", "unknown option 'ctx_sze'", "ctx_size",
          "models:\n  demo: {type: llamacpp, source: m.gguf, options: {ctx_sze: 4096}}"),
         ("E037", "fast", "unknown option 'fast'", "ctx_size, threads, gpu_layers, server",
          "models:\n  demo: {type: llamacpp, source: m.gguf, options: {fast: true}}"),
-        ("E037", "big", "option 'ctx_size' should be a whole number", None,
+        ("E037", "big", "option 'ctx_size' should be a whole number", "such as 8192",
          "models:\n  demo: {type: llamacpp, source: m.gguf, options: {ctx_size: big}}"),
         ("E037", "vllm", "option 'server' should be one of auto, xllamacpp, llama-server",
          "auto, xllamacpp, llama-server",
          "models:\n  demo: {type: llamacpp, source: m.gguf, options: {server: vllm}}"),
-        ("E037", "ctx_size", "unknown option 'ctx_size'", None,
+        ("E037", "ctx_size", "unknown option 'ctx_size'", "remove it",
          "services: {o: {type: ollama}}\nmodels:\n  demo: {service: o, options: {ctx_size: 1}}"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 8 else "",
@@ -84,6 +85,13 @@ def test_what_only_a_type_can_find_wrong_is_told_at_its_place(
     assert problem.position is not None
     assert problem.source_line is not None
     assert problem.source_line[problem.position.column - 1 :].startswith(word)
+
+
+def test_options_that_variables_fill_are_of_their_own_type(folder: Folder) -> None:
+    options = '{ctx_size: "${CTX:-8192}", threads: "${threads}"}'
+    text = f"models: {{demo: {{type: llamacpp, source: m.gguf, options: {options}}}}}"
+    wanted = folder.one(f"llmstack: 1\nall: {{vars: {{threads: 3}}}}\n{text}\n")
+    assert (wanted.options.ctx_size, wanted.options.threads) == (8192, 3)
 
 
 def test_a_problem_points_at_the_word_that_is_wrong(folder: Folder) -> None:

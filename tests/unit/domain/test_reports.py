@@ -92,7 +92,11 @@ def inventory(**values):
 
 def test_a_problem_shows_its_line():
     wrong = problem_at(
-        inventory(positions=POSITIONS, sources={"i.yaml": "a\nb\nc\n  port: x"}), ("models", "demo", "port"), "E1", "m"
+        inventory(positions=POSITIONS, sources={"i.yaml": "a\nb\nc\n  port: x"}),
+        ("models", "demo", "port"),
+        "E1",
+        "m",
+        "f",
     )
     assert (wrong.position, wrong.source_line) == (at(4), "  port: x")
 

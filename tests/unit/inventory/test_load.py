@@ -148,9 +148,9 @@ def test_a_problem_of_a_plugin_gets_its_line(loaded: Loaded) -> None:
     inventory = loaded(LAB)
     unknown = problem_at(inventory, ("models", "qwen", "options", "ctx"), "E037", "unknown", "context", key=True)
     assert (str(unknown.position), unknown.source_line) == ("inventory.yaml:23:72", LAB.splitlines()[22])
-    absent = problem_at(inventory, ("models", "qwen", "image"), "E036", "no image")
+    absent = problem_at(inventory, ("models", "qwen", "image"), "E036", "no image", "write one")
     assert str(absent.position) == "inventory.yaml:23:3"
-    assert problem_at(inventory, ("nowhere",), "E036", "lost").position is None
+    assert problem_at(inventory, ("nowhere",), "E036", "lost", "find it").position is None
 
 
 @pytest.mark.parametrize(

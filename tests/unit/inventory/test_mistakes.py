@@ -89,10 +89,10 @@ CASES = [
       for wrong in ("0", "0%", "101%", "all", "[1]")),
     (HEAD + "services: {w: {type: c, update: {max_fail: -1}}}\n", "E013", "-1", "max_fail should be a whole number", None),
     (HEAD + "services: {w: {type: c, update: {drain_s: 1e99}}}\n", "E013", "1e99", "drain_s should be a number of seconds", None),
-    (HEAD + "services: {w: {type: c, url: 'ftp://x'}}\n", "E013", "'ftp://x'", "an address such as http", None),
-    (HEAD + "services: {w: {type: c, url: 'http://x:0'}}\n", "E013", "'http://x:0'", "an address such as http", None),
-    (HEAD + "services: {w: {type: c, url: 'http://[x'}}\n", "E013", "'http://[x'", "an address such as http", None),
-    (HEAD + "services: {w: {type: c, url: 'http://u:p@x'}}\n", "E013", "'http://u:p@x'", "an address such as http://127.0.0.1:11434, without user and password", None),
+    (HEAD + "services: {w: {type: c, url: 'ftp://x'}}\n", "E013", "'ftp://x'", "should be an address", None),
+    (HEAD + "services: {w: {type: c, url: 'http://x:0'}}\n", "E013", "'http://x:0'", "should be an address", None),
+    (HEAD + "services: {w: {type: c, url: 'http://[x'}}\n", "E013", "'http://[x'", "should be an address", None),
+    (HEAD + "services: {w: {type: c, url: 'http://u:p@x'}}\n", "E013", "'http://u:p@x'", "an address, without user and password", "such as http://127.0.0.1:11434"),
     (HEAD + "services: {w: {type: c, url: 'http://x', image: y}}\n", "E013", "image", "'image' has no meaning there", "remove it"),
     (HEAD + "models:\n  m:\n    type:c\n", "E013", "type:c", "models.m should be a mapping", "write a blank after the colon: type: c"),
     (HEAD + "models:\n  - m\n", "E013", None, "models should be a mapping", "write NAME: value, not a list"),
@@ -123,9 +123,10 @@ CASES = [
     (HOSTS + "models: {m: {type: c, hosts: ['gpu', '!xyzzy']}}\n", "E021", "xyzzy", "no host or group 'xyzzy'", "add it to all: (groups: all, gpu, ungrouped)"),
     (HOSTS + "models: {m: {type: c, hosts: 'gpu:!three'}}\n", "E022", "'gpu:!three'", "selects no host", "for a durable off write enabled: false"),
     (HOSTS + "models: {m: {type: c, hosts: []}}\n", "E022", "[]", "selects no host", None),
+    (HOSTS + "models: {m: {type: c, hosts: [null]}}\n", "E021", "null", "names no host or group 'null'", None),
     (HOSTS + "models: {m: {type: c, hosts: ' : ,'}}\n", "E022", "' : ,'", "selects no host", None),
-    (HOSTS + "models: {m: {type: c, hosts: [{}]}}\n", "E013", "{}", "models.m.hosts.0 should be text", None),
-    (HOSTS + "models: {m: {type: c, hosts: {a: b}}}\n", "E013", "{a: b}", "models.m.hosts should be text", None),
+    (HOSTS + "models: {m: {type: c, hosts: [{}]}}\n", "E013", "{}", "models.m.hosts.0 should be a pattern", None),
+    (HOSTS + "models: {m: {type: c, hosts: {a: b}}}\n", "E013", "{a: b}", "models.m.hosts should be a pattern", None),
 ]  # fmt: skip
 
 
@@ -141,8 +142,7 @@ def test_a_mistake_is_named_where_it_stands(
         assert problem.source_line == text.splitlines()[problem.position.line - 1]
         assert problem.source_line[problem.position.column - 1 :].startswith(marked)
         assert problem.position.end_column == problem.position.column + len(marked)
-    if suggestion is not None:
-        assert problem.suggestion == suggestion
+    assert problem.suggestion == suggestion if suggestion else problem.suggestion
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,8 @@ def test_a_mistake_is_named_where_it_stands(
         ("models:\n  m:\n  type: c\n  source: x\n", "E012", 4),
         ("models:\n  m:\n    type:c\n", "E013", 4),
         ("models:\n  - m:\n      type: c\n", "E013", 3),
+        ("services:\n  o: {type: Odd!}\n", "E013", 3),
+        ("services:\n  o: {type: '${none}'}\n", "E013", 3),
     ],
 )
 def test_a_slip_in_writing_is_told_once(mistaken: Mistaken, text: str, code: str, line: int) -> None:

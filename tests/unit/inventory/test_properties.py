@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from llmstack.core.desired import desire, mistakes_of_types_too
 from llmstack.errors import ConfigError, InventoryError
 from llmstack.inventory import Explainer
+from llmstack.modeltype.registry import Registry
 from llmstack.ui.inventory import as_ansible, graph_lines, host_lines, host_rows, setting_lines
 from llmstack.ui.problems import error_lines
 from tests.unit.inventory.test_hosts import TREE
@@ -192,7 +194,8 @@ def tell(folder: Path) -> Iterator[Callable[..., bool]]:
 
 
 def show(source: Explainer) -> None:
-    inventory = source.load()
+    with mistakes_of_types_too(Registry()):
+        inventory = source.load()
     rows = host_rows(inventory, inventory.hosts.values())
     lines = [*host_lines(rows, 80), *graph_lines(inventory)]
     for placement in inventory.placements:
@@ -200,6 +203,10 @@ def show(source: Explainer) -> None:
     for name in inventory.hosts:
         lines += setting_lines(name, source.host(name), 80)
     json.dumps([rows, as_ansible(inventory)], default=str)
+    try:
+        desire(inventory, Registry())
+    except InventoryError as error:
+        check(error)
     assert not [line.plain for line in lines if UNSAFE.search(line.plain)]
 
 
@@ -211,7 +218,7 @@ def check(error: ConfigError) -> None:
     assert not [line for line in told if UNSAFE.search(line)]
     if isinstance(error, InventoryError):
         assert error.problems
-        assert all(problem.position and problem.message for problem in error.problems)
+        assert not [each for each in error.problems if not (each.position and each.message and each.suggestion)]
     else:
         assert error.hint
 

@@ -279,7 +279,7 @@ def test_a_url_on_one_host_takes_away_what_has_no_meaning_there(read: Loaded) ->
         ("{wep: {port: 1}}", "E053", "no service or model 'wep' to override", "web"),
         ("{web: {prt: 1}}", "E012", "unknown key 'prt' in overrides.web", "port"),
         ("{web: {source: x}}", "E012", "unknown key 'source' in overrides.web", "resources"),
-        ("{web: 5}", "E013", "overrides.web should be a mapping", None),
+        ("{web: 5}", "E013", "overrides.web should be a mapping", "write NAME: value"),
         ("{web: {type: x}}", "E014", "'type' is decided before a host is looked at", "write it in services.web"),
         ("{own: {service: web}}", "E014", "'service' is decided", "write it in models.own"),
         ("{m: {port: 1}}", "E015", "'port' is a key of the service", "write it in services.web (line 3)"),

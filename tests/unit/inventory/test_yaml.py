@@ -48,7 +48,7 @@ def test_quoted_text_stays_text() -> None:
     ("text", "expected"),
     [
         ("a: 1\n\tb: 2\n", ("x.yaml:2:1", "E001", "a tab cannot indent here", "use spaces")),
-        ("a: 1\n---\nb: 2\n", ("x.yaml:2:1", "E001", "a second document starts here; an inventory is one document", None)),
+        ("a: 1\n---\nb: 2\n", ("x.yaml:2:1", "E001", "a second document starts here; an inventory is one", "remove the --- line, or give what follows a file of its own")),
         ("a: [1\nb: 2\n", ("x.yaml:2:2", "E001", "not YAML: did not find expected ',' or ']'", "write a comma, or close line 1 with ']'")),
         ("a: 1\nb\n", ("x.yaml:2:1", "E001", "not YAML: could not find expected ':'", "write NAME: value")),
         ("a: @x\n", ("x.yaml:1:4", "E001", "not YAML: found character that cannot start any token", "put the value in quotes")),
@@ -58,12 +58,12 @@ def test_quoted_text_stays_text() -> None:
         ("a: !thing {}\n", ("x.yaml:1:4", "E002", "a tag (!thing) has no meaning here", "put text in quotes")),
         ("a: !!python/none x\n", ("x.yaml:1:4", "E002", "a tag (tag:yaml.org,2002:python/none) has no meaning here", "put text in quotes")),
         ("a: 1\nb: 2\na: 3\n", ("x.yaml:3:1", "E003", "duplicate key 'a' (first defined at line 1)", "remove one of them")),
-        ("a: *b\n", ("x.yaml:1:4", "E004", "alias '*b' has no finished anchor before it", None)),
-        ("a: &a [*a]\n", ("x.yaml:1:8", "E004", "alias '*a' has no finished anchor before it", None)),
+        ("a: *b\n", ("x.yaml:1:4", "E004", "alias '*b' has no finished anchor before it", "write &NAME before what it means, further up")),
+        ("a: &a [*a]\n", ("x.yaml:1:8", "E004", "alias '*a' has no finished anchor before it", "write &NAME before what it means, further up")),
         ("[a]: 1\n", ("x.yaml:1:1", "E013", "a key should be text", "put it in quotes")),
-        ("<<: 5\n", ("x.yaml:1:5", "E013", "'<<' should name a mapping, or a list of mappings", None)),
-        ('a: "\\0"\n', ("x.yaml:1:4", "E013", "holds a character that no program can be given", None)),
-        ("a: " + "[" * 70 + "]" * 70, ("x.yaml:1:68", "E004", "nested more than 64 levels deep", None)),
+        ("<<: 5\n", ("x.yaml:1:5", "E013", "'<<' should name a mapping, or a list of mappings", "write <<: *NAME, of an anchor &NAME")),
+        ('a: "\\0"\n', ("x.yaml:1:4", "E013", "holds a character that no program can be given", "leave it out")),
+        ("a: " + "[" * 70 + "]" * 70, ("x.yaml:1:68", "E004", "nested more than 64 levels deep", "make it smaller, or divide it")),
     ],
 )  # fmt: skip
 def test_what_is_no_inventory_yaml_is_told_at_its_place(text: str, expected: tuple[str, str, str, str | None]) -> None:
@@ -73,10 +73,25 @@ def test_what_is_no_inventory_yaml_is_told_at_its_place(text: str, expected: tup
     assert told(problem) == expected
 
 
-def test_control_characters_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("text", "place", "named", "fix"),
+    [
+        ("a: 1\nb: x\0y\n", "x.yaml:2:5", "U+0000 (NUL)", "remove it"),
+        ("a: 1\r\nb: '\x1b[2J'\n", "x.yaml:2:5", "U+001B (ESC)", 'remove it, or write "\\u001b" in double quotes'),
+        ("# \x01\n", "x.yaml:1:3", "U+0001 (unprintable)", 'remove it, or write "\\u0001" in double quotes'),
+    ],
+)
+def test_a_control_character_is_named_where_it_stands(text: str, place: str, named: str, fix: str) -> None:
     with pytest.raises(InventoryError) as caught:
-        read("a: \x01")
-    assert "control characters are not allowed" in caught.value.problems[0].message
+        read(text)
+    (problem,) = caught.value.problems
+    assert told(problem) == (place, "E001", f"the character {named} is no text", fix)
+
+
+@pytest.mark.parametrize("value", ["!vault x", "!!int x", "!x [1]", "!x {a: b}", "!x ''"])
+def test_a_value_with_a_tag_is_one_mistake(mistaken: Mistaken, value: str) -> None:
+    (problem,) = mistaken(f"llmstack: 1\nservices: {{o: {{type: ollama, port: {value}}}}}\n")
+    assert problem.code == "E002"
 
 
 def test_a_merged_key_gives_way() -> None:
@@ -95,7 +110,7 @@ def test_a_merged_key_gives_way() -> None:
         ("a:\n  - 1\n  b: 2\n", "names and list items ('- ') do not mix"),
         ("a: b: c\n", "put the value in quotes"),
         ("a: 'it's'\n", "put the value in quotes"),
-        ("a: - b\n", None),
+        ("a: - b\n", "correct it, or put it in quotes if it is text"),
     ],
 )
 def test_what_is_not_yaml_is_told_with_what_to_do(text: str, suggestion: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
+from llmstack.domain.doc import doc
 from llmstack.modeltype.options import NoOptions, parse_options
 
 
@@ -29,7 +30,7 @@ def test_right_options_become_an_instance() -> None:
 @pytest.mark.parametrize(
     ("raw", "message", "choices"),
     [
-        ({"needed": "1"}, "option 'needed' should be a whole number", ()),
+        ({"needed": "one"}, "option 'needed' should be a whole number", ()),
         ({"needed": True}, "option 'needed' should be a whole number", ()),
         ({"needed": 1.5}, "option 'needed' should be a whole number", ()),
         ({"needed": 1, "ratio": "half"}, "option 'ratio' should be a number", ()),
@@ -53,4 +54,24 @@ def test_an_unknown_option_is_told_with_those_that_are() -> None:
 
 
 def test_all_mistakes_come_at_once() -> None:
-    assert len(parse_options(Options, {"a": 1, "b": 2, "on": "yes"})[1]) == 4
+    assert len(parse_options(Options, {"a": 1, "b": 2, "on": "maybe"})[1]) == 4
+
+
+@pytest.mark.parametrize(
+    ("raw", "made"),
+    [
+        ({"needed": "4096"}, Options(needed=4096)),
+        ({"needed": "-1", "ratio": "0.25", "on": "yes"}, Options(needed=-1, ratio=0.25, on=True)),
+        ({"needed": 1, "ratio": "3", "on": "False", "name": "5"}, Options(needed=1, ratio=3.0, on=False, name="5")),
+    ],
+)
+def test_text_is_taken_as_the_option_s_own_type(raw: dict[str, Any], made: Options) -> None:
+    assert parse_options(Options, raw) == (made, ())
+
+
+def test_an_example_of_the_option_is_told_with_what_is_wrong() -> None:
+    @dataclass(frozen=True)
+    class Sized:
+        size: int = field(default=1, metadata=doc("Its size.", 8192))
+
+    assert parse_options(Sized, {"size": "big"})[1][0].fix == "such as 8192"
