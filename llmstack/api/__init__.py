@@ -1,10 +1,7 @@
 """The Python API for scripts: thin faces of the same core that the tasks use.
 
-from llmstack import Stack
-
-with Stack("inventory.yaml") as stack:
-result = stack.up("demo")
-print(result.exit_code, [outcome.status for outcome in result.outcomes])
+They print nothing and end nothing, may be shared by threads, and their values show themselves as tables in a notebook.
+One runnable program for each class lies in `examples/`.
 """
 
 from __future__ import annotations

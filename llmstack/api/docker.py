@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from llmstack.api.base import Closing, Listener
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
@@ -14,6 +16,7 @@ from llmstack.domain.clock import SystemClock
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
+from llmstack.domain.tabular import Named
 from llmstack.domain.usage import Usage
 from llmstack.engines.book import EngineBook
 from llmstack.errors import NoMatchError, UnhealthyError
@@ -45,11 +48,11 @@ class DockerManager(Closing):
         """The engine behind it."""
         return self._engines.get(self._host, "docker")
 
-    def get_stack_status(self) -> dict[str, Look]:
+    def get_stack_status(self) -> Mapping[str, Look]:
         """Container name -> state, version and URL of every container of ours."""
         found = self.engine.observe(None)
         looks = in_parallel(self.look, list(found), self._context.forks)
-        return {there.container_name: seen for there, seen in zip(found, looks, strict=True)}
+        return Named({there.container_name: seen for there, seen in zip(found, looks, strict=True)})
 
     def get_container_status(self, name: str) -> Instance:
         """All facts that the engine knows of one container."""

@@ -14,6 +14,7 @@ from llmstack.core.sync import Seen, differences
 from llmstack.domain.instance import Instance
 from llmstack.domain.report import Difference
 from llmstack.domain.stored import StoredModel
+from llmstack.domain.tabular import Rows
 from llmstack.domain.target import Target
 from llmstack.errors import NoMatchError
 from llmstack.store import open_store
@@ -46,11 +47,11 @@ class ModelManager(Closing):
         for row in stored:
             if row.state.active and row.container_name not in here:
                 self._store.gone(Target(row.name, row.host), row.container_name)
-        return wrong
+        return Rows(wrong)
 
     def get_active_models(self) -> tuple[StoredModel, ...]:
         """The models that were ready when last seen, with their URLs."""
-        return self._store.active_models()
+        return Rows(self._store.active_models())
 
     def update_model_version(self, container_name: str, version: str | None) -> int:
         """Note the installed version of a container's models; returns how many there are. Raises NoMatchError."""
@@ -70,7 +71,7 @@ class ModelManager(Closing):
 
     def get_models(self) -> tuple[StoredModel, ...]:
         """All models."""
-        return self._store.models()
+        return Rows(self._store.models())
 
     update_model = create_model
 

@@ -11,6 +11,7 @@ from llmstack.domain.clock import SystemClock
 from llmstack.domain.ladder import Answer
 from llmstack.domain.progress import Progress
 from llmstack.domain.server import ServedModel
+from llmstack.domain.tabular import Rows
 from llmstack.errors import UnhealthyError
 from llmstack.modeltype import Ollama, same_name
 
@@ -37,7 +38,7 @@ class OllamaClient(Closing):
 
     def list_models(self, container_name: str | None = None) -> tuple[ServedModel, ...]:
         """What is there, and what of it is loaded."""
-        return self._server(container_name).models()
+        return Rows(self._server(container_name).models())
 
     def remove_model(self, model: str, container_name: str | None = None) -> None:
         """Delete it."""

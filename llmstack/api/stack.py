@@ -12,6 +12,7 @@ from llmstack.domain.plan import Plan
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.stored import StoredRun
+from llmstack.domain.tabular import Rows
 
 
 class Stack(Closing):
@@ -67,7 +68,7 @@ class Stack(Closing):
     def history(self, *names: str, run_id: str | None = None, limit: int = 20) -> tuple[StoredRun, ...]:
         """The last runs, newest first, of every program that uses this store; with names what they did with those, with
         `run_id` that one run and its events."""
-        return self._app.history(Selection(models=names), run_id=run_id, limit=limit)
+        return Rows(self._app.history(Selection(models=names), run_id=run_id, limit=limit))
 
     def events(self) -> tuple[Event, ...]:
         """Everything that the verbs of this object told so far, oldest first."""

@@ -11,13 +11,16 @@ from llmstack.core.device import by_server
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
+from llmstack.domain.tabular import Tabular
 from llmstack.errors import LlmstackError, ServerError
 from llmstack.modeltype import Family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Tabular):
     """What a service looked like; `served` is None where its models cannot be asked."""
+
+    columns = ("state", "version", "detail", "url")
 
     state: State
     detail: str = ""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Sealed, Secret
+from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
 
 SPEC_SCHEMA = 1
@@ -155,7 +156,7 @@ def _fill(text: str, words: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class Instance(Tabular):
     """One instance as its engine reports it; None is unknown.
 
     `state` is what the engine alone can tell: stopped (ended on purpose or never started), starting (it runs; whether
@@ -163,6 +164,8 @@ class Instance:
     Times are seconds since the epoch. `container_name` is its name on the engine; `spec` is None when it carries no
     label of ours, or one of a newer schema (`schema`).
     """
+
+    columns = ("container_name", "service", "host", "state", "image", "port", "restarts", "exit_code")
 
     id: str
     container_name: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
 
 FIGURES = ("first_token_ms", "tokens", "tokens_per_s", "clock")
@@ -96,12 +97,19 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
+class Ladder(Tabular):
     """How far one target climbed; `ok` when no rung failed."""
+
+    columns = ("rung", "ok", "ms", "detail")
 
     target: Target
     rungs: tuple[RungResult, ...] = ()
     why: Why | None = None
+
+    @property
+    def entries(self) -> tuple[RungResult, ...]:
+        """Its rungs."""
+        return self.rungs
 
     @property
     def ok(self) -> bool:

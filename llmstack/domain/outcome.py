@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.plan import Action
+from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, exit_code_of
 
@@ -64,14 +65,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(Tabular):
     """All outcomes of one verb; `ms` is the whole run's wall time."""
+
+    columns = ("target", "status", "reason", "ms", "urls")
 
     task: str
     outcomes: tuple[Outcome, ...] = ()
     ms: float = 0.0
     run_id: str | None = None
     interrupted: bool = False
+
+    @property
+    def entries(self) -> tuple[Outcome, ...]:
+        """Its outcomes."""
+        return self.outcomes
 
     @property
     def exit_code(self) -> int:

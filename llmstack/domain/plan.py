@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.service import ModelSpec, Placement
+from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
 
@@ -123,10 +124,17 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Tabular):
     """Actions in the order in which they apply: what others depend on comes first (last, when going down)."""
 
+    columns = ("kind", "target", "reason")
+
     actions: tuple[Action, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Action, ...]:
+        """Its actions."""
+        return self.actions
 
     @property
     def changes(self) -> tuple[Action, ...]:

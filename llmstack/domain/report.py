@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from llmstack.domain.instance import State
+from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, exit_code_of
 
@@ -56,12 +57,19 @@ class StatusRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
+class StatusReport(Tabular):
     """All rows; `errors` holds hosts that could not be asked. `inventory` is None when there is none."""
+
+    columns = ("model", "service", "host", "state", "device", "version", "detail", "url")
 
     rows: tuple[StatusRow, ...] = ()
     errors: tuple[LlmstackError, ...] = ()
     inventory: str | None = None
+
+    @property
+    def entries(self) -> tuple[StatusRow, ...]:
+        """Its rows."""
+        return self.rows
 
     @property
     def exit_code(self) -> int:
@@ -81,8 +89,10 @@ class StatusReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Tabular):
     """One thing the store had wrong, or the inventory does not know: `action` says what became of it."""
+
+    columns = ("target", "store", "engine", "action")
 
     target: Target
     store: str
@@ -95,12 +105,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncReport:
+class SyncReport(Tabular):
     """All differences; `changed` counts what was repaired in the store."""
+
+    columns = Difference.columns
 
     differences: tuple[Difference, ...] = ()
     changed: int = 0
     errors: tuple[LlmstackError, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Difference, ...]:
+        """Its differences."""
+        return self.differences
 
     @property
     def exit_code(self) -> int:

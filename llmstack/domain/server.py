@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from llmstack.domain.tabular import Tabular
+
 
 class Life(StrEnum):
     """What a server's API looks like from outside. `silent` covers a refused or reset connection: a published port
@@ -26,11 +28,13 @@ class Liveness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServedModel:
+class ServedModel(Tabular):
     """A model that a server has: `loaded` None where the server cannot tell; `digest` without a `sha256:` prefix.
 
     `size_bytes` is its size on disk; `memory_bytes` what it holds while loaded, of which `vram_bytes` on GPUs.
     """
+
+    columns = ("name", "digest", "size_bytes", "loaded", "memory_bytes", "vram_bytes", "expires_at")
 
     name: str
     digest: str | None = None

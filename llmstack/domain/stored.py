@@ -10,15 +10,18 @@ from typing import Any
 from llmstack.domain.event import Event
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder
+from llmstack.domain.tabular import Tabular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredModel:
+class StoredModel(Tabular):
     """One model in one container on one host; (host, container_name, name) is its key.
 
     `last_updated` is when a change of it (a restart is one) was last seen. `stopped_on_purpose` is None while it is
     active, and when nobody saw how it ended.
     """
+
+    columns = ("name", "host", "container_name", "status", "installed_version", "url")
 
     name: str
     host: str
@@ -45,13 +48,15 @@ class StoredModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRun:
+class StoredRun(Tabular):
     """One run of a task by `user` on the machine `controller`; `ended_at`, `ms` and `exit_code` are None while it runs,
     and for ever when it was killed. `events` are None where they were not asked for.
 
     `items` holds each outcome as its JSON record, of a run without an end those that it had come to; a target on which
     it was still at work has the status None.
     """
+
+    columns = ("id", "task", "command", "user", "controller", "ms", "exit_code")
 
     id: str
     task: str
