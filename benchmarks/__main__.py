@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from benchmarks import fleet, planning, startup, thousand, unchanged, up_to_answered
+from benchmarks import fleet, operations, planning, startup, thousand, unchanged, up_to_answered
 from benchmarks.measure import ROOT, Benchmark, machine
 
 HEADER = """# Benchmarks
@@ -22,6 +22,7 @@ Machine: {machine}.
 ALL: dict[str, Callable[[], tuple[Benchmark, ...]]] = {
     "fleet": fleet.measure,
     "unchanged": unchanged.measure,
+    "operations": operations.measure,
     "planning": planning.measure,
     "thousand": thousand.measure,
     "up_to_answered": up_to_answered.measure,
