@@ -54,9 +54,9 @@ def _piped(session: Session) -> str:
 
 def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
     """Write what comes (as text) and end the line, however it ends; returns the whole answer with its figures."""
+    from llmstack.domain.clean import block
     from llmstack.domain.ladder import Answer
     from llmstack.domain.server import ChatChunk
-    from llmstack.ui.clean import block
 
     shows = session[OUTPUT] == "text"
     start, first_ms, parts, last = time.monotonic(), None, [], ChatChunk()

@@ -47,7 +47,7 @@ def logs(session: Session) -> int:
 
 
 def _write(session: Session, lines: Iterable[tuple[Target, str]], *, several: bool) -> None:
-    from llmstack.ui.clean import clean
+    from llmstack.domain.clean import clean
 
     first: Target | None = None
     for target, line in lines:

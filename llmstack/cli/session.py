@@ -184,7 +184,7 @@ class Session:
     def answer(self, document: Mapping[str, Any], lines: Iterable[Text] = ()) -> int:
         """Write the answer to stdout in the format asked for and return the exit code. A reader that went away ends a
         task that only reads (BrokenPipeError), but takes nothing from one that has done its work."""
-        from llmstack.ui.clean import clean
+        from llmstack.domain.clean import clean
 
         code, wanted = final(document["rc"]), self.leniently(known.OUTPUT)
         with nullcontext() if self.reads_only else unread():

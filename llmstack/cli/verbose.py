@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
 
 CALLS = ("llmstack", "urllib3.connectionpool")
 """Who logs the calls of engines and servers."""
-_SECRET = re.compile(
-    r"(?i)(\?)\S+|(\b(?:bearer|basic) )\S+|((?:token|key|secret|password)['\"]?[=:] ?)\S+|(://)[^/\s@]+@"
-)
 
 
 @contextmanager
@@ -45,9 +41,9 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show it, without what may be secret: queries of URLs, and what looks like a password."""
+        from llmstack.domain.clean import masked
         from llmstack.ui.clean import line
 
         if str(record.msg).startswith("Starting new HTTP"):
             return  # the request itself comes next
-        text = _SECRET.sub(lambda found: f"{''.join(filter(None, found.groups()))}...", record.getMessage())
-        self._err.put([line((f"{record.name}: {text}", "dim"))])
+        self._err.put([line((f"{record.name}: {masked(record.getMessage())}", "dim"))])

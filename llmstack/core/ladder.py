@@ -18,6 +18,7 @@ from llmstack.core.why import explain
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
+from llmstack.domain.secret import revealed
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
@@ -129,7 +130,9 @@ class Climb:
         """A little; another state of the server, or another last line of its log, is progress."""
         waited_s = patience.spent_s(lambda: (seen.life, self.last_line()))
         if waited_s is not None:
-            otherwise = f"not ready after {waited_s:.0f} s: {seen.detail or 'nothing answers'}"
+            reached = self.rungs[-1].rung if self.rungs else "none"
+            within = f"not ready within {waited_s:.0f} s, last rung reached: {reached}"
+            otherwise = f"{within} ({seen.detail or 'nothing answers'})"
             why = self.why(self.there, otherwise)
             raise _FellError(
                 self._next(), replace(why, do=why.do or (MORE_TIME if self.wait_s is None else None)), otherwise
@@ -254,7 +257,8 @@ class Climb:
         """Why this instance failed, from its engine's facts and its log."""
         first, lines = 1, list[str]()
         if self.there and not self.wanted.external:
-            first, lines = self.log.tail(self.context.engine(self.wanted), self.there.container_name)
+            secrets = revealed(self.wanted.spec.secrets.values()) if self.wanted.spec else ()
+            first, lines = self.log.tail(self.context.engine(self.wanted), self.there.container_name, secrets)
         return explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
 
     def skip_log(self) -> None:

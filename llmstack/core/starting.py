@@ -103,7 +103,8 @@ def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) 
     failed = next(rung for rung in ladder.rungs if rung.ok is False)
     why = ladder.why
     hint = why.do if why and why.do else f"llmstack logs --service {_service(action)}"
-    error = UnhealthyError(f"{failed.rung}: {why.summary if why else failed.detail}", hint, rung=failed.rung.value)
+    told = "; ".join(dict.fromkeys(filter(None, (failed.detail, why.summary if why else None))))
+    error = UnhealthyError(f"{failed.rung}: {told}", hint, rung=failed.rung.value)
     return Outcome(
         target=action.target,
         status=Status.UNHEALTHY,

@@ -9,6 +9,7 @@ from llmstack.domain.ladder import Why
 from llmstack.modeltype.failures import COMMON, FailureRule, first_error
 
 SIGKILLED = (137, -9)
+LAST_LINES = 10
 _OF_EXIT = {
     132: ("The program used a CPU instruction that this machine lacks.", "use a build for an older CPU"),
     127: ("The program is not there.", "correct `image:`, or install the program"),
@@ -44,6 +45,7 @@ def explain(
         exit_code=there.exit_code if there and not there.running else None,
         out_of_memory=there.out_of_memory if there else None,
         restarts=there.restarts if there else None,
+        last_lines=tuple(lines[-LAST_LINES:]),
     )
 
 

@@ -81,7 +81,8 @@ def rung_of(record: Mapping[str, Any]) -> RungResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """Why a rung failed: the first error line of the log, its meaning, and one concrete change (`do`)."""
+    """Why a rung failed: the first error line of the log, its meaning, and one concrete change (`do`). `last_lines` are
+    those that its log ended with."""
 
     summary: str
     meaning: str | None = None
@@ -90,6 +91,7 @@ class Why:
     exit_code: int | None = None
     out_of_memory: bool | None = None
     restarts: int | None = None
+    last_lines: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from llmstack.errors import SecretError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,15 @@ class Sealed:
         """Whether `value` is the secret that was sealed."""
         salt, _, _ = self.text.partition(":")
         return hmac.compare_digest(seal(value, salt).text, self.text)
+
+
+def revealed(values: Iterable[object]) -> tuple[str, ...]:
+    """What those are that are secrets and can be read."""
+    found = []
+    for value in values:
+        with suppress(SecretError):
+            found += [value.reveal()] if isinstance(value, Secret) else []
+    return tuple(found)
 
 
 def seal(value: str, salt: str | None = None) -> Sealed:

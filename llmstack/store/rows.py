@@ -98,7 +98,8 @@ def ladder_of(rows: Sequence[Row]) -> StoredLadder:
     """All rows of one climb, in order."""
     last = rows[-1]
     why = plain.loads(last["why"])
-    ladder = Ladder(target=_target_of(last), rungs=tuple(map(rung_of, rows)), why=Why(**why) if why else None)
+    told = Why(**{**why, "last_lines": tuple(why.get("last_lines", ()))}) if why else None
+    ladder = Ladder(target=_target_of(last), rungs=tuple(map(rung_of, rows)), why=told)
     return StoredLadder(ladder=ladder, container_name=last["container_name"], at=last["at"])
 
 

@@ -1,25 +1,10 @@
-"""Text from elsewhere (names, logs, servers), made safe to show."""
+"""Lines to show, whatever their parts hold."""
 
 from __future__ import annotations
 
-import re
-
 from rich.text import Text
 
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL
-)
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """One line of `text` without escape sequences and control characters; tabs and line ends become blanks."""
-    return block(text).replace("\n", " ").replace("\t", " ")
-
-
-def block(text: str) -> str:
-    """As `clean`, but tabs and line ends stay."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+from llmstack.domain.clean import clean
 
 
 def prose(*parts: str | tuple[str, str] | Text) -> Text:

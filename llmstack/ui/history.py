@@ -8,13 +8,14 @@ from typing import Any, cast
 
 from rich.text import Text
 
+from llmstack.domain.clean import block
 from llmstack.domain.event import Event
 from llmstack.domain.ladder import rung_of
 from llmstack.domain.outcome import Status
 from llmstack.domain.plan import FieldChange
 from llmstack.domain.stored import StoredRun
 from llmstack.errors import SIGINT
-from llmstack.ui.clean import block, line
+from llmstack.ui.clean import line
 from llmstack.ui.plan import field_cells
 from llmstack.ui.rungs import rung_lines, rung_text
 from llmstack.ui.table import table
@@ -113,6 +114,7 @@ def _about(item: Mapping[str, Any], width: int, rungs: Sequence[Mapping[str, Any
     yield from rung_lines(map(rung_of, rungs), width)
     yield from _labelled("  error ", "\n".join(filter(None, (error.get("message"), why.get("meaning")))), width)
     yield from _labelled("  do    ", error.get("hint") or "", width)
+    yield from _labelled("  log   ", "\n".join(why.get("last_lines", ())) if rungs else "", width)
 
 
 def _labelled(label: str, text: str, width: int) -> Iterator[Text]:

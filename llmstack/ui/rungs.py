@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
+from llmstack.domain.clean import clean
 from llmstack.domain.ladder import Answer, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError
-from llmstack.ui.clean import clean, line, prose
+from llmstack.ui.clean import line, prose
 from llmstack.ui.units import duration, millis, rate
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "yellow")}
@@ -103,7 +104,7 @@ def _failure(outcome: Outcome, error: LlmstackError) -> Iterator[Text]:
         parts = {
             "why": "\n".join(filter(None, (reason, why.meaning))),
             "do": why.do or "",
-            "log": f"llmstack logs {flags(outcome)}" if there else "",
+            "log": f"llmstack logs {flags(outcome)}" if there else "\n".join(why.last_lines),
         }
     yield Text()
     for label, text in parts.items():

@@ -88,7 +88,7 @@ def test_a_container_that_ends_while_it_starts_says_why_and_goes_round_no_more(
 def test_a_container_that_never_answers_is_given_up_and_stopped(make_desk: Make, in_rig: RigHost) -> None:
     ran = desk_of(make_desk, in_rig, '[sleep, "3600"]').run("up", "-o", "json")
     assert ran.code == 6
-    assert "not ready after" in ran.item("web")["why"]["summary"]
+    assert "not ready within" in ran.item("web")["why"]["summary"]
     assert running(in_rig) == []
 
 
@@ -103,11 +103,20 @@ def test_a_failed_change_leaves_the_old_one_running(make_desk: Make, in_rig: Rig
     desk = desk_of(make_desk, in_rig)
     desk.good("up")
     before = in_rig.api.inspect_container("llmstack-faults-web")["Id"]
-    desk.write(WEB.format(image=in_rig.busybox(), args="[sh, -c, 'exit 4']", restart="no"))
+    ends = "[sh, -c, 'seq 20; printf \"\\\\033[31modd: %s\\\\n\" $HUSH; exit 4']"
+    text = WEB.format(image=in_rig.busybox(), args=ends, restart="no")
+    desk.write(text + "    env: {HUSH: {from: env, name: HUSH}}\n")
+    desk.env["HUSH"] = "abracadabra"
     ran = desk.run("up", "-o", "json")
     assert ran.code == 6
-    assert "the old one is back and ready" in ran.item("web")["error"]["message"]
+    assert ran.item("web")["error"]["message"].endswith("crashed, exit 4; the old one is back and ready")
+    assert ran.item("web")["why"]["exit_code"] == 4
     assert in_rig.api.inspect_container("llmstack-faults-web")["Id"] == before
+    told = desk.good("history", "--run", ran.json["run"]).out
+    for shown in (ran.err, told):
+        assert "exit 4" in shown
+        assert "  log   12\n" in shown
+        assert "        odd: ...\n" in shown
     assert running(in_rig) == ["/llmstack-faults-web"]
     assert desk.good("health").code == 0
 

@@ -119,7 +119,7 @@ def test_a_server_that_never_gets_ready_is_given_up_and_stopped(make_desk: Make)
     desk = desk_of(make_desk, "echo starting; while :; do sleep 1; done", IMPATIENT)
     ran = desk.run("up", "-o", "json")
     assert ran.code == 6
-    assert "not ready after" in ran.item("demo")["why"]["summary"]
+    assert "not ready within" in ran.item("demo")["why"]["summary"]
     assert "ready_timeout_s" in ran.item("demo")["why"]["do"]
     assert nothing_runs(desk)
 
@@ -171,5 +171,5 @@ def test_a_server_that_hangs_is_not_healthy(hung: Desk) -> None:
     ran = hung.run("health", "-o", "json")
     assert ran.code == 6
     assert ran.rungs("ollama")["running"]["ok"] is True
-    assert "not ready after" in ran.item("ollama")["why"]["summary"]
+    assert "not ready within" in ran.item("ollama")["why"]["summary"]
     assert hung.good("status", "-o", "json").json["items"][0]["state"] != "ready"

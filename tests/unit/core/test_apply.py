@@ -109,7 +109,7 @@ def test_a_start_that_fails_its_ladder_is_stopped_and_kept(world: World) -> None
     world.engine().script("demo", "E error loading model: invalid magic characters", exit_code=1)
     (outcome,) = up(world, world.want(restart="no"))
     assert (outcome.status, outcome.exit_code) == (Status.UNHEALTHY, 6)
-    assert outcome.reason == "port: E error loading model: invalid magic characters"
+    assert outcome.reason == "port: crashed, exit 1; E error loading model: invalid magic characters"
     assert outcome.error is not None
     assert outcome.error.hint == "fetch the model file again, or correct `source:`"
     there = world.engine().instances["llmstack-lab-demo"]
@@ -213,7 +213,7 @@ def test_a_model_whose_server_does_not_get_ready_is_unhealthy(world: World) -> N
     plan = Plan(plan_up(picked(ollama), seen(world)).actions[1:])
     world.server().lives = [LOADING]
     (outcome,) = apply(plan, world.context())
-    assert outcome.reason == "weights: not ready after 60 s: 503 loading model"
+    assert outcome.reason == "weights: not ready within 60 s, last rung reached: api (503 loading model)"
 
 
 def test_a_lazy_server_without_a_port_is_refused_in_words(world: World) -> None:

@@ -61,7 +61,7 @@ def test_what_is_not_there_or_does_not_run_is_unhealthy_at_once(world: World) ->
     (outcome,) = check(world, demo)
     assert outcome.ladder is not None
     assert outcome.ladder.why is not None
-    assert outcome.reason == "running: panic: out of cheese"
+    assert outcome.reason == "running: crashed, exit 2; panic: out of cheese"
     assert outcome.ladder.why.exit_code == 2
     assert world.clock.slept == []
 
@@ -82,7 +82,7 @@ def test_a_silent_server_is_not_waited_for_long(world: World) -> None:
     world.run(demo)
     world.server().lives = [REFUSED]
     (outcome,) = check(world, demo)
-    assert outcome.reason == "port: not ready after 5 s: connection refused"
+    assert outcome.reason == "port: not ready within 5 s, last rung reached: running (connection refused)"
     assert world.clock.monotonic() < 6
 
 

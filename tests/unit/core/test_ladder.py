@@ -68,7 +68,7 @@ def test_a_server_that_never_gets_ready_ends_at_a_finite_deadline(world: World) 
     world.server().lives = [REFUSED]
     ladder = climb(world)
     assert ladder.why is not None
-    assert ladder.why.summary == "not ready after 60 s: connection refused"
+    assert ladder.why.summary == "not ready within 60 s, last rung reached: none (connection refused)"
     assert 60 < world.clock.monotonic() < 62
 
 
@@ -76,7 +76,7 @@ def test_an_inventory_may_set_another_deadline(world: World) -> None:
     world.server().lives = [LOADING]
     ladder = climb(world, wanted=world.want(ready_timeout_s=7))
     assert ladder.why is not None
-    assert ladder.why.summary == "not ready after 7 s: 503 loading model"
+    assert ladder.why.summary == "not ready within 7 s, last rung reached: api (503 loading model)"
     assert marks(ladder.rungs) == {"port": True, "api": True, "weights": False}
 
 
@@ -107,7 +107,7 @@ def test_another_state_is_progress_too(world: World) -> None:
     world.server().lives = [REFUSED] * 2000 + [LOADING]
     ladder = climb(world)
     assert ladder.why is not None
-    assert ladder.why.summary.startswith("not ready after 1")
+    assert ladder.why.summary.startswith("not ready within 1")
     assert world.clock.monotonic() > 105
 
 
@@ -322,7 +322,7 @@ def test_a_log_that_cannot_be_read_takes_nothing_from_the_reason(world: World) -
     world.engine().refuse("logs", UnreachableError("no route"), times=None)
     ladder = climb(world)
     assert ladder.why is not None
-    assert ladder.why.summary == "not ready after 60 s: nothing answers"
+    assert ladder.why.summary == "not ready within 60 s, last rung reached: port (nothing answers)"
 
 
 def test_a_short_question_can_be_asked_alone(world: World) -> None:

@@ -59,7 +59,10 @@ def test_the_old_one_comes_back_when_the_new_one_fails(world: World) -> None:
     server.lives = [LOADING] * 3000 + [READY]
     outcome = up(world, wanted)
     assert outcome.status is Status.UNHEALTHY
-    assert outcome.reason == "weights: not ready after 60 s: 503 loading model; the old one is back and ready"
+    assert (
+        outcome.reason
+        == "weights: not ready within 60 s, last rung reached: api (503 loading model); the old one is back and ready"
+    )
     assert outcome.error is not None
     assert (outcome.exit_code, outcome.error.data) == (6, {"rolled_back": True})
     assert outcome.ladder is not None
@@ -72,7 +75,7 @@ def test_an_old_one_that_does_not_get_ready_again_is_told(world: World) -> None:
     wanted = changed(world)
     world.server().lives = [LOADING]
     outcome = up(world, wanted)
-    assert "; the old one is back, but not ready: not ready after" in outcome.reason
+    assert "; the old one is back, but not ready: not ready within" in outcome.reason
 
 
 def test_an_old_one_that_did_not_run_is_not_started(world: World) -> None:

@@ -54,6 +54,7 @@ def test_why_says_all_it_knows():
         "exit_code": None,
         "out_of_memory": None,
         "restarts": None,
+        "last_lines": (),
     }
 
 

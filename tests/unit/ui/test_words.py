@@ -8,8 +8,9 @@ import re
 import pytest
 from rich.text import Text
 
+from llmstack.domain.clean import block, clean, masked
 from llmstack.ui import units
-from llmstack.ui.clean import block, clean, line, prose
+from llmstack.ui.clean import line, prose
 from llmstack.ui.console import Console
 from tests.unit.ui.conftest import Terminal, said
 
@@ -188,3 +189,16 @@ def test_what_a_stream_cannot_spell_is_no_failure():
     Console(stream, talk=False).put([Text("✓ a")])
     stream.flush()
     assert raw.getvalue() == b"? a\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "safe"),
+    [
+        ("the key is hush, hush!", "the key is ..., ...!"),
+        ("GET /v1?key=1&b=2 for Bearer abc", "GET /v1?... for Bearer ..."),
+        ("HF_TOKEN=hf_123 https://user:pw@hub/x", "HF_TOKEN=... https://...hub/x"),
+        ("8 tokens/s, no secrets", "8 tokens/s, no secrets"),
+    ],
+)
+def test_a_secret_is_not_shown(told, safe):
+    assert masked(told, ["hush", ""]) == safe
