@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,13 +9,9 @@ from llmstack.domain.service import Placement
 from llmstack.domain.setting import Setting
 from llmstack.inventory.loader import Reading
 from llmstack.inventory.nodes import Node, Problems, Spot, plain
-from llmstack.inventory.secrets import secret_of
+from llmstack.inventory.secrets import is_hidden, secret_of
 
 HIDDEN: Final = "(hidden)"
-
-_SECRET_NAME = re.compile(
-    r"(?:^|[_:])(?:pass(?:word|wd|phrase)?|secret|token|credentials?|api_?key)(?:_|$)", re.IGNORECASE
-)
 
 
 class Explainer(Reading):
@@ -45,6 +40,6 @@ def _settings(key: str, node: Node) -> Iterator[Setting]:
         for name, inner in node.table.items():
             yield from _settings(f"{key}.{name}", inner)
     elif node.value is not None:
-        via = dict.fromkeys((*node.via, *(each for item in node.items for each in item.via)))
-        hidden = any(_SECRET_NAME.search(name) for name in (key.rpartition(".")[2], *(name for name, _ in via)))
-        yield Setting(key=key, value=HIDDEN if hidden else plain(node), at=node.at, via=tuple(via))
+        via = tuple(dict.fromkeys((*node.via, *(each for item in node.items for each in item.via))))
+        value = HIDDEN if is_hidden(key.rpartition(".")[2], via) else plain(node)
+        yield Setting(key=key, value=value, at=node.at, via=via)

@@ -16,11 +16,10 @@ from typing import Final
 from llmstack.domain.position import Position, source_lines
 from llmstack.errors import UsageError
 from llmstack.inventory.compose import compose
-from llmstack.inventory.nodes import Node, Problems, resolve_plain
+from llmstack.inventory.nodes import COMMAND_LINE, Node, Problems, resolve_plain
 from llmstack.inventory.tree import OVERRIDES, Table
 from llmstack.inventory.varfiles import read_table
 
-FLAG: Final = "-e"
 SECTIONS: Final = ("services", "models")
 MAX_DEPTH: Final = 10
 
@@ -33,7 +32,7 @@ def read_extra(texts: Sequence[str], cwd: str, problems: Problems) -> list[Table
     found: list[Table] = []
     line = 1
     for text in texts:
-        problems.sources[FLAG] = "\n".join(texts)
+        problems.sources[COMMAND_LINE] = "\n".join(texts)
         found += _tables(_table(text, cwd, line, problems), problems)
         line += len(source_lines(text))
     return found
@@ -48,11 +47,11 @@ def _table(text: str, cwd: str, line: int, problems: Problems) -> Table:
     name, value = pair.groups()
     start = len(name) + 1
     if value[:1] in tuple("[{'\""):
-        node = compose("\n" * (line - 1) + " " * start + value, FLAG, problems)
+        node = compose("\n" * (line - 1) + " " * start + value, COMMAND_LINE, problems)
     else:
-        at = Position(FLAG, line, start + 1, len(text) + 1)
+        at = Position(COMMAND_LINE, line, start + 1, len(text) + 1)
         node = Node(at, resolve_plain(value), value)
-    return {name: Node(node.at, node.value, node.text, Position(FLAG, line, 1, start), node.size)}
+    return {name: Node(node.at, node.value, node.text, Position(COMMAND_LINE, line, 1, start), node.size)}
 
 
 def _tables(table: Table, problems: Problems) -> Iterator[Table]:

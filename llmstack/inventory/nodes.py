@@ -29,6 +29,8 @@ MAX_PROBLEMS, MAX_MESSAGE = 100, 600
 """Nobody reads more at once."""
 
 MOST_LISTED = 12
+COMMAND_LINE = "-e"
+"""In place of a file: values of the command line."""
 SMALLER = "make it smaller, or divide it"
 ONE_WORD = "write one text, in quotes if need be"
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from llmstack.domain.names import nearest
 from llmstack.domain.secret import Secret
+from llmstack.domain.setting import Via
 from llmstack.errors import SecretError
 from llmstack.inventory.nodes import ONE_WORD, Spot
 
+_NAME = re.compile(r"(?:^|[_:])(?:pass(?:word|wd|phrase)?|secret|token|credentials?|api_?key)(?:_|$)", re.IGNORECASE)
 MAX_BYTES = 65_536
 COMMAND_TIMEOUT_S = 10.0
+
+
+def is_hidden(name: str, via: Iterable[Via]) -> bool:
+    """Whether a value is kept from view: it is called like a secret, or a variable is that fills a part of it."""
+    return any(_NAME.search(each) for each in (name, *(filled for filled, _ in via)))
 
 
 def secret_of(spot: Spot) -> Secret | None:

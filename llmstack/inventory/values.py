@@ -15,8 +15,8 @@ from llmstack.domain.names import NAME_PATTERN, nearest
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
 from llmstack.domain.service import ModelSpec, ServiceSpec, Update
-from llmstack.inventory.nodes import Spot, plain
-from llmstack.inventory.secrets import secret_of
+from llmstack.inventory.nodes import COMMAND_LINE, Node, Spot, plain
+from llmstack.inventory.secrets import is_hidden, secret_of
 
 Reader = Callable[[Spot], Any]
 """Makes a value of what is written; None when it is wrong and noted."""
@@ -142,8 +142,14 @@ def _env(spot: Spot) -> dict[str, str | Secret]:
         elif inner.node.text is None:
             inner.wrong("text, or a secret", "{from: env, name: NAME}")
         else:
-            found[key] = inner.node.text
+            text = inner.node.text
+            found[key] = Secret(inner.where, partial(str, text)) if text and _is_kept(key, inner.node) else text
     return found
+
+
+def _is_kept(name: str, node: Node) -> bool:
+    """Whether a value is treated as a secret: it is called like one, or was given on the command line."""
+    return is_hidden(name, node.via) or COMMAND_LINE in (node.at.file, *(at.file for _, at in node.via if at))
 
 
 def _options(spot: Spot) -> dict[str, Any]:

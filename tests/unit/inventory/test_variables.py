@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmstack.domain.position import Problem
+from llmstack.domain.secret import Secret
 from llmstack.domain.service import Inventory
 from llmstack.errors import ConfigError, InventoryError, UsageError
 from llmstack.inventory import load, varfiles
@@ -19,6 +20,10 @@ Loaded = Callable[..., Inventory]
 
 ALL = "all: {vars: {a: all, b: all, c: all, d: all, e: all}, children: {gpu: {vars: {b: gpu, c: gpu}, hosts: {g1: {d: g1, e: g1}, g2: }}}}\n"
 WEB = "services: {web: {type: c, hosts: all, port: 80, args: [a, b], env: {A: '1', B: '2'}}}\n"
+
+
+def shown(env: Mapping[str, str | Secret]) -> dict[str, str]:
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in env.items()}
 
 
 def lay(folder: Path, **files: str) -> None:
@@ -186,7 +191,17 @@ def test_a_value_of_the_command_line_fills_the_inventory(read: Loaded) -> None:
 def test_a_service_is_overridden_from_the_command_line(read: Loaded, extra: list[str]) -> None:
     files = {"values_yaml": "services: {web: {port: 9000, env: {B: 3}, args: [c]}}\n", "more_json": '{"web.port": 1}'}
     web = services(read(WEB, *extra, **files))["web@localhost"]
-    assert (web.port, web.args, web.env) == (9000, ("c",), {"A": "1", "B": "3"})
+    assert (web.port, web.args, shown(web.env)) == (9000, ("c",), {"A": "1", "B": "3"})
+
+
+def test_the_environment_of_a_service_from_the_command_line_is_treated_as_a_secret(read: Loaded) -> None:
+    text = "services: {web: {type: c, env: {A: 'x${a:-}', B: '${b:-2}', API_KEY: hush, C: c}}}\n"
+    env = services(read(text, "a=1", "web.env.C=3"))["web@localhost"].env
+    assert {name: isinstance(value, Secret) for name, value in env.items()} == {
+        "A": True, "B": False, "API_KEY": True, "C": True,
+    }  # fmt: skip
+    assert shown(env) == {"A": "x1", "B": "2", "API_KEY": "hush", "C": "3"}
+    assert "hush" not in repr(env)
 
 
 def test_nothing_deletes_what_the_inventory_says(read: Loaded) -> None:
