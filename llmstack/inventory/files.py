@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,8 @@ from llmstack.inventory.nodes import Node, Problems
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_ENV_BYTES: Final = 256 * 1024
+
+_INI: Final = re.compile(r"^(?:\[[\w.-]+(?::\w+)?\][ \t]*(?:[#;].*)?$|(?!-)[\w.-]*[^\s:#][ \t]+\w+=)", re.MULTILINE)
 
 
 def find(path: str | None, environ: Mapping[str, str], cwd: str) -> tuple[Path, str]:
@@ -60,6 +63,15 @@ def read_text(path: Path, shown: str, what: str = "file", most: int = MAX_BYTES)
         at = Position(shown, raw.count(b"\n", 0, error.start) + 1, 1)
         Problems("", shown).fail(at, "E001", "this line is not UTF-8 text", "save the file as UTF-8")
     return text.replace("\t", " ") if path.suffix == ".json" else text
+
+
+def refuse_foreign(text: str, shown: str, problems: Problems, fix: str) -> None:
+    """Raises InventoryError for a file of Ansible's that is no YAML."""
+    program = text.startswith("#!") or shown.endswith(".py")
+    ini = None if program else _INI.search(text)
+    if program or ini:
+        at = Position(shown, text.count("\n", 0, ini.start()) + 1 if ini else 1, 1)
+        problems.fail(at, "E001", f"this is {'INI' if ini else 'a program'}, which only Ansible reads", fix)
 
 
 def _bytes(path: Path, named: str, most: int) -> bytes:

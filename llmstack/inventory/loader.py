@@ -13,7 +13,7 @@ from llmstack.inventory.checks import check
 from llmstack.inventory.compose import compose
 from llmstack.inventory.entries import Draft, overridden, overrides_of, read_entries
 from llmstack.inventory.extra import read_extra
-from llmstack.inventory.files import find, read_dotenv, read_text
+from llmstack.inventory.files import find, read_dotenv, read_text, refuse_foreign
 from llmstack.inventory.hosts import host_of
 from llmstack.inventory.interpolate import Scope, Shared
 from llmstack.inventory.nodes import Node, Problems, Spot, better_key, plain, positions
@@ -47,6 +47,7 @@ class Reading:
         self._file, shown = find(path, environ, cwd)
         text = read_text(self._file, shown, "inventory")
         self.problems = problems = Problems(text, shown)
+        refuse_foreign(text, shown, problems, f"ansible-inventory -i {shown} --list --yaml > inventory.yaml")
         node = compose(text, shown, problems)
         if not isinstance(node.value, dict):
             fix = f"start it with llmstack: {SCHEMA}"

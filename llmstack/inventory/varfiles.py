@@ -10,11 +10,12 @@ from typing import Final
 from llmstack.domain.position import Position
 from llmstack.errors import ConfigError
 from llmstack.inventory.compose import REFER, compose
-from llmstack.inventory.files import read_text, refuse_strangers
+from llmstack.inventory.files import read_text, refuse_foreign, refuse_strangers
 from llmstack.inventory.nodes import Node, Problems
 
 SUFFIXES: Final = ("", ".yml", ".yaml", ".json")
 MAX_FILES, MAX_DEPTH = 20_000, 8
+_LINES: Final = "write NAME: value in each line"
 VAULT: Final = "$ANSIBLE_VAULT"
 
 Table = Mapping[str, Node]
@@ -27,9 +28,10 @@ def read_table(path: Path, shown: str, problems: Problems) -> Table:
     if text.startswith(VAULT):
         problems.add(at, "E002", "Ansible's vault cannot be read here", REFER)
         return {}
+    refuse_foreign(text, shown, problems, _LINES)
     node = compose(text, shown, problems)
     if node.value is not None and not isinstance(node.value, dict):
-        problems.add(node.at, "E010", "variables are a mapping (name: value)", "write NAME: value in each line")
+        problems.add(node.at, "E010", "variables are a mapping (name: value)", _LINES)
     return node.table
 
 

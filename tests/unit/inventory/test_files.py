@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstack.errors import ConfigError, NoInventoryError
+from llmstack.errors import ConfigError, InventoryError, NoInventoryError
 from llmstack.inventory import load
 
 TEXT = "llmstack: 1\nstack: {}\n"
@@ -23,6 +23,47 @@ def refused(path: str | None, cwd: Path, environ: dict[str, str] | None = None) 
     assert caught.value.hint
     assert caught.value.exit_code == 3
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what", "line"),
+    [
+        ("hosts.ini", "# all\n[gpu]\ngpu01 ansible_host=10.0.0.1\n", "INI", 2),
+        ("hosts", "gpu01 ansible_host=10.0.0.1 ansible_user=ops\n", "INI", 1),
+        ("hosts", "mail.lab\n\n[web:children]  ; all\nnorth\n", "INI", 3),
+        ("hosts", "#!/bin/sh\necho '{}'\n", "a program", 1),
+        ("hosts.py", "import json\nprint(json.dumps({}))\n", "a program", 1),
+    ],
+)
+def test_an_inventory_that_only_ansible_reads_is_told_how_to_be_turned_into_yaml(
+    tmp_path: Path, name: str, text: str, what: str, line: int
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InventoryError) as caught:
+        load(name, environ={}, cwd=str(tmp_path))
+    (problem,) = caught.value.problems
+    assert (str(problem.position), problem.code) == (f"{name}:{line}:1", "E001")
+    assert problem.message == f"this is {what}, which only Ansible reads"
+    assert problem.suggestion == f"ansible-inventory -i {name} --list --yaml > inventory.yaml"
+
+
+@pytest.mark.parametrize("text", ["[gpu:vars]\na=1\n", "a=1\n", "a=1\nb=2\n", "a b=1\n"])
+def test_variables_as_in_an_ini_file_are_told_how_to_be_written(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "inventory.yaml")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(InventoryError) as caught:
+        load(None, environ={}, cwd=str(tmp_path))
+    (problem,) = caught.value.problems
+    assert (str(problem.position), problem.suggestion) == ("group_vars/all.yml:1:1", "write NAME: value in each line")
+
+
+@pytest.mark.parametrize(
+    "more", ["plugins:\n- a=b.py\n", "x-a:\n- FOO=bar\n", "x-a: b=c\n", "# a b=c\n", "x-a:\n  [gpu]\n"]
+)
+def test_yaml_that_looks_like_ini_in_a_line_is_yaml(tmp_path: Path, more: str) -> None:
+    (tmp_path / "inventory.yaml").write_text(f"llmstack: 1\n{more}", encoding="utf-8")
+    load(None, environ={}, cwd=str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["inventory.yaml", "inventory.yml", "inventory.json"])
