@@ -67,7 +67,10 @@ class Root:
     @cached_property
     def inventory(self) -> Inventory:
         """What is wanted. Raises ConfigError."""
-        return self._source.load()
+        found = self._source.load()
+        for message in found.warnings:
+            self._warn("inventory", message)
+        return found
 
     @cached_property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -83,9 +86,11 @@ class Root:
         if self._store is None:
             self._store = open_store(self.settings.store, os.environ)
             if self._store.notice:
-                notice = Event(ts=self.clock.now(), type=EventType.WARNING, task="store", message=self._store.notice)
-                self.sink.emit(notice)
+                self._warn("store", self._store.notice)
         return self._store
+
+    def _warn(self, task: str, message: str) -> None:
+        self.sink.emit(Event(ts=self.clock.now(), type=EventType.WARNING, task=task, message=message))
 
     def _pick(self, selection: Selection) -> tuple[Picked, ...]:
         """What is meant. Raises NoMatchError."""

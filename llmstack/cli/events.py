@@ -59,6 +59,20 @@ class Lines:
         self.put("recap", {**document, "items": len(items), "hosts": hosts})
 
 
+class Warnings:
+    """A Sink that gathers the texts of warnings, and hands on what happens; when `quiet` all but them."""
+
+    def __init__(self, then: Sink, texts: list[str], *, quiet: bool) -> None:
+        self._then, self._texts, self._quiet = then, texts, quiet
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+        warned = event.type == "warning"
+        self._texts += [event.message] if warned else []
+        if not (warned and self._quiet):
+            self._then.emit(event)
+
+
 class Listeners:
     """A Sink in front of several."""
 

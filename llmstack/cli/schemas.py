@@ -96,9 +96,9 @@ def _outcome() -> Schema:
 
 
 def _document(kind: str, item: Schema, **more: Any) -> Schema:
-    """`{v, kind, task, rc, items, errors}`, and what only a document of this kind has, where it came to that."""
+    """`{v, kind, task, rc, items, errors, warnings}`, and what only this kind has, where it came to that."""
     always = {"v": {"const": 1}, "kind": {"const": kind}, "rc": int, "items": _list(item), "errors": _list(_error())}
-    return _object(always, maybe={"task": str | None, **more})
+    return _object({**always, "warnings": _list(_of(str))}, maybe={"task": str | None, **more})
 
 
 def _event() -> Schema:

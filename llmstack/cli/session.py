@@ -48,6 +48,7 @@ class Session:
     ) -> None:
         self.door, self.task, self.flags, self.values = door, task, tuple(flags), values or {}
         self.kind, self.reads_only = kind, reads_only
+        self.warnings: list[str] = []
 
     def __getitem__(self, flag: Flag[T]) -> T:
         """The value of a flag, by the task's own formats. Raises UsageError or ConfigError."""
@@ -160,7 +161,7 @@ class Session:
     def app(self, screen: RunScreen | None = None) -> Iterator[App]:
         """The app that does it, listened to by `screen`; closed in the end."""
         from llmstack.app import App
-        from llmstack.cli.events import Listeners
+        from llmstack.cli.events import Listeners, Warnings
         from llmstack.cli.verbose import heard
         from llmstack.domain.selection import Settings
         from llmstack.ui.live import RunScreen
@@ -175,7 +176,8 @@ class Session:
             extra=self[known.EXTRA],
         )
         with heard(self.err, self[known.VERBOSE]), screen or RunScreen(self.err, quiet=True) as shown:
-            app = App(settings, Listeners(shown, self.lines) if self[known.OUTPUT] == "ndjson" else shown)
+            sink = Warnings(shown, self.warnings, quiet=self[known.QUIET])
+            app = App(settings, Listeners(sink, self.lines) if self[known.OUTPUT] == "ndjson" else sink)
             try:
                 yield app
             finally:
@@ -189,7 +191,8 @@ class Session:
         code, wanted = final(document["rc"]), self.leniently(known.OUTPUT)
         with nullcontext() if self.reads_only else unread():
             if wanted == "json":
-                self.write(json.dumps({**document, "rc": code}, indent=2, default=str) + "\n")
+                told = {**document, "rc": code, "warnings": self.warnings}
+                self.write(json.dumps(told, indent=2, default=str) + "\n")
             elif wanted == "ndjson":
                 self.lines.finish({**document, "rc": code})
             elif wanted in ENDS:
@@ -230,6 +233,7 @@ class Session:
         """Write a warning to stderr, unless the user wants quiet."""
         from llmstack.ui.problems import warning_line
 
+        self.warnings.append(message)
         self.talk([warning_line(message)])
 
     def talk(self, lines: Iterable[Text]) -> None:

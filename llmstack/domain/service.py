@@ -130,7 +130,7 @@ class Inventory:
     """Everything wanted, resolved: hosts, groups and each service on each of its hosts.
 
     `groups` holds all hosts of each group, `tree` what stands directly in it; `sources` the text of each file,
-    `plugins` the paths of the plugins that it brings along.
+    `plugins` the paths of the plugins that it brings along, `warnings` what is no mistake but probably not meant.
     """
 
     path: str | None
@@ -143,6 +143,7 @@ class Inventory:
     sources: Mapping[str, str] = field(default_factory=dict)
     compose_labels: bool = True
     plugins: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def on(self, placement: Placement) -> Inventory:
         """The same, with the positions that hold for one placement."""

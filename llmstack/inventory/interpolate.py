@@ -20,11 +20,12 @@ _GRAMMAR = "${name}, ${name:-default} or ${env:NAME}; $${ for a literal one"
 
 
 class Shared:
-    """What all scopes of one reading share: the environment, where `.env` sets a part of it, and how much may still be
-    filled in."""
+    """What all scopes of one reading share: the environment, where `.env` sets a part of it, the variables that were
+    asked for, and how much may still be filled in."""
 
     def __init__(self, environ: Mapping[str, str], dotenv: Mapping[str, Position], problems: Problems) -> None:
         self.environ, self.dotenv, self.problems = environ, dotenv, problems
+        self.used: set[str] = set()
         self._left = MAX_FILLED
 
     def spend(self, size: int, at: Position) -> None:
@@ -55,6 +56,7 @@ class Scope:
 
     def variable(self, name: str) -> Node | None:
         """A host variable's value, filled in; None when it is not set, or wrong (and noted)."""
+        self._shared.used.add(name)
         if self._is_set(name) and name not in self._known:
             self._known[name] = self._variable(name, self._vars[name])
         return self._known.get(name)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from llmstack.domain.names import nearest
 from llmstack.domain.position import Positions
 from llmstack.domain.service import Inventory, ModelSpec, Placement, ServiceSpec
 from llmstack.inventory.checks import check
@@ -16,9 +17,9 @@ from llmstack.inventory.extra import read_extra
 from llmstack.inventory.files import find, read_dotenv, read_text, refuse_foreign
 from llmstack.inventory.hosts import host_of
 from llmstack.inventory.interpolate import Scope, Shared
-from llmstack.inventory.nodes import Node, Problems, Spot, better_key, plain, positions
-from llmstack.inventory.tree import Machine, Table, is_group, read_tree
-from llmstack.inventory.values import HOST, PLUGINS, TOP, read, spec_of
+from llmstack.inventory.nodes import Node, Problems, Spot, better_key, listed, plain, positions
+from llmstack.inventory.tree import OVERRIDES, Machine, is_group, read_tree
+from llmstack.inventory.values import HOST, MODEL_KEYS, PLUGINS, SERVICE_KEYS, TOP, read, spec_of
 from llmstack.inventory.varfiles import VarFiles
 
 SCHEMA: Final = "1"
@@ -61,13 +62,14 @@ class Reading:
         self._laid: dict[tuple[object, ...], Node] = {}
         self._places: dict[tuple[int, ...], Positions] = {}
         self._made: dict[int, Any] = {}
-        self._read(VarFiles(folder, shown, problems), read_extra(extra, cwd, problems))
+        self._files, self._extra = VarFiles(folder, shown, problems), read_extra(extra, cwd, problems)
+        self._read()
 
-    def _read(self, files: VarFiles, extra: Sequence[Table]) -> None:
+    def _read(self) -> None:
         root = self._root
         groups = _checked_groups(root)
         self._top = {"stack": "default", **read(TOP, root)}
-        self.tree = read_tree(groups, root, files.table, extra)
+        self.tree = read_tree(groups, root, self._files.table, self._extra)
         machines = self.tree.machines.values()
         self._hosts = {each.name: host_of(each, self._scope(each), root, self._plain) for each in machines}
         self.drafts = read_entries(root, self.tree)
@@ -82,8 +84,20 @@ class Reading:
         """What it says, where nothing is wrong with it."""
         inventory = self._inventory()
         check(inventory, self.problems)
+        self._check_extra()
         self.problems.raise_any(inventory)
         return inventory
+
+    def _check_extra(self) -> None:
+        """Each variable of the command line is one that something reads."""
+        known = {*HOST, *self.tree.variables, *self._shared.used}
+        for name, node in ((name, node) for table in self._extra for name, node in table.items()):
+            if name not in known and name != OVERRIDES and not name.startswith("ansible_"):
+                key = nearest(name, SERVICE_KEYS | MODEL_KEYS)
+                of_entry = f"write NAME.{key}, as in ollama.{key}" if key else f"variables: {listed(known)}"
+                fix = f"write {name}.KEY" if name in {draft.name for draft in self.drafts} else of_entry
+                message = f"nothing reads the variable '{name}'"
+                self.problems.add(node.key_at, "E012", message, nearest(name, known) or fix)
 
     def _inventory(self) -> Inventory:
         return Inventory(
@@ -95,6 +109,7 @@ class Reading:
             positions={path: at for draft in self.drafts for path, at in positions(draft.spot.node, draft.path)},
             sources=self.problems.sources,
             plugins=self._plugins(),
+            warnings=tuple(self._files.unused(group_vars=self.tree.groups, host_vars=self.tree.machines)),
             **self._top,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -62,11 +62,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Hosts in the order of the file, the hosts of each group, and the groups as they were written."""
+    """Hosts in the order of the file, the hosts of each group, the groups as they were written, and the names of all
+    variables in files."""
 
     machines: Mapping[str, Machine]
     groups: Mapping[str, tuple[str, ...]]
     written: Mapping[str, Group]
+    variables: Collection[str]
 
 
 def is_group(spot: Spot) -> bool:
@@ -155,13 +157,17 @@ class _Reader:
         self._place()
         members = {name: self._hosts_of(name) for name in self.groups}
         self._lay_groups(members, files)
+        variables: set[str] = set()
         for name, machine in self.hosts.items():
-            for table in (machine.own, files("host_vars", name), *extra):
+            for table in (machine.own, files("host_vars", name)):
+                self._lay(machine, table)
+            variables.update(machine.vars)
+            for table in extra:
                 self._lay(machine, table)
             if name in self.groups:
                 self._problems.add(machine.at, "E014", f"'{name}' is both a host and a group", f"{name}-1")
         written = {name: Group(tuple(group.hosts), tuple(group.children)) for name, group in self.groups.items()}
-        return Tree(self.hosts, members, written)
+        return Tree(self.hosts, members, written, variables)
 
     def _lay(self, machine: Machine, table: Table) -> None:
         self._count(len(table), machine.at)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from llmstack.domain.names import nearest
 from llmstack.domain.position import Position
 from llmstack.errors import ConfigError
 from llmstack.inventory.compose import REFER, compose
 from llmstack.inventory.files import read_text, refuse_foreign, refuse_strangers
-from llmstack.inventory.nodes import Node, Problems
+from llmstack.inventory.nodes import Node, Problems, listed
 
 SUFFIXES: Final = ("", ".yml", ".yaml", ".json")
 MAX_FILES, MAX_DEPTH = 20_000, 8
@@ -50,6 +51,17 @@ class VarFiles:
             self._spend(path)
             found |= read_table(path, self._shown(path), self._problems)
         return found
+
+    def unused(self, **known: Collection[str]) -> Iterator[str]:
+        """What is wrong with the files of names that no group (`group_vars`) or host (`host_vars`) has."""
+        for kind, names in known.items():
+            for file in sorted(self._names.get(kind, ())):
+                stem, suffix = os.path.splitext(file)
+                name = stem if suffix in SUFFIXES else file
+                near = nearest(name, names)
+                if name not in names and file not in names and (near or suffix in SUFFIXES):
+                    advice = f"did you mean '{near}'?" if near else f"known: {listed(names)}"
+                    yield f"{self._shown(self._folder / kind / file)} is read for nothing called '{name}'; {advice}"
 
     def _paths(self, kind: str, name: str) -> Iterator[Path]:
         if kind not in self._names:

@@ -70,12 +70,12 @@ def test_inventory_graph_draws_groups_hosts_and_services(lab: Desk) -> None:
 
 
 def test_inventory_host_tells_where_each_variable_was_set(lab: Desk) -> None:
-    assert lab.good("inventory.host", "--host", "gpu2", "-e", "zone=b").out == (
+    assert lab.good("inventory.host", "--host", "gpu2", "-e", "ansible_zone=b").out == (
         "gpu2\n"
         "  cache                  /fast  host_vars/gpu2.yml:1:8\n"
         "  ansible_user           ops    inventory.yaml:3:38\n"
         "  overrides.ollama.port  9000   inventory.yaml:6:68\n"
-        "  zone                   b      -e:1:6\n"
+        "  ansible_zone           b      -e:1:14\n"
     )
 
 
@@ -158,3 +158,23 @@ def test_ansible_takes_us_for_an_inventory(lab: Desk) -> None:
         return found
 
     assert listed(str(script)) == listed(str(lab.folder / "inventory.yaml"))
+
+
+READS = (
+    *("inventory", "inventory --list", "inventory.graph", "inventory.host", "inventory.explain"),
+    *("status", "sync", "up --check", "uninstall --check"),
+)
+
+
+@pytest.mark.parametrize("line", READS)
+def test_whatever_reads_the_inventory_warns_of_a_file_that_is_read_for_nothing(
+    make_desk: Callable[..., Desk], line: str
+) -> None:
+    warned = make_desk("llmstack: 1\nservices:\n  web: {type: ollama, url: 'http://127.0.0.1:1'}\n")
+    (warned.folder / "host_vars").mkdir()
+    warned.write("a: 1\n", "host_vars/localhots.yml")
+    said = "host_vars/localhots.yml is read for nothing called 'localhots'; did you mean 'localhost'?"
+    ran = warned.run(*line.split())
+    assert (ran.err.count(said), said in ran.out) == (1, False)
+    ran = warned.run(*line.split(), "-q", "-o", "json")
+    assert (said in ran.err, "_meta" in ran.json or ran.json["warnings"]) == (False, "_meta" in ran.json or [said])

@@ -230,6 +230,7 @@ def test_with_json_an_error_is_a_document_too(both):
         "rc": 5,
         "items": [],
         "errors": [],
+        "warnings": [],
     }
     assert ran.json["errors"][0]["class"] == "nomatch"
     assert ran.err.startswith("error: ")

@@ -76,6 +76,14 @@ def test_ndjson_is_what_it_always_was(both, case, monkeypatch):
     assert same(f"{case}.ndjson", ran.out)
 
 
+def test_a_warning_is_told_beside_the_answer_and_in_it_unless_all_is_to_be_quiet(both):
+    said = "the store is on a network disk"
+    ran = both("up", "-m", "warned", "-o", "json")
+    assert (said in ran.err, ran.json["warnings"]) == (True, [said])
+    ran = both("up", "-m", "warned", "-o", "json", "-q")
+    assert (ran.err, ran.json["warnings"]) == ("", [said])
+
+
 def test_every_document_of_a_chain_has_its_recap_and_numbers_go_on(both):
     ran = both("up", "-o", "ndjson", "status", "-o", "ndjson")
     lines = [json.loads(line) for line in ran.out.splitlines()]

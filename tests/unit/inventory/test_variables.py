@@ -183,7 +183,7 @@ def test_a_value_of_the_command_line_fills_the_inventory(read: Loaded) -> None:
         ["web.port=9000", "web.env.B=3", "web.args=[c]"],
         ["services.web.port=9000", "services.web.env.B=3", "services.web.args=[c]"],
         ["overrides={web: {port: 9000, env: {B: 3}, args: [c]}}"],
-        ["services={web: {port: 9000, env: {B: 3}}}", "web={port: 5}", "web.args=[c]"],
+        ["services={web: {port: 9000, env: {B: 3}}}", "web.args=[c]"],
         ["@values.yaml"],
         ["@values.yaml", "@more.json", "web.port=9000"],
     ],
@@ -223,26 +223,66 @@ def test_a_file_that_is_not_there_is_named(read: Loaded) -> None:
 @pytest.mark.parametrize(
     ("extra", "code", "place", "message"),
     [
-        (["x=1", "web.port=9o"], "E013", "-e:2:10", "web.port should be a number"),
+        (["prot=1"], "E012", "-e:1:1", "nothing reads the variable 'prot'"),
+        (["@other.yaml"], "E012", "other.yaml:1:1", "nothing reads the variable 'web'"),
+        (["ansible_x=1", "web.port=9o"], "E013", "-e:2:10", "web.port should be a number"),
         (["web.prt=9"], "E012", "-e:1:1", "unknown key 'prt' in overrides.web"),
         (["wep.port=9"], "E053", "-e:1:1", "no service or model 'wep' to override"),
         (["services.web=9"], "E013", "-e:1:14", "overrides.web should be a mapping"),
         (["services=9"], "E013", "-e:1:10", "overrides should be a mapping"),
         (["web.hosts=gpu"], "E014", "-e:1:1", "'hosts' is decided before a host is looked at"),
         (["web.args=[a"], "E001", "-e:1:12", "not YAML"),
-        (["web={port: 5,\n x: y}", "web.port=9o"], "E013", "-e:3:10", "port should be a number"),
+        (["ansible_x={port: 5,\n x: y}", "web.port=9o"], "E013", "-e:3:10", "port should be a number"),
         (["@values.yaml"], "E013", "values.yaml:2:8", "port should be a number"),
         (["a.b.c.d.e.f.g.h.i.j.k.l=1"], "E014", "-e:1:1", "no key has that many dots"),
-        (["x={a: {b: c}, a: 1}"], "E003", "-e:1:15", "duplicate key 'a'"),
+        (["ansible_x={a: {b: c}, a: 1}"], "E003", "-e:1:23", "duplicate key 'a'"),
     ],
 )
 def test_a_mistake_in_a_value_of_the_command_line_is_told_there(
     told: Callable[..., list[Problem]], extra: list[str], code: str, place: str, message: str
 ) -> None:
-    (problem,) = told(WEB, *extra, values_yaml="services: {web: {\n port: x}}\n")
+    files = {"values_yaml": "services: {web: {\n port: x}}\n", "other_yaml": "web: {port: 5}\n"}
+    (problem,) = told(WEB, *extra, **files)
     assert (problem.code, str(problem.position)) == (code, place)
     assert message in problem.message
     assert problem.source_line
+
+
+@pytest.mark.parametrize(
+    ("extra", "suggestion"),
+    [
+        ("prot=1", "write NAME.port, as in ollama.port"),
+        ("web={port: 5}", "write web.KEY"),
+        ("enigne=process", "engine"),
+        ("zone=b", "variables: ansible_connection, ansible_host, ansible_port"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_told_with_what_was_meant(
+    told: Callable[..., list[Problem]], extra: str, suggestion: str
+) -> None:
+    (problem,) = told(WEB, extra)
+    assert problem.suggestion
+    assert problem.suggestion.startswith(suggestion)
+
+
+@pytest.mark.parametrize("extra", ["ansible_become=true", "engine=process", "a=1", "tag=2"])
+def test_a_variable_that_is_read_or_set_anywhere_may_be_given(read: Loaded, extra: str) -> None:
+    read(ALL + "services: {web: {type: c, image: 'web:${tag:-1}'}}\n", extra)
+
+
+# -- files that nothing reads ------------------------------------------------------------------------------------------
+
+
+def test_files_of_names_that_nothing_has_are_told(read: Loaded, tmp_path: Path) -> None:
+    (tmp_path / "host_vars/g1").mkdir(parents=True)
+    files = {"group_vars__gpuu_yml": "a: 1", "host_vars__g3_yaml": "a: 1", "group_vars__gpu_yml": "a: 1"}
+    (tmp_path / "host_vars/README.md").write_text("# What these are\n", encoding="utf-8")
+    found = read(ALL, **files, host_vars__other_yml="a: 1").warnings
+    assert found == (
+        "group_vars/gpuu.yml is read for nothing called 'gpuu'; did you mean 'gpu'?",
+        "host_vars/g3.yaml is read for nothing called 'g3'; known: g1, g2",
+        "host_vars/other.yml is read for nothing called 'other'; known: g1, g2",
+    )
 
 
 # -- overrides ---------------------------------------------------------------------------------------------------------
