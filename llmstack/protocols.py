@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from llmstack.domain.endpoint import Endpoint
     from llmstack.domain.event import Event
     from llmstack.domain.gpu import Gpu
+    from llmstack.domain.happening import Happening
     from llmstack.domain.instance import Instance, InstanceSpec, Need
     from llmstack.domain.ladder import Ladder
     from llmstack.domain.leftover import Leftover
@@ -115,6 +116,12 @@ class Engine(Protocol):
         """Lines (without newline) of stdout and stderr together, oldest first."""
         ...
 
+    def events(self) -> Iterator[Happening | None]:
+        """What happens to instances, ours or not, as it happens; first None, when it listens, and None again whenever
+        more may have happened than is told: then only a look tells. Raises nothing, goes on by itself after the engine
+        was away, and ends with `close`."""
+        ...
+
     def lock(self, stack: str, owner: str, lease_s: float) -> AbstractContextManager[Renew]:
         """Hold (host, stack) against other controllers for `lease_s`, and longer when it is renewed. Raises LockedError
         naming the holder."""
@@ -165,7 +172,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections, and end every `events`."""
         ...
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 from llmstack.domain import codec
 from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.progress import Progress
 from llmstack.domain.usage import Usage
@@ -21,7 +23,7 @@ class FakeEngine(VolumesInMemory):
 
     `calls` holds `(verb, name)` in order, `writes` those that change something. `instances` is what is there, by
     container name; tests may put instances in by `add`. The other public methods without a twin in the protocol script
-    the engine: `refuse`, `allow`, `lack`, `occupy`, `script`, `crash`, `say`, `add_stranger`.
+    the engine: `refuse`, `allow`, `lack`, `occupy`, `script`, `crash`, `say`, `add_stranger`, `tell`.
     """
 
     def describe(self) -> str:
@@ -94,6 +96,7 @@ class FakeEngine(VolumesInMemory):
             restart_policy=spec.restart,
         )
         self.instances[spec.name] = instance
+        self.tell(spec.name, What.CREATED)
         self._make_volumes(spec)
         return instance
 
@@ -105,6 +108,7 @@ class FakeEngine(VolumesInMemory):
             return
         self._check_port(was.port, name)
         self._put(was, state=State.STARTING, running=True, started_at=self.clock.now(), pid=4242, exit_code=None)
+        self.tell(name, What.STARTED)
         script = self._scripts.get(was.service, Script())
         self.say(name, *script.log)
         if script.exit_code is not None:
@@ -115,6 +119,7 @@ class FakeEngine(VolumesInMemory):
         self._call("stop", name)
         was = self._there(name)
         if was.running:
+            self.tell(name, What.STOPPED)
             self._end(was, state=State.STOPPED, exit_code=143)
 
     def remove(self, name: str) -> None:
@@ -123,7 +128,8 @@ class FakeEngine(VolumesInMemory):
         was = self.instances.get(name)
         if was and was.running:
             raise LlmstackError(f"{name} is running", hint="stop it first")
-        self.instances.pop(name, None)
+        if self.instances.pop(name, None):
+            self.tell(name, What.REMOVED)
         self._logs.pop(name, None)
 
     def rename(self, name: str, new_name: str) -> None:
@@ -134,6 +140,8 @@ class FakeEngine(VolumesInMemory):
         del self.instances[name]
         self._logs[new_name] = self._logs.pop(name, [])
         self._put(was, container_name=new_name)
+        self.tell(name)
+        self.tell(new_name)
 
     def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:  # noqa: ARG002 - all is there
         """The lines that were said."""
@@ -141,6 +149,15 @@ class FakeEngine(VolumesInMemory):
         self._there(name)
         lines = self._logs.get(name, [])
         return iter(lines[max(0, len(lines) - tail) :] if tail is not None else list(lines))
+
+    def events(self) -> Iterator[Happening | None]:
+        """What the other verbs do, and what `tell` tells."""
+        self._call("events")
+        heard = SimpleQueue[Happening | bool | None]()
+        self._listeners.append(heard)
+        heard.put(None)
+        while not isinstance(happening := heard.get(), bool):
+            yield happening
 
     @contextmanager
     def lock(self, stack: str, owner: str, lease_s: float) -> Iterator[Renew]:
@@ -189,5 +206,7 @@ class FakeEngine(VolumesInMemory):
         return Usage(cpu_percent=100.0, memory_bytes=64 << 20) if self._there(name).running else None
 
     def close(self) -> None:
-        """Note that it was closed."""
+        """Note that it was closed; who listens hears no more."""
         self.closed = True
+        while self._listeners:
+            self._listeners.pop().put(False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
+from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, Need, State
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Clock
@@ -51,6 +53,7 @@ class ScriptedEngine:
         self.owners: dict[str, tuple[str, str]] = {}
         self.litter = self.closed = False
         self._strangers: list[Instance] = []
+        self._listeners: list[SimpleQueue[Happening | bool | None]] = []
         self._refusals: dict[str, _Refusal] = {}
         self._needs: dict[str, tuple[Need, ...]] = {}
         self._scripts: dict[str, Script] = {}
@@ -97,12 +100,21 @@ class ScriptedEngine:
         restarts = was.restarts or 0
         if _restarts_again(was.restart_policy, restarts, exit_code):
             self._put(was, restarts=restarts + 1, started_at=self.clock.now())
+            self.tell(name, What.DIED)
+            self.tell(name, What.STARTED)
             return
         self._end(was, state=State.CRASHED, exit_code=exit_code, out_of_memory=out_of_memory)
 
     def say(self, name: str, *lines: str) -> None:
         """Append to an instance's log."""
         self._logs.setdefault(name, []).extend(lines)
+
+    def tell(self, name: str | None, what: What = What.OTHER) -> None:
+        """Let `events` tell of an instance; None says that more may have happened."""
+        there = self.instances.get(name or "")
+        happening = Happening(name, what, there.stack if there else None) if name else None
+        for heard in self._listeners:
+            heard.put(happening)
 
     def _call(self, verb: str, name: str = "") -> None:
         self.calls.append((verb, name))
@@ -138,6 +150,7 @@ class ScriptedEngine:
 
     def _end(self, was: Instance, **facts: object) -> None:
         self._put(was, running=False, pid=None, finished_at=self.clock.now(), **facts)
+        self.tell(was.container_name, What.DIED)
 
     def _put(self, was: Instance, **changes: object) -> None:
         now = replace(was, **changes)  # type: ignore[arg-type]

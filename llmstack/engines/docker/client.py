@@ -8,6 +8,7 @@ from typing import Any
 import docker
 import docker.errors
 import docker.tls
+from docker.types.daemon import CancellableStream
 
 from llmstack.engines.docker.address import Address
 
@@ -35,6 +36,7 @@ class Client(docker.APIClient):
     timeout: Any
     podman = False
     _version: str
+    _stream: CancellableStream[Any] | None = None
 
     def __init__(self, address: Address, version: str) -> None:
         tls = address.tls
@@ -62,6 +64,19 @@ class Client(docker.APIClient):
         response = self.request(method, url, **{"timeout": self.timeout, **options})
         self._raise_for_status(response)
         return response
+
+    def listen(self, path: str, params: dict[str, str]) -> CancellableStream[Any]:
+        """The JSON values of an answer without end; `close` ends it, whichever thread waits for more."""
+        response = self.raw("GET", path, params=params, stream=True)
+        values = self._stream_helper(response, decode=True)  # type: ignore[attr-defined]
+        self._stream = CancellableStream(values, response)
+        return self._stream
+
+    def close(self) -> None:
+        """Close every connection, the one that is listened to first."""
+        if self._stream:
+            self._stream.close()
+        super().close()
 
     def _raise_for_status(self, response: Any) -> None:
         """As docker-py; but what went away between two steps of Podman's own is no mistake of Podman's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightEr
 from llmstack.protocols import Ability, Renew, Report
 
 if TYPE_CHECKING:
+    from llmstack.domain.happening import Happening
     from llmstack.domain.leftover import Leftover
 
 PROC = Path("/proc")
@@ -47,6 +49,7 @@ class DockerEngine:
         self._wire = Wire(resolve(docker_host, os.environ), host)
         self._seen = Seen()
         self._littered: dict[str | None, bool] = {}
+        self._over = threading.Event()
 
     def describe(self) -> str:
         """`docker 28.5.2`, or `podman 5.8.6`."""
@@ -162,6 +165,12 @@ class DockerEngine:
                 chunks = response.iter_content(chunk_size=None)
                 yield from logs.lines(((1, chunk) for chunk in chunks) if tty else logs.frames(chunks))
 
+    def events(self) -> Iterator[Happening | None]:
+        """By the engine's own stream."""
+        from llmstack.engines.docker.happenings import follow
+
+        return follow(self._wire, self._over)
+
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A container that never starts, on the host itself, so that every controller sees it."""
         return stacklock.lock(self._wire, stack, owner, lease_s, littered=self.littered(stack))
@@ -239,6 +248,8 @@ class DockerEngine:
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
+        self._over.set()
+        self._over = threading.Event()
         self._wire.close()
 
     def _rows(self, filters: Mapping[str, Any] | None = None, *, running: bool = False) -> list[Mapping[str, Any]]:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,13 +16,14 @@ from pathlib import Path
 
 import llmstack
 from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.happening import Happening
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.leftover import Leftover
 from llmstack.domain.secret import Sealed
 from llmstack.domain.usage import Usage
 from llmstack.engines import labels, ports
 from llmstack.engines.addresses import reached, url_of
-from llmstack.engines.process import leftovers, log, processes
+from llmstack.engines.process import happenings, leftovers, log, processes
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
 from llmstack.engines.process.look import KIND, look
@@ -52,6 +54,7 @@ class ProcessEngine(NoVolumes):
         self.root = (root or _default_root()).absolute()
         self._secrets: dict[str, dict[str, str]] = {}
         self._promised: dict[str, int] = {}
+        self._over = threading.Event()
 
     def describe(self) -> str:
         """`process 1.0.0`."""
@@ -174,6 +177,10 @@ class ProcessEngine(NoVolumes):
         folder = self._path(name)
         return log.follow(folder, tail, lambda: is_held(folder / LOCK)) if follow else log.read(folder, tail)
 
+    def events(self) -> Iterator[Happening | None]:
+        """By the folders' files."""
+        return happenings.follow(self.root, self._over)
+
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A file lock in the root: whoever dies frees it."""
         with _disk(self.root):
@@ -217,7 +224,9 @@ class ProcessEngine(NoVolumes):
             leftovers.delete(self.root, Path(leftover.name))
 
     def close(self) -> None:
-        """Nothing is held between calls."""
+        """Only `events` last longer than a call."""
+        self._over.set()
+        self._over = threading.Event()
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
