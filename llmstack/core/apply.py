@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from llmstack.core.context import Context, urls
+from llmstack.core.interrupt import told_if_cut_short
 from llmstack.core.observe import in_parallel
 from llmstack.core.steps import Step, steps_of
 from llmstack.domain.event import EventType
@@ -16,7 +17,7 @@ from llmstack.domain.server import Life
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
 
-BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED)
+BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED, Status.INTERRUPTED)
 
 
 def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[Outcome, ...]:
@@ -68,8 +69,9 @@ def run(action: Action, context: Context) -> Outcome:
     if action.kind.changes:
         context.under_way[action.target] = action
     try:
-        context.check()
-        outcome = _keep(action, context) if action.kind is ActionKind.KEEP else _change(action, context)
+        with told_if_cut_short("it was left as it is"):
+            context.check()
+            outcome = _keep(action, context) if action.kind is ActionKind.KEEP else _change(action, context)
     except LlmstackError as error:
         outcome = failure(action, error)
     context.under_way.pop(action.target, None)

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TypeVar
 
 from llmstack.core.context import Context
 from llmstack.domain.event import EventType
-from llmstack.errors import AbandonedRunError
+from llmstack.errors import AbandonedRunError, DeadlineError, InterruptedRunError
 
 T = TypeVar("T")
 
+CUT_SHORT = (InterruptedRunError, DeadlineError)
+"""What ends a run before its time, with nobody at fault."""
 AGAIN_S = 2.0
 POLL_S = 0.1
 """A signal that comes just before a wait does not end it."""
 HEARD = f"interrupted; what was begun is brought to an end (again within {AGAIN_S:.0f} s: stop at once)"
+
+
+@contextmanager
+def told_if_cut_short(left: str) -> Iterator[None]:
+    """What ends a run before its time says in which state that leaves what it was at, by the innermost such block."""
+    try:
+        yield
+    except CUT_SHORT as error:
+        if "state" not in error.data:
+            error.data["state"] = left
+            error.message += f"; {left}"
+        raise
 
 
 def untorn(work: Callable[[], T], context: Context) -> T:

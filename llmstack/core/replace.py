@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from llmstack.core.context import Context
+from llmstack.core.context import Context, quiet
 from llmstack.core.drain import drain
+from llmstack.core.interrupt import CUT_SHORT
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
@@ -32,7 +33,7 @@ def replace_instance(
     """
     old, engine = action.observed, context.engine(climb.wanted)
     assert old is not None
-    change = _Change(engine, context, spec, old, own_volumes=fill is not None)
+    change = _Change(engine, climb, spec, old, own_volumes=fill is not None)
     drain(context, climb.wanted, old)
     if spec.host_port != old.port:
         engine.check_port(spec)
@@ -58,7 +59,7 @@ class _Change:
     """An old instance and the new one that is to take its place."""
 
     engine: Engine
-    context: Context
+    climb: Climb
     spec: InstanceSpec
     old: Instance
     own_volumes: bool
@@ -70,14 +71,17 @@ class _Change:
 
     @contextmanager
     def undone_if_broken(self) -> Iterator[None]:
-        """Whatever ends the block, the old one is back."""
+        """Whatever ends the block, the old one is back, and an error of ours says so."""
         try:
             yield
-        except BaseException as error:
-            said = error.data if isinstance(error, LlmstackError) else {}
-            if not said.get("conflict"):  # else somebody else's instance has the name: not ours to remove
+        except LlmstackError as error:
+            if not error.data.get("conflict"):  # else somebody else's instance has the name: not ours to remove
                 self.undo()
-                said["rolled_back"] = True
+                error.data |= {"rolled_back": True, "state": brought_back(self.climb, self.spec.name)}
+                error.message += f"; {error.data['state']}"
+            raise
+        except BaseException:
+            self.undo()
             raise
 
     def undo(self) -> None:
@@ -85,13 +89,26 @@ class _Change:
         ran = self.old.running or self.old.container_name == self.previous
         roll_back(self.engine, self.spec.name, self.previous, was_running=ran)
         if self.own_volumes and self.old.spec:
-            drop_if_possible(self.old.spec, self.engine, self.context)
+            drop_if_possible(self.old.spec, self.engine, self.climb.context)
 
     def settle(self) -> None:
         """The new one alone."""
         self.engine.remove(self.previous)
         if self.own_volumes:
-            drop_if_possible(self.spec, self.engine, self.context)
+            drop_if_possible(self.spec, self.engine, self.climb.context)
+
+
+def brought_back(climb: Climb, name: str) -> str:
+    """In words, that the old one is back, and whether it is ready again; `climb` is that of the new one."""
+    there = climb.context.engine(climb.wanted).inspect(name)
+    if there is None or not there.running:
+        return "the old one is back"
+    again = Climb(context=quiet(climb.context), wanted=climb.wanted, target=climb.target, there=there)
+    try:
+        fall = again.climb(Rung.LOADED).why
+    except CUT_SHORT:
+        return "the old one is back and runs; it was not waited for"
+    return f"the old one is back, but not ready: {fall.summary}" if fall else "the old one is back and ready"
 
 
 def roll_back(engine: Engine, name: str, previous: str, *, was_running: bool) -> None:

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 
 from llmstack.core import model_verbs
 from llmstack.core.backup import backup
-from llmstack.core.context import Context, quiet, urls
+from llmstack.core.context import Context, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.drain import drain
 from llmstack.core.generations import copied, settled
+from llmstack.core.interrupt import CUT_SHORT, told_if_cut_short
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
-from llmstack.core.replace import replace_instance, roll_back
+from llmstack.core.replace import brought_back, replace_instance, roll_back
 from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.core.volumes import drop_if_possible, fill_of, tidy, with_volumes
@@ -41,15 +42,16 @@ def wait_until_ready(action: Action, context: Context) -> Outcome:
 
 def _never_proved(outcome: Outcome, action: Action, context: Context) -> Outcome:
     """A replace that was killed before its new one was ready ends as it would have ended: the old one comes back."""
-    engine, there = context.engine(context.wanted_of(action)), action.observed
+    wanted, there = context.wanted_of(action), action.observed
     assert there is not None
+    engine = context.engine(wanted)
     previous = engine.inspect(there.container_name + PREVIOUS)
     if previous is None or previous.spec is None or action.spec is None:
         return outcome
     roll_back(engine, there.container_name, previous.container_name, was_running=True)
     if copied(action.spec, previous.spec):
         drop_if_possible(previous.spec, engine, context)
-    return _rolled_back(outcome, action, context, engine)
+    return _rolled_back(outcome, Climb(context=context, wanted=wanted, target=action.target), previous.spec.name)
 
 
 def create(action: Action, context: Context) -> Outcome:
@@ -63,7 +65,7 @@ def create(action: Action, context: Context) -> Outcome:
     climb = _climb(action, context, wanted)
     climb.there = engine.create(spec)
     climb.note(Rung.CREATED)
-    with removed_if_broken(engine, spec.name):
+    with told_if_cut_short("it was removed again"), removed_if_broken(engine, spec.name):
         ladder = start_and_climb(engine, climb, context)
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
@@ -93,7 +95,7 @@ def start(action: Action, context: Context) -> Outcome:
     climb.there = context.inspect(wanted)
     climb.skip_log()
     climb.note(Rung.CREATED, "already there")
-    with stopped_if_broken(engine, name):
+    with stopped_if_broken(engine, name, ran=action.kind is ActionKind.RESTART):
         ladder = start_and_climb(engine, climb, context)
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
@@ -116,18 +118,12 @@ def replace(action: Action, context: Context) -> Outcome:
     climb = _climb(action, context, wanted)
     ladder = replace_instance(action, spec, climb, context, fill_of(action, spec, engine, context))
     outcome = judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there))
-    return outcome if ladder.ok else _rolled_back(outcome, action, context, engine)
+    return outcome if ladder.ok else _rolled_back(outcome, climb, spec.name)
 
 
-def _rolled_back(outcome: Outcome, action: Action, context: Context, engine: Engine) -> Outcome:
+def _rolled_back(outcome: Outcome, climb: Climb, name: str) -> Outcome:
     """Say that the old one is back, and whether it is ready again."""
-    wanted = context.wanted_of(action)
-    assert action.spec is not None
-    back, there = "the old one is back", engine.inspect(action.spec.name)
-    if there and there.running:
-        climb = Climb(context=quiet(context), wanted=wanted, target=action.target, there=there)
-        fall = climb.climb(Rung.LOADED).why
-        back += f", but not ready: {fall.summary}" if fall else " and ready"
+    back = brought_back(climb, name)
     hint, ladder = outcome.error.hint if outcome.error else None, outcome.ladder
     error = UnhealthyError(f"{outcome.reason}; {back}", hint, rolled_back=True)
     if ladder and ladder.why:
@@ -194,12 +190,16 @@ def removed_if_broken(engine: Engine, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def stopped_if_broken(engine: Engine, name: str) -> Iterator[None]:
-    """As before the start: there, but stopped."""
+def stopped_if_broken(engine: Engine, name: str, *, ran: bool) -> Iterator[None]:
+    """As before the start: there, but stopped; what `ran` and was not waited for to the end goes on."""
     try:
-        yield
-    except BaseException:
-        engine.stop(name, STOP_GRACE_S)
+        with told_if_cut_short("it runs, and was not waited for" if ran else "it was stopped again"):
+            yield
+    except BaseException as error:
+        if ran and isinstance(error, CUT_SHORT):
+            engine.start(name)
+        else:
+            engine.stop(name, STOP_GRACE_S)
         raise
 
 

@@ -20,13 +20,18 @@ class Status(StrEnum):
     OK = "ok"
     CHANGED = "changed"
     SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
     UNHEALTHY = "unhealthy"
     WOULD_CHANGE = "would_change"
 
 
-STATUS_OF_CLASS = {"unreachable": Status.UNREACHABLE, "unhealthy": Status.UNHEALTHY}
+STATUS_OF_CLASS = {
+    "unreachable": Status.UNREACHABLE,
+    "unhealthy": Status.UNHEALTHY,
+    "signal": Status.INTERRUPTED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ def _outcome(run: StoredRun) -> str:
     told = [f"{counts[status.value]} {status.value}" for status in reversed(Status) if counts[status.value]]
     if run.ended_at is None:
         told.append(NOT_ENDED)
-    elif run.exit_code == SIGINT:
+    elif run.exit_code == SIGINT and not counts[Status.INTERRUPTED.value]:
         told.append("interrupted")
     return ", ".join(told) or ("failed" if run.exit_code else "nothing to do")
 

@@ -19,6 +19,7 @@ _STYLES = {
     Status.FAILED: "red",
     Status.UNHEALTHY: "red",
     Status.SKIPPED: "cyan",
+    Status.INTERRUPTED: "yellow",
 }
 
 
@@ -32,6 +33,7 @@ def recap_lines(result: RunResult) -> Iterator[Text]:
         told = [
             line((f"{status.value}={counts[status]}", style if counts[status] else "dim"))
             for status, style in _STYLES.items()
+            if counts[status] or status is not Status.INTERRUPTED
         ]
         took = f"  {duration(result.ms / 1000)}" if index == len(hosts) else ""
         yield line((f"{host:<{width}}", "bold"), " : ", Text(" ").join(told), (took, "dim"))

@@ -20,6 +20,7 @@ _STATUS_MARKS = {
     Status.CHANGED: ("✓", "yellow"),
     Status.WOULD_CHANGE: ("~", "yellow"),
     Status.SKIPPED: ("-", "dim"),
+    Status.INTERRUPTED: ("-", "yellow"),
 }
 
 

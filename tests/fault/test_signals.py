@@ -118,7 +118,9 @@ def test_one_signal_brings_the_old_one_back(stage: Stage) -> None:
     assert process.returncode == 130, err
     assert "interrupted" in err
     (item,) = json.loads(out)["items"]
-    assert item["error"]["rolled_back"] is True
+    assert (item["status"], item["error"]["rolled_back"]) == ("interrupted", True)
+    assert item["reason"] == "interrupted; the old one is back and runs; it was not waited for"
+    assert "failed=0 unhealthy=0 skipped=0 interrupted=1" in err
     (after,) = stage.there().values()
     assert (after.id, after.container_name, after.running) == (before.id, NAME, True)
     assert stage.is_free()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -10,7 +10,7 @@ from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed, sort_out
-from llmstack.core.plan import plan_down, plan_up
+from llmstack.core.plan import plan_down, plan_restart, plan_up
 from llmstack.core.select import Picked, in_order
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
@@ -102,10 +102,37 @@ def test_ctrl_c_rolls_back_what_is_under_way_and_starts_nothing_new(world: World
     server.before = lambda _: context.interrupted.set()
     plan = plan_up(picked(*wanted), seen(world))
     outcomes = apply(plan, context)
-    assert statuses(outcomes) == {"db@localhost": "changed", "gate@localhost": "failed", "page@localhost": "skipped"}
+    assert statuses(outcomes) == {
+        "db@localhost": "changed",
+        "gate@localhost": "interrupted",
+        "page@localhost": "skipped",
+    }
     assert set(world.engine().instances) == {"llmstack-lab-db"}
-    assert outcomes[1].exit_code == 130
+    assert (outcomes[1].exit_code, outcomes[1].reason) == (130, "interrupted; it was removed again")
     assert outcomes[2].reason == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("planner", "ran", "state", "runs"),
+    [
+        (plan_up, True, "it was left as it is", True),
+        (plan_up, False, "it was stopped again", False),
+        (plan_restart, True, "it runs, and was not waited for", True),
+    ],
+)
+def test_what_was_interrupted_says_how_it_was_left(
+    world: World, planner: Callable[..., Plan], ran: bool, state: str, runs: bool
+) -> None:
+    wanted = world.want()
+    name = world.run(wanted).container_name
+    if not ran:
+        world.engine().stop(name, 1)
+    context, server = world.context(), world.server()
+    server.lives = [LOADING]
+    server.before = lambda what: context.interrupted.set() if what == "liveness" else None
+    (outcome,) = apply(planner(picked(wanted), seen(world)), context)
+    assert (outcome.status, outcome.reason) == (Status.INTERRUPTED, f"interrupted; {state}")
+    assert world.engine().instances[name].running is runs
 
 
 def test_the_deadline_of_the_run_is_an_outcome_of_its_own(world: World) -> None:

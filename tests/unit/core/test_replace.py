@@ -109,6 +109,7 @@ def test_whatever_the_engine_refuses_the_old_one_stays(world: World, verb: str) 
     outcome = up(world, wanted)
     assert outcome.error is not None
     assert (outcome.status, outcome.error.data["rolled_back"]) == (Status.FAILED, True)
+    assert outcome.reason == "no; the old one is back and ready"
     assert (only(world).container_name, args(only(world)), only(world).running) == (NAME, ("--old",), True)
 
 
@@ -155,6 +156,8 @@ def test_ctrl_c_brings_the_old_one_back(world: World) -> None:
     observed = sort_out(world.engine().observe("lab"), {})
     (outcome,) = apply(plan_up([Picked(wanted, wanted.placement.models)], observed), context)
     assert isinstance(outcome.error, InterruptedRunError)
+    assert (outcome.status, outcome.exit_code) == (Status.INTERRUPTED, 130)
+    assert outcome.reason == "interrupted; the old one is back and runs; it was not waited for"
     assert (args(only(world)), only(world).running) == (("--old",), True)
 
 

@@ -94,6 +94,7 @@ def test_no_run_is_no_table():
             "1 failed, 1 skipped, 1 changed, 2 ok",
         ),
         (["changed"], {"exit_code": 130}, "1 changed, interrupted"),
+        (["changed", "interrupted"], {"exit_code": 130}, "1 interrupted, 1 changed"),
         ([], {"exit_code": 4}, "failed"),
         (["ok"], {"ended_at": None}, "1 ok, not ended"),
     ],

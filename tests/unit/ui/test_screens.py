@@ -13,7 +13,7 @@ from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Price
 from llmstack.domain.service import ModelSpec, Placement, ServiceSpec
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import PreflightError, UnhealthyError, UnreachableError
+from llmstack.errors import InterruptedRunError, PreflightError, UnhealthyError, UnreachableError
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.recap import next_step, recap_lines
 from llmstack.ui.rungs import figures, flags, outcome_lines, report_lines, rung_lines
@@ -178,7 +178,11 @@ def test_a_run_without_targets_says_so():
 
 
 def test_a_run_that_was_interrupted_says_so():
-    assert "interrupted" in plain(recap_lines(RunResult(task="up", interrupted=True)))
+    cut = outcome(status=Status.INTERRUPTED, error=InterruptedRunError("interrupted; it was removed again"))
+    told = plain(recap_lines(RunResult(task="up", interrupted=True, outcomes=(cut,))))
+    assert "skipped=0 interrupted=1" in told
+    assert "interrupted; what was begun has been brought to an end" in told
+    assert shown(cut).startswith("- demo@localhost  interrupted; it was removed again\n")
 
 
 def test_the_next_step_is_a_question_for_a_model_that_answered():
