@@ -22,13 +22,13 @@ from llmstack.domain.plan import Plan
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
 from llmstack.domain.target import Target
 from llmstack.engines.book import KINDS
-from llmstack.errors import NoInventoryError, StoreError
-from llmstack.gpu.nvml import NvmlReader
+from llmstack.errors import ConfigError, NoInventoryError, StoreError
 from llmstack.root import Root
 
 if TYPE_CHECKING:
     from llmstack.core.status import LastLadder
     from llmstack.core.uninstall import Uninstall
+    from llmstack.domain.checkup import Checkup
     from llmstack.domain.leftover import Leftover, Remains
     from llmstack.domain.machine import Machine
     from llmstack.domain.report import StatusReport, SyncReport
@@ -247,8 +247,36 @@ class App(Root):
         from llmstack.engines.ports import bind_error, memory_bytes
 
         taken = frozenset(port for port in USUAL_PORTS if bind_error("127.0.0.1", port))
-        context = Context(task="init", engine_of=self.engines.get, clock=self.clock, sink=self.sink, gpus=NvmlReader())
-        return survey(self.engines, context, self.registry, memory_bytes=memory_bytes(), taken=taken)
+        return survey(self.engines, self._bare_context("init"), self.registry, memory_bytes=memory_bytes(), taken=taken)
+
+    def checkup(self) -> Checkup:
+        """Everything that a start needs; what is wrong is a finding, not an error. Changes nothing."""
+        import llmstack
+        from llmstack.core import doctor, findings
+        from llmstack.domain.checkup import Checkup
+
+        try:
+            picked, context = self._pick(EVERYTHING), self.context("doctor")
+        except ConfigError:  # a finding of its own
+            picked, context = (), self._bare_context("doctor")
+        wanted = [item.wanted for item in picked]
+        here = {("localhost", kind): Host(name="localhost") for kind in KINDS}
+        proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+        observed = self._observe(picked, context) if picked else Observed()
+        places = places_of(wanted) or here
+        stand = doctor.Doctor(context=context, places=places, wanted=wanted, observed=observed, proxy=proxy)
+        found = (
+            findings.python(llmstack.__version__),
+            doctor.told("store", lambda: self.store.path),
+            doctor.told("inventory", lambda: f"{self.inventory.path}, {len(self.wanted)} instances wanted"),
+            *doctor.plugins(self.registry),
+            *stand.findings(),
+        )
+        return Checkup(findings=found)
+
+    def _bare_context(self, task: str) -> Context:
+        """For a look at this machine, whatever the inventory says."""
+        return Context(task=task, engine_of=self.engines.get, clock=self.clock, sink=self.sink, gpus=self.gpus)
 
     def explain(self, selection: Selection = EVERYTHING) -> tuple[tuple[Target, tuple[Setting, ...]], ...]:
         """Every value in force of what is picked, and where it was written. Asks the inventory alone."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from llmstack.domain.endpoint import Endpoint
+    from llmstack.domain.engine_facts import EngineFacts
     from llmstack.domain.event import Event
     from llmstack.domain.gpu import Gpu
     from llmstack.domain.happening import Happening
@@ -52,6 +53,10 @@ class Engine(Protocol):
 
     def describe(self) -> str:
         """Kind and version, as in `docker 28.5.2`."""
+        ...
+
+    def facts(self) -> EngineFacts:
+        """What it says of itself and its machine; one or two calls that change nothing."""
         ...
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
@@ -269,7 +274,9 @@ class Ledger(Protocol):
 
 
 class GpuReader(Protocol):
-    """GPUs of one host."""
+    """GPUs of one host; `reason` says in words why the last look could not tell."""
+
+    reason: str | None
 
     def gpus(self) -> tuple[Gpu, ...] | None:
         """All of them; an empty tuple when there is none, None when it cannot be told."""

@@ -25,7 +25,7 @@ from llmstack.errors import ConfigError, InventoryError, LlmstackError, NoInvent
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.modeltype.registry import Registry
 from llmstack.pluginfiles import beside_tasks
-from llmstack.protocols import Clock, Sink
+from llmstack.protocols import Clock, GpuReader, Sink
 
 if TYPE_CHECKING:
     from llmstack.inventory import Explainer
@@ -39,6 +39,7 @@ class Root:
         self.settings, self.sink = settings, sink
         self.clock = clock or SystemClock()
         self.engines = EngineBook()
+        self.gpus: GpuReader = NvmlReader()
         self._store: Store | None = None
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ class Root:
             engine_of=self.engines.get,
             clock=self.clock,
             sink=self.sink,
-            gpus=NvmlReader(),
+            gpus=self.gpus,
             wanted={item.target: item for item in wanted},
             hosts=self.inventory.hosts if wanted else {},
             stack=self.inventory.stack if wanted else None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmstack.cli.ask import ask
 from llmstack.cli.backup import backup, restore
+from llmstack.cli.doctor import doctor
 from llmstack.cli.down import down
 from llmstack.cli.health import health
 from llmstack.cli.history import history
@@ -38,7 +39,7 @@ SHOW = "show"
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, pull, rm),
-    "Look, and talk": (status, health, logs, ask, history),
+    "Look, and talk": (status, health, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
 }

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from llmstack.domain.checkup import Finding
 from llmstack.domain.ladder import Rung, Why
 from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import Status
@@ -128,11 +129,16 @@ def _leftover() -> Schema:
     return {"target": str, "host": str, "engine": str | None, **_fields(Leftover)}
 
 
+def _finding() -> Schema:
+    return {name: type_ for name, type_ in _fields(Finding).items() if name != "code"}
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
     "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
     "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
     "leftovers": lambda: _document("leftovers", _object(_leftover())),
+    "doctor": lambda: _document("doctor", _object(_finding())),
     "event": _event,
 }
 

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 from llmstack.domain import codec
 from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.progress import Progress
@@ -30,6 +31,11 @@ class FakeEngine(VolumesInMemory):
         """`fake` and the kind it stands for."""
         self._call("describe")
         return f"fake {self.kind}"
+
+    def facts(self) -> EngineFacts:
+        """What `told` says."""
+        self._call("facts")
+        return self.told or EngineFacts(name=self.describe(), now=self.clock.now())
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """All instances of `stack`; one call."""

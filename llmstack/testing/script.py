@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, Need, State
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError
@@ -51,6 +52,7 @@ class ScriptedEngine:
         self.occupied: dict[int, str] = {}
         self.data: dict[str, dict[str, bytes]] = {}
         self.owners: dict[str, tuple[str, str]] = {}
+        self.told: EngineFacts | None = None
         self.litter = self.closed = False
         self._strangers: list[Instance] = []
         self._listeners: list[SimpleQueue[Happening | bool | None]] = []
@@ -140,7 +142,9 @@ class ScriptedEngine:
         holders = {one.port: one.container_name for one in self.instances.values() if one.running}
         holder = self.occupied.get(port or 0) or holders.get(port)
         if port is not None and holder not in (None, name):
-            raise PreflightError(f"port {port} on {self.host} is held by {holder}", port=port, holder=holder)
+            raise PreflightError(
+                f"port {port} on {self.host} is held by {holder}", "stop it, or take another", port=port, holder=holder
+            )
 
     def _crash_loop(self, was: Instance, script: Script) -> None:
         code, restarts = script.exit_code or 0, was.restarts or 0

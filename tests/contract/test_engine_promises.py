@@ -199,3 +199,10 @@ def test_a_running_instance_uses_memory_and_a_stopped_one_nothing(bench: Bench) 
     assert 0 < usage.memory_bytes < 1 << 30
     bench.engine.stop(NAME, 5)
     assert bench.engine.usage(NAME) is None
+
+
+def test_an_engine_says_what_it_is(bench: Bench) -> None:
+    facts = bench.engine.facts()
+    assert facts.name == bench.engine.describe()
+    assert facts.local
+    assert facts.free_bytes is None or facts.free_bytes > 0

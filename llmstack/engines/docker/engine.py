@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.usage import Usage
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
 from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock, volumes, weights
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
+from llmstack.engines.docker.facts import facts_of
 from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
@@ -56,6 +58,12 @@ class DockerEngine:
         with self._wire.doing("ask for its version") as api:
             version = api.version()
         return f"{'podman' if self._wire.podman else 'docker'} {version.get('Version', '')}".strip()
+
+    def facts(self) -> EngineFacts:
+        """By `/version` and `/info`."""
+        name = self.describe()
+        with self._wire.doing("ask for its facts") as api:
+            return facts_of(name, self._wire.version, api.info(), self._wire.address)
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """One list call, and an inspect of each that does not run, since only that tells how it ended."""

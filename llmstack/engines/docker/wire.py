@@ -24,13 +24,14 @@ THEIRS = ("docker", "requests", "urllib3", "http")
 
 
 class Wire:
-    """Connections to the engine at `address`; `host` is its name in messages."""
+    """Connections to the engine at `address`; `host` is its name in messages, `version` the API's that was agreed on
+    by the first call."""
 
     def __init__(self, address: Address, host: str) -> None:
         self.address = address
         self.host = host
         self._podman = False
-        self._version: str | None = None
+        self.version: str | None = None
         self._mine = threading.local()
         self._all: list[Client] = []
         self._lock = threading.Lock()
@@ -38,7 +39,7 @@ class Wire:
     @property
     def podman(self) -> bool:
         """Whether Podman answers there."""
-        if self._version is None:
+        if self.version is None:
             with self.doing("connect"):
                 pass
         return self._podman
@@ -77,10 +78,10 @@ class Wire:
         if client is None:
             from llmstack.engines.docker.client import Client
 
-            client = Client(self.address, self._version or text(OLDEST))
-            if self._version is None:
-                self._version = self._negotiate(client)
-                client.speak(self._version)
+            client = Client(self.address, self.version or text(OLDEST))
+            if self.version is None:
+                self.version = self._negotiate(client)
+                client.speak(self.version)
             client.podman = self._podman
             self._mine.client = client
             with self._lock:

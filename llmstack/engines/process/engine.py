@@ -16,6 +16,7 @@ from pathlib import Path
 
 import llmstack
 from llmstack.domain.endpoint import Endpoint
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.happening import Happening
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.leftover import Leftover
@@ -59,6 +60,12 @@ class ProcessEngine(NoVolumes):
     def describe(self) -> str:
         """`process 1.0.0`."""
         return f"{KIND} {llmstack.__version__}"
+
+    def facts(self) -> EngineFacts:
+        """Its folder, and the room there."""
+        there = next(path for path in (self.root, *self.root.parents) if path.exists())
+        free_bytes = shutil.disk_usage(there).free
+        return EngineFacts(name=self.describe(), folder=str(self.root), free_bytes=free_bytes, proxy="")
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """Reads each folder's files and tries its lock. Raises UnreachableError when the root cannot be read."""

@@ -73,6 +73,7 @@ class Bench:
         given = {"inventory": self.inventory, "store": str(self.folder / "store.db"), **settings}
         app = App(Settings(**given), self.world.ears, clock=self.world.clock)
         app.engines, app.registry = Book(self.world), Types(self.world)  # type: ignore[assignment]
+        app.gpus = self.world.gpus
         self.apps.append(app)
         return app
 

@@ -117,6 +117,7 @@ class Gpus:
     """Implements `protocols.GpuReader`."""
 
     found: tuple[Gpu, ...] | None = ()
+    reason: str | None = None
 
     def gpus(self) -> tuple[Gpu, ...] | None:
         return self.found

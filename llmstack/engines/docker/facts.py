@@ -1,0 +1,58 @@
+"""What `/info` of an engine says. Podman's has the same fields, as far as it has them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from llmstack.domain.engine_facts import EngineFacts
+from llmstack.engines.docker.address import Address
+
+HOOK = "nvidia-container-runtime-hook"
+"""The program by which an engine before CDI gives GPUs to containers; it looks for it on its own PATH."""
+
+
+def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], address: Address) -> EngineFacts:
+    """The facts; those of the disk only where the engine's folder is this machine's."""
+    folder = info.get("DockerRootDir") or None
+    options = [str(option) for option in info.get("SecurityOptions") or ()]
+    return EngineFacts(
+        name=name,
+        origin=address.origin,
+        api_version=api_version,
+        now=_seconds(str(info.get("SystemTime") or "")),
+        local=address.local,
+        rootless=any("rootless" in option for option in options),
+        gpu=_gives_gpus(info, local=address.local),
+        folder=folder,
+        free_bytes=_free_bytes(folder) if folder and address.local else None,
+        proxy=str(info.get("HttpsProxy") or info.get("HttpProxy") or ""),
+        warnings=tuple(str(text) for text in info.get("Warnings") or ()),
+    )
+
+
+def _gives_gpus(info: Mapping[str, Any], *, local: bool) -> bool | None:
+    """A runtime of NVIDIA's, or one of its devices by CDI, or the hook; that is not told by an engine elsewhere."""
+    devices = [str(device.get("ID")) for device in info.get("DiscoveredDevices") or ()]
+    if "nvidia" in (info.get("Runtimes") or {}) or any(device.startswith("nvidia.com/gpu") for device in devices):
+        return True
+    return shutil.which(HOOK) is not None if local else None
+
+
+def _free_bytes(folder: str) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _seconds(text: str) -> float | None:
+    """RFC 3339 with nanoseconds, of which six digits count."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)", text)
+    if not match:
+        return None
+    zone = "+00:00" if match[3] == "Z" else match[3]
+    return datetime.fromisoformat(f"{match[1]}{(match[2] or '.0').ljust(7, '0')}{zone}").astimezone(UTC).timestamp()
