@@ -19,6 +19,7 @@ from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock,
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.facts import facts_of
+from llmstack.engines.docker.pids import belongs
 from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from llmstack.domain.happening import Happening
     from llmstack.domain.leftover import Leftover
 
-PROC = Path("/proc")
 GONE_S, LOOK_AGAIN_S, SAMPLE_S = 10.0, 0.05, 1.0
 
 
@@ -295,11 +295,3 @@ class DockerEngine:
         if address.local:
             return here, there
         return (address.host, address.host) if bind in ANYWHERE else (there, there)
-
-
-def belongs(pid: int, container_id: str) -> bool:
-    """Whether this machine's process `pid` runs in that container; not so when a VM lies between."""
-    try:
-        return container_id in (PROC / str(pid) / "cgroup").read_text()
-    except OSError:
-        return False

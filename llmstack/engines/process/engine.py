@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from llmstack.domain.usage import Usage
 from llmstack.engines import labels, ports
 from llmstack.engines.addresses import reached, url_of
 from llmstack.engines.process import happenings, leftovers, log, processes
+from llmstack.engines.process.disk import ROOT_ENV, disk, free_bytes, move
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
 from llmstack.engines.process.look import KIND, look
@@ -32,12 +32,10 @@ from llmstack.engines.process.novolumes import NoVolumes
 from llmstack.engines.process.stacklock import stack_lock
 from llmstack.engines.process.stopping import stop
 from llmstack.engines.process.strangers import strangers
-from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
+from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Renew, Report
 
-ROOT_ENV = "LLMSTACK_PROCESS_ROOT"
 GRACE_S = 30.0
-TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -63,13 +61,11 @@ class ProcessEngine(NoVolumes):
 
     def facts(self) -> EngineFacts:
         """Its folder, and the room there."""
-        there = next(path for path in (self.root, *self.root.parents) if path.exists())
-        free_bytes = shutil.disk_usage(there).free
-        return EngineFacts(name=self.describe(), folder=str(self.root), free_bytes=free_bytes, proxy="")
+        return EngineFacts(name=self.describe(), folder=str(self.root), free_bytes=free_bytes(self.root), proxy="")
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """Reads each folder's files and tries its lock. Raises UnreachableError when the root cannot be read."""
-        with _disk(self.root):
+        with disk(self.root):
             folders = sorted(self.root.iterdir()) if self.root.exists() else []
         found = (look(folder, self.host) for folder in folders if NAME.fullmatch(folder.name) and folder.is_dir())
         return tuple(instance for instance in found if stack is None or instance.stack == stack)
@@ -119,14 +115,14 @@ class ProcessEngine(NoVolumes):
         """Make the folder as a whole or not at all; nothing runs yet."""
         written = labels.labels_of(spec)
         instance_id = uuid.uuid4().hex
-        with _disk(self.root):
+        with disk(self.root):
             self._prepare_root()
             draft = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=self.root))
             try:
                 write_json(draft / LABELS, written)
                 write_json(draft / STATE, {"id": instance_id, "created_at": time.time(), "phase": CREATED})
                 (draft / LOCK).touch(mode=0o600)
-                _move(draft, self._path(spec.name))
+                move(draft, self._path(spec.name))
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         self._secrets[instance_id] = {
@@ -162,7 +158,7 @@ class ProcessEngine(NoVolumes):
         instance = self.inspect(name)
         if instance is None:
             return
-        with _disk(self.root), locked(self._path(name) / LOCK) as fd:
+        with disk(self.root), locked(self._path(name) / LOCK) as fd:
             if fd is None:
                 raise LlmstackError(f"{name} runs", "stop it first")
             os.ftruncate(fd, 0)  # an old shim's pid must not be read while we hold its lock
@@ -175,8 +171,8 @@ class ProcessEngine(NoVolumes):
     def rename(self, name: str, new_name: str) -> None:
         """Rename the folder, under a running server too."""
         self._instance(name)
-        with _disk(self.root):
-            _move(self._path(name), self._path(new_name))
+        with disk(self.root):
+            move(self._path(name), self._path(new_name))
 
     def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         """Lines of the log, across its rotation; `follow` goes on until the instance ends for good."""
@@ -190,7 +186,7 @@ class ProcessEngine(NoVolumes):
 
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A file lock in the root: whoever dies frees it."""
-        with _disk(self.root):
+        with disk(self.root):
             self._prepare_root()
         return stack_lock(self.root / f".{stack}.lock", stack, owner, lease_s)
 
@@ -218,7 +214,7 @@ class ProcessEngine(NoVolumes):
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """Folders and locks."""
-        with _disk(self.root):
+        with disk(self.root):
             return tuple(leftovers.found(self.root, self.observe(stack), stack))
 
     def discard(self, leftover: Leftover) -> None:
@@ -227,7 +223,7 @@ class ProcessEngine(NoVolumes):
             self.stop(leftover.name, GRACE_S)
             self.remove(leftover.name)
             return
-        with _disk(self.root):
+        with disk(self.root):
             leftovers.delete(self.root, Path(leftover.name))
 
     def close(self) -> None:
@@ -274,28 +270,3 @@ def _default_root() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("llmstack") / "instances"
-
-
-@contextlib.contextmanager
-def _disk(root: Path) -> Iterator[None]:
-    """Raises UnreachableError for a root that refuses us, LlmstackError for a full or broken disk."""
-    try:
-        yield
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise UnreachableError(
-            f"cannot use {error.filename or root}: {error.strerror}", f"set {ROOT_ENV} to a directory of yours"
-        ) from error
-    except OSError as error:
-        raise LlmstackError(f"cannot use {error.filename or root}: {error.strerror}", "look at that disk") from error
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename, never over another instance. Raises LlmstackError(conflict=True) when the name is taken."""
-    try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno not in TAKEN:
-            raise
-        raise LlmstackError(
-            f"the name {target.name} is taken in {target.parent}", "look at it with `status`", conflict=True
-        ) from error

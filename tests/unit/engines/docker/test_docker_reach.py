@@ -79,7 +79,7 @@ def test_pids_are_told_only_if_this_machine_knows_them_as_the_containers(
     cgroup: str | None,
     pids: tuple[int, ...] | None,
 ) -> None:
-    monkeypatch.setattr("llmstack.engines.docker.engine.PROC", tmp_path)
+    monkeypatch.setattr("llmstack.engines.docker.pids.PROC", tmp_path)
     for pid in ("7", "8"):
         (tmp_path / pid).mkdir()
         if cgroup:

@@ -1,4 +1,4 @@
-"""The seams: what the core asks of engines, servers, the store, GPUs, time and listeners."""
+"""What the core asks of engines."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from llmstack.domain.endpoint import Endpoint
     from llmstack.domain.engine_facts import EngineFacts
-    from llmstack.domain.event import Event
-    from llmstack.domain.gpu import Gpu
     from llmstack.domain.happening import Happening
     from llmstack.domain.instance import Instance, InstanceSpec, Need
-    from llmstack.domain.ladder import Ladder
     from llmstack.domain.leftover import Leftover
-    from llmstack.domain.outcome import RunResult
     from llmstack.domain.progress import Progress
-    from llmstack.domain.server import ChatChunk, Liveness, ServedModel
-    from llmstack.domain.stored import StoredModel
-    from llmstack.domain.target import Target
     from llmstack.domain.usage import Usage
 
 Report = Callable[["Progress"], None]
@@ -178,130 +171,4 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of connections, and end every `events`."""
-        ...
-
-
-class Client(Protocol):
-    """Speaks to one running server. Errors are ServerError; every call has a finite time-out but `load`, which waits
-    as long as the server works on it."""
-
-    base_url: str
-
-    def liveness(self) -> Liveness:
-        """One cheap look that wakes and loads nothing."""
-        ...
-
-    def version(self) -> str | None:
-        """The server's version, None when it does not say."""
-        ...
-
-    def models(self) -> tuple[ServedModel, ...]:
-        """The models it has, with what is loaded where it can tell."""
-        ...
-
-    def in_flight(self) -> int | None:
-        """How many requests it answers right now; None when it does not tell."""
-        ...
-
-    def chat(
-        self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
-    ) -> Iterator[ChatChunk]:
-        """A streamed answer; the last chunk has `done`. Raises ServerError(kind="cut") when the stream ends early."""
-        ...
-
-
-class LazyClient(Client, Protocol):
-    """A server whose models come and go while it runs (Ollama)."""
-
-    def load(self, model: str, alive: Callable[[], bool] | None = None) -> None:
-        """Load into memory and return when it is there; give up only when `alive` says that there is no use in
-        waiting."""
-        ...
-
-    def unload(self, model: str) -> None:
-        """Free its memory; returns when the server lists it no more."""
-        ...
-
-    def pull(self, model: str, report: Report) -> None:
-        """Download; returns after the server's own word of success. Raises FetchError."""
-        ...
-
-    def remove(self, model: str) -> None:
-        """Delete it. Raises ServerError(kind="not_found")."""
-        ...
-
-
-class Ledger(Protocol):
-    """The store: remembers and explains, and is never needed for a correct plan. Raises StoreError."""
-
-    def begin_run(self, task: str, command: str) -> str:
-        """Note that a run starts, and who runs it; returns its id."""
-        ...
-
-    def end_run(self, run_id: str, result: RunResult) -> None:
-        """Note what a run came to, with each outcome."""
-        ...
-
-    def record(self, run_id: str | None, event: Event) -> None:
-        """Keep one event."""
-        ...
-
-    def seen(
-        self, instance: Instance, models: Iterable[str], version: str | None = None, url: str | None = None
-    ) -> None:
-        """Make the rows of an instance's models say what its state says; None keeps the version and url known before.
-
-        An instance that runs no more takes all its rows with it, also those of models not named here.
-        """
-        ...
-
-    def active_models(self) -> tuple[StoredModel, ...]:
-        """The models that were ready (or degraded) when last seen."""
-        ...
-
-    def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
-        """The instance is no longer there: its rows become inactive."""
-        ...
-
-    def climbed(self, ladder: Ladder, container_name: str, *, started_spec: str | None = None) -> None:
-        """Keep the figures of a ladder; `started_spec` is the digest of the spec when it was that of a start which came
-        to its end."""
-        ...
-
-    def start_s(self, target: Target, spec_digest: str) -> float | None:
-        """Seconds that the last start of a target took, of this spec where there was one, else of any."""
-        ...
-
-
-class GpuReader(Protocol):
-    """GPUs of one host; `reason` says in words why the last look could not tell."""
-
-    reason: str | None
-
-    def gpus(self) -> tuple[Gpu, ...] | None:
-        """All of them; an empty tuple when there is none, None when it cannot be told."""
-        ...
-
-
-class Clock(Protocol):
-    """Time, as a parameter: tests advance it by hand."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-class Sink(Protocol):
-    """Listens to events."""
-
-    def emit(self, event: Event) -> None:
-        """Take one event; must not raise."""
         ...
