@@ -11,14 +11,15 @@ from llmstack.core.starting import announce, judge
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
-from llmstack.domain.plan import Action
+from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
 from llmstack.errors import UnhealthyError
 from llmstack.protocols import LazyClient
 
 
 def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
-    """Have the server pull it, unless it is there by now, and in an `up` prove that it answers."""
+    """Have the server pull it, unless it is there by now, and in an `up` prove that it answers; what is to be loaded is
+    loaded anew, so whatever held it is freed first."""
     wanted = context.wanted_of(action)
     there = _running(action, context, wanted)
     client = _lazy_client(context, wanted, there)
@@ -27,25 +28,15 @@ def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
     ready = climb.climb(Rung.API)
     if not ready.ok:
         return judge(action, ready, Status.OK, ())
-    pulled = wanted.find(model, client.models()) is None
-    if pulled:
-        client.pull(wanted.kind.served_name(model), lambda progress: context.report(action.target, progress))
-    status = Status.CHANGED if pulled else Status.OK
+    found, name = wanted.find(model, client.models()), wanted.kind.served_name(model)
+    if pulled := found is None:
+        client.pull(name, lambda progress: context.report(action.target, progress))
+    elif action.kind is ActionKind.LOAD:
+        client.unload(name)
+    status = Status.CHANGED if pulled or action.kind is ActionKind.LOAD else Status.OK
     if context.task == "pull" or not context.wait:
         return _done(action, "pulled" if pulled else "there", status)
     return judge(action, climb.climb(), status, urls(context, wanted, there))
-
-
-def load(action: Action, context: Context) -> Outcome:
-    """Load it anew: whatever held it is freed first."""
-    wanted = context.wanted_of(action)
-    there = _running(action, context, wanted)
-    client = _lazy_client(context, wanted, there)
-    assert action.model is not None
-    announce(action, context, None)
-    client.unload(wanted.kind.served_name(action.model))
-    climb = Climb(context=context, wanted=wanted, target=action.target, there=there, model=action.model)
-    return judge(action, climb.climb(), Status.CHANGED, urls(context, wanted, there))
 
 
 def unload(action: Action, context: Context) -> Outcome:

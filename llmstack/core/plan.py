@@ -98,7 +98,7 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
     elif wanted.lazy:
         running = wanted.external or (there is not None and there.running)
         if running:
-            for action in models(item, observed, running=True):
+            for action in models(item, observed):
                 yield replace(action, reason="already there") if action.kind is ActionKind.KEEP else action
         else:
             error = UnhealthyError(f"{wanted.target} does not run, and only it can pull", "llmstack up, then pull")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmstack.core.actions import act, act_on_model, begin, blocked, broken, describe, silent, unable
 from llmstack.core.desired import Wanted
@@ -35,7 +35,7 @@ def up(item: Picked, observed: Observed, policy: Policy) -> Iterator[Action]:
         yield from _moved(wanted, observed)
         actions = tuple(_one_of_two(wanted, observed, _instance(wanted, observed, policy)))
         yield from actions
-        yield from models(item, observed, running=any(action.kind is ActionKind.KEEP for action in actions))
+        yield from models(item, observed, _models_after(actions))
 
 
 def _off(wanted: Wanted, observed: Observed) -> Iterator[Action]:
@@ -52,7 +52,7 @@ def _external(item: Picked, observed: Observed) -> Iterator[Action]:
         yield stop
         return
     yield act(ActionKind.KEEP, item.wanted, "external")
-    yield from models(item, observed, running=True)
+    yield from models(item, observed)
 
 
 def _adopted(item: Picked, observed: Observed) -> Iterator[Action]:
@@ -62,7 +62,7 @@ def _adopted(item: Picked, observed: Observed) -> Iterator[Action]:
     rests = there.state in RESTING
     reason = f"adopted, {describe(there)}" if rests else "adopted"
     yield act(ActionKind.START if rests else ActionKind.KEEP, item.wanted, reason, observed=there)
-    yield from models(item, observed, running=not rests)
+    yield from models(item, observed, ActionKind.START if rests else ActionKind.KEEP)
 
 
 def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
@@ -154,17 +154,38 @@ def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
     return spec
 
 
-def models(item: Picked, observed: Observed, *, running: bool) -> Iterator[Action]:
-    """A fetch for each picked model that the server does not have; what it has is kept."""
+def _models_after(actions: Sequence[Action]) -> ActionKind:
+    """What the server goes through: `keep`, a `replace` that leaves it its weights, or a `start` of which nobody knows
+    what it will have."""
+    kinds = {action.kind for action in actions}
+    if ActionKind.KEEP in kinds:
+        return ActionKind.KEEP
+    same = any(_same_volumes(action.spec, action.observed) for action in actions if action.kind is ActionKind.REPLACE)
+    return ActionKind.REPLACE if same else ActionKind.START
+
+
+def _same_volumes(spec: InstanceSpec | None, there: Instance | None) -> bool:
+    """Whether both keep their data in the same places."""
+    if spec is None or there is None or there.spec is None:
+        return False
+    return {(mount.source, mount.folder) for mount in spec.volumes} == {
+        (mount.source, mount.folder) for mount in there.spec.volumes
+    }
+
+
+def models(item: Picked, observed: Observed, after: ActionKind = ActionKind.KEEP) -> Iterator[Action]:
+    """A fetch for each picked model that the server will not have `after` that; what it has is kept, or loaded anew."""
     wanted = item.wanted
-    served = observed.served.get(wanted.target) if running else None
+    served = None if after is ActionKind.START else observed.served.get(wanted.target)
     for model in item.models if wanted.lazy else ():
         if model.enabled:
-            yield _model(wanted, model, served)
+            yield _model(wanted, model, served, replaced=after is ActionKind.REPLACE)
 
 
-def _model(wanted: Wanted, model: ModelSpec, served: tuple[ServedModel, ...] | None) -> Action:
+def _model(wanted: Wanted, model: ModelSpec, served: tuple[ServedModel, ...] | None, *, replaced: bool) -> Action:
     if served is not None and wanted.find(model, served):
+        if replaced:
+            return act_on_model(ActionKind.LOAD, wanted, "its weights stay", model)
         return act_on_model(ActionKind.KEEP, wanted, "as wanted", model)
     reason = "not in the server" if served is not None else "told when the server runs"
     need = Need(kind="model", name=wanted.kind.served_name(model))

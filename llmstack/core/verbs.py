@@ -133,7 +133,7 @@ def _rolled_back(outcome: Outcome, climb: Climb, name: str) -> Outcome:
 
 
 def fetch(action: Action, context: Context) -> Outcome:
-    """Bring a model into its running server, or image and weights onto a host."""
+    """Bring a model into its running server, or load it there anew; or bring image and weights onto a host."""
     if action.model:
         return model_verbs.fetch(action, action.model, context)
     assert action.spec is not None
@@ -210,7 +210,7 @@ VERBS: Mapping[ActionKind, Callable[[Action, Context], Outcome]] = {
     ActionKind.RESTART: start,
     ActionKind.REPLACE: replace,
     ActionKind.FETCH: fetch,
-    ActionKind.LOAD: model_verbs.load,
+    ActionKind.LOAD: fetch,
     ActionKind.UNLOAD: model_verbs.unload,
     ActionKind.STOP: stop,
     ActionKind.REMOVE: remove,

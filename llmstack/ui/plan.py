@@ -29,6 +29,8 @@ _MARKS = {
     ActionKind.UNREACHABLE: ("!", "red"),
 }
 
+_WEIGHS = (ActionKind.CREATE, ActionKind.REPLACE, ActionKind.REMOVE)
+
 
 def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Iterator[Text]:
     """One row per action, with `diff` each differing field below it, then the count; `checked` when that is
@@ -39,7 +41,7 @@ def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Itera
         if action.error and action.error.hint:
             yield line((f"      {action.error.hint}", "dim"))
         if diff:
-            yield from table([*(field_cells(change) for change in action.changes), *_memory_row(action)])
+            yield from table([field_cells(change) for change in action.changes])
     counts = Counter(action.kind for action in actions)
     parts = ", ".join(f"{counts[kind]} {kind.value}" for kind in ActionKind if counts[kind])
     yield prose((f"{len(actions)} looked at: {parts or 'nothing'}.{' Nothing was changed.' * checked}", "bold"))
@@ -58,12 +60,28 @@ def _besides(action: Action) -> Iterator[str]:
         yield away
     if price.in_flight:
         yield f"{price.in_flight} request{'' if price.in_flight == 1 else 's'} in flight"
+    elif action.price and action.kind.takes_down and price.in_flight is None and _runs(action):
+        yield "requests in flight: unknown"
     if price.dependants:
         yield f"{', '.join(price.dependants)} go{'es' if len(price.dependants) == 1 else ''} without it"
     if price.fetch_bytes:
         yield f"{size(price.fetch_bytes)} to fetch"
     elif action.needs:
         yield f"{', '.join(need.name for need in action.needs)} to fetch, size unknown"
+    if action.price and action.kind in _WEIGHS and not action.model:
+        yield f"memory {_memory(action, price)}"
+
+
+def _runs(action: Action) -> bool:
+    return action.observed is not None and action.observed.running
+
+
+def _memory(action: Action, price: Price) -> str:
+    """What it may use, before and after; what has no limit may use any."""
+    limits = (price.memory_before_bytes, price.memory_after_bytes)
+    before, after = (memory(limit) if limit else "unknown (no limit)" for limit in limits)
+    told = {ActionKind.CREATE: (after,), ActionKind.REMOVE: (before, "0")}.get(action.kind, (before, after))
+    return " → ".join(dict.fromkeys(told))
 
 
 def _models(action: Action) -> str:
@@ -84,14 +102,3 @@ def field_cells(change: FieldChange) -> list[Text]:
     sized = change.field.endswith("_bytes")
     told = [memory(int(text)) if sized and text.isdecimal() else text for text in (change.before, change.after)]
     return [line("      ", (change.label, "bold")), line((told[0], "red"), " → ", (told[1], "green"))]
-
-
-def _memory_row(action: Action) -> Iterator[list[Text]]:
-    """The memory it may use, where that is not told as a field already."""
-    price = action.price
-    told = any(change.field == "resources.memory_bytes" for change in action.changes)
-    if price and not told and (price.memory_before_bytes or price.memory_after_bytes):
-        before = memory(price.memory_before_bytes) if price.memory_before_bytes else "no limit"
-        after = memory(price.memory_after_bytes) if price.memory_after_bytes else "no limit"
-        same = before == after or action.observed is None
-        yield [line("      ", ("memory", "dim")), line((after if same else f"{before} → {after}", "dim"))]

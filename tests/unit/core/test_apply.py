@@ -184,6 +184,16 @@ def test_a_model_that_turned_up_meanwhile_is_not_pulled_again(world: World) -> N
     assert "pull llama3" not in world.server().calls
 
 
+def test_a_model_of_a_server_that_was_replaced_is_loaded_anew_and_answers(world: World) -> None:
+    world.run(world.want("ollama", "lazy", models=("llama3",), args=("--old",)))
+    world.server().models["llama3"] = ServedModel(name="llama3", loaded=False)
+    ollama = world.want("ollama", "lazy", models=("llama3",), args=("--new",))
+    served = {ollama.target: tuple(world.server().models.values())}
+    plan = plan_up(picked(ollama), replace(seen(world), served=served))
+    assert statuses(apply(plan, world.context())) == {"ollama@localhost": "changed", "llama3@localhost": "changed"}
+    assert [call for call in world.server().calls if " " in call] == ["unload llama3", "load llama3", "chat llama3"]
+
+
 def test_pulling_alone_loads_nothing(world: World) -> None:
     ollama = world.want("ollama", "lazy", models=("llama3",))
     world.run(ollama)

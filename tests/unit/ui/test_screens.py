@@ -217,7 +217,12 @@ def plan_of():
             placement=OLLAMA,
             needs=(Need(kind="image", name="ollama/ollama:0.12.6", size_bytes=1_900_000_000),),
             price=Price(
-                fetch_bytes=1_900_000_000, downtime_s=14.2, in_flight=1, dependants=("webui@gpu01.lab", "x@gpu03.lab")
+                fetch_bytes=1_900_000_000,
+                downtime_s=14.2,
+                memory_before_bytes=8 << 30,
+                memory_after_bytes=12 << 30,
+                dependants=("webui@gpu01.lab", "x@gpu03.lab"),
+                in_flight=1,
             ),
         ),
         Action(
@@ -240,7 +245,7 @@ def plan_of():
 def test_the_plan_with_its_fields():
     assert plain(plan_lines(plan_of(), diff=True, checked=True)) == (
         "~ ollama@gpu01.lab  replace      image differs, memory differs, takes down llama3, mistral for about 14 s, "
-        "1 request in flight, webui@gpu01.lab, x@gpu03.lab go without it, 1.9 GB to fetch\n"
+        "1 request in flight, webui@gpu01.lab, x@gpu03.lab go without it, 1.9 GB to fetch, memory 8 GiB → 12 GiB\n"
         "      image   0.12.3 → 0.12.6\n"
         "      memory  8 GiB → 12 GiB\n"
         "+ qwen@gpu02.lab    create       not there, vllm:0.11, qwen to fetch, size unknown\n"
@@ -263,13 +268,31 @@ def test_unknown_costs_are_told_as_unknown():
     assert plain(plan_lines((box,), diff=True, checked=False)) == (
         "~ demo@localhost  restart  asked for, away for an unknown time\n1 looked at: 1 restart.\n"
     )
-    limited = replace(box, observed=THERE, price=Price(memory_before_bytes=None, memory_after_bytes=8 << 30))
-    assert "      memory  no limit → 8 GiB\n" in plain(plan_lines((limited,), diff=True, checked=False))
+    runs = replace(box, observed=replace(THERE, running=True))
+    assert "unknown time, requests in flight: unknown\n" in plain(plan_lines((runs,), diff=False, checked=False))
+    quiet = replace(runs, price=Price(in_flight=0))
+    assert "in flight" not in plain(plan_lines((quiet,), diff=False, checked=False))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "told"),
+    [
+        (ActionKind.CREATE, None, 8 << 30, "memory 8 GiB"),
+        (ActionKind.CREATE, None, None, "memory unknown (no limit)"),
+        (ActionKind.REPLACE, None, 8 << 30, "memory unknown (no limit) → 8 GiB"),
+        (ActionKind.REPLACE, 8 << 30, 8 << 30, "memory 8 GiB"),
+        (ActionKind.REMOVE, 8 << 30, None, "memory 8 GiB → 0"),
+    ],
+)
+def test_the_memory_is_told_without_being_asked_for(kind, before, after, told):
+    price = Price(fetch_bytes=0, memory_before_bytes=before, memory_after_bytes=after)
+    row = Action(kind=kind, target=DEMO, reason="so", price=price)
+    assert f", {told}\n" in plain(plan_lines((row,), diff=False, checked=False))
 
 
 def test_the_plan_in_short():
     text = plain(plan_lines(plan_of(), diff=False, checked=False))
-    assert "→" not in text
+    assert "0.12.3" not in text
     assert text.endswith("1 unreachable.\n")
 
 
