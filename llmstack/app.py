@@ -26,7 +26,6 @@ from llmstack.errors import ConfigError, NoInventoryError, StoreError
 from llmstack.root import Root
 
 if TYPE_CHECKING:
-    from llmstack.core.status import LastLadder
     from llmstack.core.uninstall import Uninstall
     from llmstack.domain.checkup import Checkup
     from llmstack.domain.leftover import Leftover, Remains
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from llmstack.domain.server import ChatChunk
     from llmstack.domain.setting import Setting
     from llmstack.domain.stored import StoredRun
+    from llmstack.store.store import Store
 
 EVERYTHING = Selection()
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
@@ -186,20 +186,17 @@ class App(Root):
             return strangers_report(self.engines, context, self.registry)
         observed = self._observe(picked, context, facts=False)
         orphans = self._orphans(observed) if selection.everything else ()
-        last = self._last_ladder(context)
-        report = status_report(picked, observed, orphans, context, last=last, registry=self.registry)
+        memory = self._memory(context)
+        report = status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
         return replace(report, inventory=self.inventory.path)
 
-    def _last_ladder(self, context: Context) -> LastLadder:
-        """The last climb of a target, as far as the store can be read: status goes without it."""
-        from llmstack.core.report import last_ladder
-
+    def _memory(self, context: Context) -> Store | None:
+        """The store, as far as it can be read: status goes without it."""
         try:
-            store = self.store
+            return self.store
         except StoreError as error:
             context.emit(EventType.WARNING, message=f"the store cannot be read: {error.message}")
-            return lambda _: None
-        return partial(last_ladder, store)
+            return None
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""

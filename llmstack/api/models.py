@@ -11,6 +11,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.look import Look
 from llmstack.core.remember import keep_row
 from llmstack.core.sync import Seen, differences
+from llmstack.domain.clock import SystemClock
 from llmstack.domain.instance import Instance
 from llmstack.domain.report import Difference
 from llmstack.domain.stored import StoredModel
@@ -40,7 +41,7 @@ class ModelManager(Closing):
         looks = [self._docker.look(there) for there, _ in found]
         seen = [_seen(there, wanted, look) for (there, wanted), look in zip(found, looks, strict=True)]
         stored = [row for row in self._store.models() if row.host == engine.host and row.engine == "docker"]
-        wrong = differences(stored, seen)
+        wrong = differences(stored, seen, SystemClock().now())
         for (there, wanted), look in zip(found, looks, strict=True):
             keep_row(wanted, there, look, self._store)
         here = {there.container_name for there, _ in found}

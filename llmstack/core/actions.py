@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llmstack.core.desired import Wanted
+from llmstack.core.fate import IN_IT, SIGKILLED
 from llmstack.core.observe import Observed
 from llmstack.domain.instance import SPEC_SCHEMA, Instance, InstanceSpec, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
@@ -112,6 +113,6 @@ def _described(there: Instance) -> Iterator[str]:
     if there.exit_code is not None and not there.running:
         yield f"exit {there.exit_code}"
     if there.out_of_memory:
-        yield "out of memory"
+        yield "out of memory" if there.exit_code == SIGKILLED and not there.running else IN_IT
     if there.restarts:
         yield f"{there.restarts} restart{'' if there.restarts == 1 else 's'}"

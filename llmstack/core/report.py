@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.fate import judged
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
 from llmstack.core.remember import external_instance, keep_row
 from llmstack.core.select import Picked
-from llmstack.core.status import LastLadder, found_row, orphan_row, rows_of, stranger_row
+from llmstack.core.status import found_row, orphan_row, rows_of, stranger_row
 from llmstack.core.sync import Seen, differences
+from llmstack.domain.happening import What
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
@@ -39,6 +43,12 @@ class Memory(Ledger, Protocol):
         ...
 
 
+Told = Mapping[tuple[str, str], Sequence[What]]
+"""What was told of an instance since its start, by host and name."""
+Known = Mapping[tuple[str, str], StoredModel]
+"""A row of an instance, by host and name."""
+
+
 class Engines(Protocol):
     """Engines by host and kind."""
 
@@ -53,14 +63,19 @@ def status_report(
     orphans: Sequence[Instance],
     context: Context,
     *,
-    last: LastLadder,
+    memory: Memory | None,
     registry: Registry,
 ) -> StatusReport:
-    """One row per model and companion, orphans last; `last` remembers the last climb of a target."""
-    observed = _inspected([item.wanted for item in picked], observed, context)
+    """One row per model and companion, orphans last; `memory` is None where the store cannot be read."""
+    known: Known = {}
+    if memory:
+        with contextlib.suppress(StoreError):
+            known = _known(memory.models())
+    observed = _inspected([item.wanted for item in picked], observed, context, known)
     looks = _looks([item.wanted for item in picked], observed, context)
     lost = [orphan_row(*one) for one in _looked_at(orphans, context, registry)]
-    rows = [*rows_of(picked, observed, looks, last), *lost]
+    last = partial(last_ladder, memory) if memory else lambda _: None
+    rows = [*rows_of(picked, observed, looks, last, known=known, now=context.clock.now()), *lost]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
 
 
@@ -73,12 +88,22 @@ def last_ladder(memory: Memory, target: Target) -> Ladder | None:
     return found.ladder if found else None
 
 
-def _inspected(wanted: Sequence[Wanted], observed: Observed, context: Context) -> Observed:
-    """With what a list does not tell of what runs: restarts, and since when. What cannot be inspected stays as listed,
-    what is gone by now is gone."""
+def _known(rows: Sequence[StoredModel]) -> Known:
+    return {(row.host, row.container_name): row for row in rows}
+
+
+def _inspected(
+    wanted: Sequence[Wanted], observed: Observed, context: Context, known: Known, told: Told | None = None
+) -> Observed:
+    """With what a list does not tell of what runs: restarts, and since when; and what only we know of how it ended.
+    What cannot be inspected stays as listed, what is gone by now is gone."""
     items = [item for item in wanted if observed.find(item)]
     found = in_parallel(lambda item: _inspect(item, observed, context), items, context.forks)
     full = {(item.target, item.engine): there for item, there in zip(items, found, strict=True)}
+    for key, there in full.items():
+        if there:
+            name = (there.host, there.container_name)
+            full[key] = judged(there, known.get(name), (told or {}).get(name, ()))
     instances = {key: full.get(key, there) for key, there in observed.instances.items()}
     return replace(observed, instances={key: there for key, there in instances.items() if there})
 
@@ -140,10 +165,12 @@ def sync_report(
     *,
     check: bool,
     whole: bool = True,
+    told: Told | None = None,
 ) -> SyncReport:
     """All differences; without `check` the store is made to say what runs. Only a `whole` look judges rows of what is
-    not in `wanted`."""
-    observed = _inspected(wanted, observed, context)
+    not in `wanted`. `told` is what was heard of instances meanwhile."""
+    everything = memory.models()
+    observed = _inspected(wanted, observed, context, _known(everything), told)
     looks = _looks(wanted, observed, context)
     found = [
         (item, there, looks[item.target])
@@ -153,15 +180,26 @@ def sync_report(
     seen = [one for each in found for one in _seen(*each)]
     seen += [Seen(instance=there, names=(), state=there.state, wanted=False) for there in orphans]
     names = {item.target.name for item in wanted}
-    rows = [row for row in memory.models() if whole or row.service in names]
+    rows = [row for row in everything if whole or row.service in names]
     stored = [row for row in rows if _judged(row, wanted, observed, context)]
-    wrong = differences(stored, seen)
+    wrong = differences(stored, seen, context.clock.now(), _taken(stored, seen, context))
     if not check:
         for item, there, look in found:
             keep_row(item, there, look, memory)
         _forget_gone(stored, seen, memory)
     changed = sum(difference.action.startswith("recorded") for difference in wrong)
     return SyncReport(differences=wrong, changed=0 if check else changed, errors=tuple(observed.errors.values()))
+
+
+def _taken(stored: Sequence[StoredModel], seen: Sequence[Seen], context: Context) -> dict[tuple[str, str], Instance]:
+    """What has the name of an instance of ours that is gone, and does not carry our labels."""
+    there = {(one.instance.host, one.instance.container_name) for one in seen}
+    gone = {(row.host, row.container_name): row for row in stored if row.state.active}
+    found = {}
+    for key in gone.keys() - there:
+        with contextlib.suppress(LlmstackError):
+            found[key] = context.engine_of(context.hosts[key[0]], gone[key].engine or "").inspect(key[1])
+    return {key: instance for key, instance in found.items() if instance}
 
 
 def _judged(row: StoredModel, wanted: Sequence[Wanted], observed: Observed, context: Context) -> bool:

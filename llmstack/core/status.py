@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llmstack.core.actions import describe
 from llmstack.core.desired import Wanted
+from llmstack.core.fate import Reason, reason
 from llmstack.core.look import Look, ModelLook, look_at_model
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
@@ -14,30 +15,46 @@ from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.report import StatusRow
 from llmstack.domain.service import ModelSpec
+from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
 
 LastLadder = Callable[[Target], Ladder | None]
 
 
 def rows_of(
-    picked: Iterable[Picked], observed: Observed, looks: Mapping[Target, Look], last: LastLadder
+    picked: Iterable[Picked],
+    observed: Observed,
+    looks: Mapping[Target, Look],
+    last: LastLadder,
+    *,
+    known: Mapping[tuple[str, str], StoredModel],
+    now: float,
 ) -> Iterator[StatusRow]:
-    """One row per picked model, and one per companion; `last` finds the last climb of a target."""
+    """One row per picked model, and one per companion; `last` finds the last climb of a target, `known` what is
+    remembered of an instance, by host and name."""
     for item in picked:
         wanted = item.wanted
         error = observed.errors.get((wanted.target.host, wanted.engine))
         seen = Look(state=State.UNREACHABLE, detail=error.message) if error else looks[wanted.target]
         there = observed.find(wanted)
+        why = None if error else reason(there, known.get((wanted.target.host, wanted.container_name or "")), now)
         if not item.wanted.placement.models:
-            yield _row(
-                wanted, None, there, ModelLook(state=seen.state, version=_image_tag(there), detail=seen.detail), seen
-            )
+            found = ModelLook(state=seen.state, version=_image_tag(there), detail=seen.detail)
+            yield _row(wanted, None, there, found, seen, why=why)
         for model in item.models:
             found = look_at_model(wanted, model, seen)
-            yield _row(wanted, model, there, _remembered(found, wanted, last), seen)
+            yield _row(wanted, model, there, _remembered(found, wanted, last), seen, why=why)
 
 
-def _row(wanted: Wanted, model: ModelSpec | None, there: Instance | None, found: ModelLook, seen: Look) -> StatusRow:
+def _row(
+    wanted: Wanted,
+    model: ModelSpec | None,
+    there: Instance | None,
+    found: ModelLook,
+    seen: Look,
+    *,
+    why: Reason | None,
+) -> StatusRow:
     running = bool(there and there.running)
     return StatusRow(
         model=model.name if model else None,
@@ -52,7 +69,8 @@ def _row(wanted: Wanted, model: ModelSpec | None, there: Instance | None, found:
         container_name=there.container_name if there else None,
         restarts=there.restarts if there else None,
         exit_code=there.exit_code if there and not there.running else None,
-        detail=found.detail,
+        detail=why.text if why and not (running or wanted.off or wanted.error) else found.detail,
+        reason=why.fate if why else None,
         enabled=not wanted.off and (model is None or model.enabled),
     )
 

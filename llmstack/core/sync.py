@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from llmstack.core.actions import describe
+from llmstack.core.fate import Reason, began_anew, changed_hands, reason, starved
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.report import Difference
+from llmstack.domain.report import Difference, Fate
 from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
-
-CLOCK_SLACK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,49 +25,49 @@ class Seen:
     wanted: bool = True
 
 
-def differences(stored: Sequence[StoredModel], seen: Sequence[Seen]) -> tuple[Difference, ...]:
-    """Every row that does not say what runs; orphans last. Rows of hosts that could not be asked must not be passed."""
+def differences(
+    stored: Sequence[StoredModel],
+    seen: Sequence[Seen],
+    now: float,
+    taken: Mapping[tuple[str, str], Instance] | None = None,
+) -> tuple[Difference, ...]:
+    """Every row that does not say what runs; orphans last. Rows of hosts that could not be asked must not be passed.
+    `taken` holds what has a name of ours and is not ours, by host and name."""
     rows = {(row.host, row.container_name, row.name): row for row in stored}
     there = {(one.instance.host, one.instance.container_name) for one in seen}
-    found = [difference for one in seen for name in one.names for difference in _of_row(one, name, rows)]
-    found += [_gone(row) for row in stored if (row.host, row.container_name) not in there and row.state.active]
+    found = [difference for one in seen for name in one.names for difference in _of_row(one, name, rows, now)]
+    for row in stored:
+        key = (row.host, row.container_name)
+        if key not in there and row.state.active and (why := reason((taken or {}).get(key), row, now)):
+            found.append(_difference(Target(row.name, row.host), row, "inactive", why))
     return (*found, *_orphans(seen))
 
 
-def _of_row(one: Seen, name: str, rows: dict[tuple[str, str, str], StoredModel]) -> Iterator[Difference]:
-    instance = one.instance
-    row = rows.get((instance.host, instance.container_name, name))
+def _of_row(one: Seen, name: str, rows: Mapping[tuple[str, str, str], StoredModel], now: float) -> Iterator[Difference]:
+    there = one.instance
+    row = rows.get((there.host, there.container_name, name))
     word = "active" if one.state.active else "inactive"
-    target = Target(name, instance.host)
     if row is None and one.state is State.ABSENT:
         return
-    if row is None or row.status != word:
-        store = row.status if row else "unknown"
-        yield Difference(target=target, store=store, engine=_engine_says(one), action=f"recorded {word}")
-    elif _restarted(row, instance):
-        restarts = instance.restarts or 0
-        engine = f"restarted by the engine {_since(instance.started_at)} ({restarts} in all)"
-        yield Difference(target=target, store=row.status, engine=engine, action="recorded")
+    if row and row.status == word and not (changed_hands(there, row) or began_anew(there, row) or starved(there, row)):
+        return
+    yield _difference(Target(name, there.host), row, word, _why(one, row, now))
 
 
-def _engine_says(one: Seen) -> str:
-    """A running instance by what its server looks like, any other by how it ended and when."""
-    if one.state is State.ABSENT:
-        return "not in the server"
-    if one.instance.running:
-        since = _since(one.instance.started_at)
-        return f"{one.state.value if not one.state.active else 'running'} {since}".strip()
-    return f"{describe(one.instance)} {_since(one.instance.finished_at)}".strip()
+def _why(one: Seen, row: StoredModel | None, now: float) -> Reason:
+    """What runs is told by what its server looks like."""
+    why = reason(one.instance, row, now)
+    if one.state is State.ABSENT or why is None:
+        return Reason(Fate.REMOVED, "not in the server")
+    if one.instance.running and not one.state.active:
+        return Reason(why.fate, why.text.replace("running", one.state.value, 1))
+    return why
 
 
-def _restarted(row: StoredModel, instance: Instance) -> bool:
-    started, known = instance.started_at, row.last_updated
-    return bool(instance.restarts and started and known and started > known + CLOCK_SLACK_S)
-
-
-def _gone(row: StoredModel) -> Difference:
-    engine = "not there any more: removed by somebody else"
-    return Difference(target=Target(row.name, row.host), store=row.status, engine=engine, action="recorded inactive")
+def _difference(target: Target, row: StoredModel | None, word: str, why: Reason) -> Difference:
+    store = row.status if row else "unknown"
+    action = "recorded" if store == word else f"recorded {word}"
+    return Difference(target=target, store=store, engine=why.text, action=action, reason=why.fate)
 
 
 def _orphans(seen: Iterable[Seen]) -> Iterator[Difference]:
@@ -77,8 +75,4 @@ def _orphans(seen: Iterable[Seen]) -> Iterator[Difference]:
         if not one.wanted:
             engine = f"{describe(one.instance)}, no longer in the inventory"
             action = "orphan: llmstack down --orphans removes it"
-            yield Difference(target=one.instance.target, store="", engine=engine, action=action)
-
-
-def _since(at: float | None) -> str:
-    return f"since {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}" if at else ""
+            yield Difference(target=one.instance.target, store="", engine=engine, action=action, reason=Fate.ORPHAN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 from llmstack.domain.instance import State
 from llmstack.domain.tabular import Tabular
@@ -10,11 +11,30 @@ from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, exit_code_of
 
 
+class Fate(StrEnum):
+    """Why an instance is as it is: `runs` as it should, `stopped` on purpose, `died` by itself, `crash_loop` again and
+    again, `out_of_memory` killed for lack of it, `starved` only a process in it was, `restarted` by its engine,
+    `started` again by somebody else or with its engine, `removed` or `replaced` by somebody else, `orphan` no longer
+    in the inventory."""
+
+    RUNS = "runs"
+    STOPPED = "stopped"
+    DIED = "died"
+    CRASH_LOOP = "crash_loop"
+    OUT_OF_MEMORY = "out_of_memory"
+    STARVED = "starved"
+    RESTARTED = "restarted"
+    STARTED = "started"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+    ORPHAN = "orphan"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
     """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is
     False for an orphan or stranger, `enabled` for what is durably off. `detail` says in words what `state` alone does
-    not (exit code, restarts)."""
+    not (exit code, restarts), `reason` in a word why it is so, where that can be told."""
 
     model: str | None
     service: str
@@ -33,6 +53,7 @@ class StatusRow:
     restarts: int | None = None
     exit_code: int | None = None
     detail: str = ""
+    reason: Fate | None = None
     wanted: bool = True
     enabled: bool = True
     ours: bool = True
@@ -90,7 +111,8 @@ class StatusReport(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference(Tabular):
-    """One thing the store had wrong, or the inventory does not know: `action` says what became of it."""
+    """One thing the store had wrong, or the inventory does not know: `action` says what became of it, `reason` in a
+    word what `engine` tells."""
 
     columns = ("target", "store", "engine", "action")
 
@@ -98,10 +120,11 @@ class Difference(Tabular):
     store: str
     engine: str
     action: str
+    reason: Fate | None = None
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record."""
-        return {"target": str(self.target), "store": self.store, "engine": self.engine, "action": self.action}
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "target": str(self.target)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

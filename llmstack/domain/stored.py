@@ -18,7 +18,8 @@ class StoredModel(Tabular):
     """One model in one container on one host; (host, container_name, name) is its key.
 
     `last_updated` is when a change of it (a restart is one) was last seen. `stopped_on_purpose` is None while it is
-    active, and when nobody saw how it ended.
+    active, and when nobody saw how it ended. `container_id`, `started_at`, `ended_at` (times of its host), `restarts`
+    and `out_of_memory` are as its engine told them last.
     """
 
     columns = ("name", "host", "container_name", "status", "installed_version", "url")
@@ -34,6 +35,11 @@ class StoredModel(Tabular):
     url: str | None = None
     installed_version: str | None = None
     stopped_on_purpose: bool | None = None
+    container_id: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    restarts: int | None = None
+    out_of_memory: bool | None = None
     last_updated: float | None = None
     created_at: float | None = None
 

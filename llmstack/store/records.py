@@ -37,6 +37,11 @@ class ModelRecord(Model):
     url = Text(null=True)
     installed_version = Text(null=True)
     stopped_on_purpose = BooleanField(null=True)
+    container_id = Text(null=True)
+    started_at = FloatField(null=True)
+    ended_at = FloatField(null=True)
+    restarts = IntegerField(null=True)
+    out_of_memory = BooleanField(null=True)
     last_updated = FloatField()
     created_at = FloatField()
 

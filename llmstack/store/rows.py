@@ -40,6 +40,11 @@ def row_of_instance(instance: Instance, version: str | None, url: str | None) ->
         "port": instance.port,
         "url": url,
         "installed_version": version,
+        "container_id": instance.id,
+        "started_at": instance.started_at,
+        "ended_at": instance.finished_at,
+        "restarts": instance.restarts,
+        "out_of_memory": instance.out_of_memory,
     }
     facts = {key: value for key, value in known.items() if value is not None} | row_of_state(instance.state)
     return facts if instance.state in _UNTOLD else facts | {"stopped_on_purpose": _ENDS.get(instance.state)}

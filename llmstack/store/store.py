@@ -137,7 +137,7 @@ class Store:
                     row["name"] for row in select_models(in_container(instance.container_name, instance.host), sqlite)
                 }
             for name in sorted(names):
-                self._merge(sqlite, (instance.host, instance.container_name, name), facts, instance.started_at)
+                self._merge(sqlite, (instance.host, instance.container_name, name), facts)
 
     def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
         """The instance (or, for a target that is a model, that one model in it) is no longer there: its rows become
@@ -256,14 +256,12 @@ class Store:
             found = list(query.dicts().execute(sqlite))
         return rows.ladder_of(found) if found else None
 
-    def _merge(
-        self, sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object], started_at: float | None = None
-    ) -> None:
-        """Write what differs; that it was started since is a difference too."""
+    def _merge(self, sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object]) -> None:
+        """Write what differs."""
         found = select_models(has_key(key), sqlite)
         now = self._now()
         if not found:
             names = dict(zip(KEY, key, strict=True))
             ModelRecord.insert({**facts, **names, "created_at": now, "last_updated": now}).execute(sqlite)
-        elif (started_at or 0) > found[0]["last_updated"] or any(found[0][name] != facts[name] for name in facts):
+        elif any(found[0][name] != facts[name] for name in facts):
             ModelRecord.update({**facts, "last_updated": now}).where(has_key(key)).execute(sqlite)

@@ -62,7 +62,7 @@ def from_inspect(data: Json, host: str) -> Instance:
         started_at=seconds(state.get("StartedAt")),
         finished_at=seconds(state.get("FinishedAt")) if ended else None,
         exit_code=code if ended else None,
-        out_of_memory=bool(state.get("OOMKilled")) and bool(code) if ended else None,
+        out_of_memory=state.get("OOMKilled"),
         restarts=restarts,
         restart_policy=policy,
         error=_error(status, state),

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from llmstack import errors
@@ -26,7 +26,7 @@ from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.progress import Progress
-from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
+from llmstack.domain.report import Difference, Fate, StatusReport, StatusRow, SyncReport
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.stored import StoredRun
@@ -95,6 +95,7 @@ class App:
     def sync(self, selection: Selection, *, check: bool = False) -> SyncReport:
         self._note("sync", selection, check=check)
         gone = Difference(target=Target("llama3", "gpu01"), store="active", engine="exited 137", action="recorded")
+        gone = replace(gone, reason=Fate.DIED)
         away = UnreachableError("gpu03: no route to host", "run `llmstack status`")
         return SyncReport(differences=(gone,), changed=1, errors=(away,))
 

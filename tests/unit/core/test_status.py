@@ -31,7 +31,7 @@ def seen(world: World, **errors: str) -> Observed:
 def status(world: World, *wanted: Wanted, orphans: tuple[Instance, ...] = (), **errors: str) -> StatusReport:
     picked = [Picked(item, item.placement.models) for item in wanted]
     return status_report(
-        picked, seen(world, **errors), orphans, world.context("status"), last=lambda _: None, registry=Types(world)
+        picked, seen(world, **errors), orphans, world.context("status"), memory=None, registry=Types(world)
     )
 
 
@@ -63,7 +63,7 @@ def test_a_row_says_why_it_does_not_run(world: World) -> None:
     world.engine().crash("llmstack-lab-demo", 137, out_of_memory=True)
     found = row(status(world, demo))
     assert (found.state, found.detail, found.exit_code, found.url) == (
-        State.CRASHED, "crashed, exit 137, out of memory", 137, None,
+        State.CRASHED, "exited 137 (out of memory) at 2027-01-15 08:00:00", 137, None,
     )  # fmt: skip
     wrong = replace(demo, spec=None, error=PreflightError("model file is not there"))
     world.engine().instances.clear()
@@ -99,7 +99,7 @@ def test_the_device_is_what_the_last_climb_proved(world: World, store: Store, de
     store.climbed(Ladder(target=demo.target, rungs=(RungResult(rung=Rung.DEVICE, ok=True, ms=1, detail=detail),)), "c")
     rows = rows_of(
         [Picked(demo, demo.placement.models)], seen(world), {demo.target: Look(state=State.READY)},
-        lambda target: last_ladder(store, target),
+        lambda target: last_ladder(store, target), known={}, now=0.0,
     )  # fmt: skip
     assert next(rows).device == device
 

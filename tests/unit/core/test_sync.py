@@ -10,7 +10,7 @@ from llmstack.core.observe import Observed, sort_out
 from llmstack.core.report import sync_report
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.report import SyncReport
+from llmstack.domain.report import Fate, SyncReport
 from llmstack.domain.server import ServedModel
 from llmstack.domain.stored import StoredModel
 from llmstack.errors import UnreachableError
@@ -62,7 +62,7 @@ def test_a_crash_is_told_with_how_and_when(world: World, store: Store) -> None:
     world.engine().crash("llmstack-lab-demo", 137)
     (difference,) = sync(world, store, demo).differences
     assert (difference.store, difference.action) == ("active", "recorded inactive")
-    assert difference.engine.startswith("crashed, exit 137 since 2027-01-15")
+    assert difference.engine.startswith("exited 137 at 2027-01-15")
     assert store.models()[0].stopped_on_purpose is False
 
 
@@ -74,7 +74,7 @@ def test_a_restart_by_the_engine_is_told(world: World, store: Store) -> None:
     world.engine().crash("llmstack-lab-demo", 1)
     (difference,) = sync(world, store, demo).differences
     assert difference.engine.startswith("restarted by the engine since")
-    assert difference.engine.endswith("(1 in all)")
+    assert difference.engine.endswith("(1 restart in 60 s)")
     assert sync(world, store, demo).differences == ()
 
 
@@ -98,6 +98,37 @@ def test_what_somebody_removed_is_recorded_inactive(world: World, store: Store) 
         "recorded inactive",
     )
     assert sync(world, store, demo) == SyncReport()
+
+
+def test_what_somebody_else_put_under_its_name_is_told_and_not_taken_for_ours(world: World, store: Store) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    sync(world, store, demo)
+    foreign = replace(there, id="foreign", spec=None, stack=None, labels={})
+    world.engine().instances[there.container_name] = foreign
+    (difference,) = sync(world, store, demo).differences
+    assert (difference.reason, difference.action) == (Fate.REPLACED, "recorded inactive")
+    assert difference.engine.startswith("replaced by somebody else: another one of that name runs there since")
+
+
+def test_another_one_of_ours_under_its_name_is_told(world: World, store: Store) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    sync(world, store, demo)
+    world.engine().instances[there.container_name] = replace(there, id="another")
+    (difference,) = sync(world, store, demo).differences
+    assert (difference.reason, difference.action) == (Fate.REPLACED, "recorded")
+    assert sync(world, store, demo).differences == ()
+
+
+def test_a_process_that_ran_out_of_memory_in_one_that_goes_on_is_told_once(world: World, store: Store) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    sync(world, store, demo)
+    world.engine().instances[there.container_name] = replace(there, out_of_memory=True)
+    (difference,) = sync(world, store, demo).differences
+    assert (difference.reason, difference.action) == (Fate.STARVED, "recorded")
+    assert sync(world, store, demo).differences == ()
 
 
 def test_a_model_that_left_its_server_is_told_and_one_that_never_came_is_not(world: World, store: Store) -> None:
@@ -176,5 +207,5 @@ def test_a_row_that_is_right_is_no_difference() -> None:
         id="1", container_name="c", service="x", host="h", engine="docker", state=State.STARTING, running=True
     )
     stored = StoredModel(name="x", host="h", container_name="c", state=State.DEGRADED)
-    assert differences([stored], [Seen(instance=there, names=("x",), state=State.READY)]) == ()
-    assert differences([replace(stored, state=State.STOPPED)], []) == ()
+    assert differences([stored], [Seen(instance=there, names=("x",), state=State.READY)], 0.0) == ()
+    assert differences([replace(stored, state=State.STOPPED)], [], 0.0) == ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Why
 from llmstack.domain.names import NAME_PATTERN, nearest
 from llmstack.domain.position import KEY, Position, locate, source_lines
-from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
+from llmstack.domain.report import Difference, Fate, StatusReport, StatusRow, SyncReport
 from llmstack.domain.service import Inventory, problem_at
 from llmstack.errors import UnreachableError
 
@@ -38,11 +39,11 @@ def test_a_status_is_one_json_document():
 
 def test_a_sync_is_one_json_document():
     one = Difference(target=ROW.target, store="active", engine="exited 137", action="recorded inactive")
+    one = replace(one, reason=Fate.DIED)
     document = json.loads(json.dumps(SyncReport(differences=(one,), changed=1).as_json()))
     assert (document["kind"], document["changed"], document["rc"], document["errors"]) == ("sync", 1, 0, [])
-    assert document["items"] == [
-        {"target": "llama3@gpu01", "store": "active", "engine": "exited 137", "action": "recorded inactive"}
-    ]
+    told = {"target": "llama3@gpu01", "store": "active", "engine": "exited 137", "action": "recorded inactive"}
+    assert document["items"] == [{**told, "reason": "died"}]
 
 
 def test_why_says_all_it_knows():

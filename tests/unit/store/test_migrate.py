@@ -40,12 +40,16 @@ INSERT INTO runs VALUES (1, 'up', 'invoke up', 1700000000.0, 1700000001.5, 1500.
 """
 """A store as schema 1 made it, written down and never to be changed."""
 
-SCHEMA_2 = (
+SCHEMA_3 = (
     SCHEMA_1
     + """
 PRAGMA user_version = 2;
 ALTER TABLE "runs" ADD COLUMN "user" TEXT; ALTER TABLE "runs" ADD COLUMN "controller" TEXT;
 ALTER TABLE "health" ADD COLUMN "started_spec" TEXT;
+PRAGMA user_version = 3;
+ALTER TABLE "models" ADD COLUMN "container_id" TEXT; ALTER TABLE "models" ADD COLUMN "started_at" REAL;
+ALTER TABLE "models" ADD COLUMN "ended_at" REAL; ALTER TABLE "models" ADD COLUMN "restarts" INTEGER;
+ALTER TABLE "models" ADD COLUMN "out_of_memory" SMALLINT;
 """
 )
 
@@ -90,7 +94,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_a_fresh_store_has_the_shape_that_was_written_down(path, tmp_path):
     open_store(str(path), {}).close()
-    make(tmp_path / "frozen.db", SCHEMA_2)
+    make(tmp_path / "frozen.db", SCHEMA_3)
     assert shape(path) == shape(tmp_path / "frozen.db")
 
 
@@ -102,7 +106,7 @@ def test_a_store_of_schema_1_is_read_and_written(path):
         old = store.run("1")
         assert (old.exit_code, old.items, old.user, old.controller) == (0, ({"status": "changed"},), None, None)
         assert store.begin_run("up", "") == "2"
-    make(path.with_name("frozen.db"), SCHEMA_2)
+    make(path.with_name("frozen.db"), SCHEMA_3)
     assert shape(path) == shape(path.with_name("frozen.db"))
 
 

@@ -44,6 +44,7 @@ def test_a_seen_instance_has_a_row_for_each_of_its_models(store):
         port=11434,
         url="http://127.0.0.1:11434",
         installed_version="0.12.6",
+        container_id="1f",
         last_updated=1000.0,
         created_at=1000.0,
     )

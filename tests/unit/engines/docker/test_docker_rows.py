@@ -82,15 +82,15 @@ def test_an_inspect_answer_tells_everything() -> None:
     assert (instance.port, instance.restart_policy, instance.pid) == (8080, "unless-stopped", None)
 
 
-def test_a_child_killed_for_memory_does_not_make_a_good_end_a_bad_one() -> None:
+def test_a_child_killed_for_memory_is_told_and_does_not_make_a_good_end_a_bad_one() -> None:
     instance = from_inspect(inspected({"Status": "exited", "ExitCode": 0, "OOMKilled": True}), "h")
-    assert (instance.state, instance.out_of_memory) == (State.STOPPED, False)
+    assert (instance.state, instance.out_of_memory) == (State.STOPPED, True)
 
 
 def test_what_runs_has_no_exit_code_and_no_end() -> None:
     state = {"Status": "running", "ExitCode": 0, "Pid": 42, "FinishedAt": "2026-11-22T10:00:00Z", "OOMKilled": False}
     instance = from_inspect(inspected(state), "h")
-    assert (instance.exit_code, instance.finished_at, instance.out_of_memory, instance.pid) == (None, None, None, 42)
+    assert (instance.exit_code, instance.finished_at, instance.out_of_memory, instance.pid) == (None, None, False, 42)
 
 
 def test_why_a_start_failed_is_kept() -> None:

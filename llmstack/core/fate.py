@@ -1,0 +1,144 @@
+"""PURE: why an instance is as it is: what its engine says, beside what was remembered of it and told meanwhile.
+
+Times of starts and ends are the host's own and compared with each other alone, since clocks differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from llmstack.domain.happening import What
+from llmstack.domain.instance import Instance, State
+from llmstack.domain.report import Fate
+from llmstack.domain.service import EXTERNAL
+from llmstack.domain.stored import StoredModel
+
+LOOP_RESTARTS, LOOP_S = 3, 600.0
+"""Brought back so often within this time is a crash loop, even if it runs at the moment."""
+SIGKILLED = 137
+ENDED = (State.STOPPED, State.CRASHED)
+IN_IT = "a process in it ran out of memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A word for programs and a text for people."""
+
+    fate: Fate
+    text: str
+
+
+def since_start(told: Sequence[What], more: Sequence[What]) -> tuple[What, ...]:
+    """What was told of an instance since its last start, `more` included; that memory ran out before it stays known."""
+    kept = list(told)
+    for what in more:
+        if what is What.CREATED:
+            kept = []
+        elif what is What.STARTED:
+            kept = [What.OUT_OF_MEMORY] if What.OUT_OF_MEMORY in kept else []
+        elif what not in kept:
+            kept.append(what)
+    return tuple(kept)
+
+
+def judged(there: Instance, known: StoredModel | None, told: Sequence[What] = ()) -> Instance:
+    """With what an engine does not keep: that memory ran out, and whether somebody asked for its end. Where nothing was
+    told, what was remembered of this very end holds."""
+    if What.OUT_OF_MEMORY in told:
+        there = replace(there, out_of_memory=True)
+    if there.running or there.finished_at is None or there.state not in ENDED:
+        return there
+    purpose = What.STOPPED in told if What.DIED in told else None
+    if purpose is None and known and known.container_id == there.id and known.ended_at == there.finished_at:
+        purpose = known.stopped_on_purpose
+    return there if purpose is None else replace(there, state=State.STOPPED if purpose else State.CRASHED)
+
+
+def reason(there: Instance | None, known: StoredModel | None, now: float) -> Reason | None:
+    """Why it is as it is; None for what is neither there nor remembered."""
+    if there is None:
+        return _gone(known) if known else None
+    if changed_hands(there, known):
+        now_there = "is there now" if there.finished_at else f"runs there {_at('since', there.started_at)}".strip()
+        return Reason(Fate.REPLACED, f"replaced by somebody else: another one of that name {now_there}")
+    return _ended(there, known, now) if there.state in ENDED else _running(there, known, now)
+
+
+def changed_hands(there: Instance, known: StoredModel | None) -> bool:
+    """Whether what has the name now is not what was remembered; what we replace ourselves is remembered at once."""
+    if known is None or known.container_id is None or there.engine == EXTERNAL:
+        return False
+    return known.state is not State.ABSENT and known.container_id != there.id
+
+
+def began_anew(there: Instance, known: StoredModel) -> bool:
+    """Whether it was started since."""
+    return bool(known.started_at and there.started_at and known.started_at != there.started_at)
+
+
+def starved(there: Instance, known: StoredModel) -> bool:
+    """Whether its memory ran out since."""
+    return bool(there.out_of_memory and not known.out_of_memory)
+
+
+def _gone(known: StoredModel) -> Reason:
+    if known.stopped_on_purpose:
+        return Reason(Fate.STOPPED, f"stopped and removed on purpose {_at('at', known.last_updated)}".strip())
+    return Reason(Fate.REMOVED, "not there any more: removed by somebody else")
+
+
+def _running(there: Instance, known: StoredModel | None, now: float) -> Reason:
+    since = _at("since", there.started_at)
+    if known and known.state.active and began_anew(there, known):
+        if rise := _rise(there, known):
+            quick = rise >= LOOP_RESTARTS and _spent_s(known, now) <= LOOP_S
+            memory = ", it had run out of memory" if there.out_of_memory else ""
+            how = f"restarted by the engine {since} ({_restarts(there, known, now)}){memory}"
+            return Reason(Fate.CRASH_LOOP, f"crash loop: {how}") if quick else Reason(Fate.RESTARTED, how)
+        return Reason(Fate.STARTED, f"started again {since}, by somebody else or with its engine")
+    runs = f"running {since}".strip()
+    return Reason(Fate.STARVED, f"{runs}, {IN_IT}") if there.out_of_memory else Reason(Fate.RUNS, runs)
+
+
+def _ended(there: Instance, known: StoredModel | None, now: float) -> Reason:
+    at = _at("at", there.finished_at)
+    if there.exit_code is None:
+        return Reason(Fate.STOPPED if there.state is State.STOPPED else Fate.DIED, there.error or there.state.value)
+    memory = "" if not there.out_of_memory else "out of memory" if there.exit_code == SIGKILLED else IN_IT
+    if there.state is State.STOPPED:
+        return Reason(Fate.STOPPED, ", ".join(filter(None, (f"stopped on purpose {at}".strip(), memory))))
+    how = f"exited {there.exit_code}{f' ({memory})' if memory else ''} {at}".strip()
+    how = f"{how}, {_restarts(there, known, now)}" if there.restarts else how
+    if memory:
+        return Reason(Fate.STARVED if memory is IN_IT else Fate.OUT_OF_MEMORY, how)
+    loops = (there.restarts or 0) >= LOOP_RESTARTS
+    return Reason(Fate.CRASH_LOOP, f"crash loop: {how}") if loops else Reason(Fate.DIED, how)
+
+
+def _restarts(there: Instance, known: StoredModel | None, now: float) -> str:
+    """How often it was brought back: since it was last seen well, where that is known."""
+    count = there.restarts or 0
+    rise = _rise(there, known) if known and known.state.active else 0
+    word = f"restart{'' if (rise or count) == 1 else 's'}"
+    return f"{rise} {word} in {_span(_spent_s(known, now))}" if known and rise else f"{count} {word} in all"
+
+
+def _rise(there: Instance, known: StoredModel) -> int:
+    """Restarts since; an engine counts from 0 again after a start by hand."""
+    before, count = known.restarts or 0, there.restarts or 0
+    return count - before if count >= before else count
+
+
+def _spent_s(known: StoredModel, now: float) -> float:
+    return max(0.0, now - (known.last_updated or now))
+
+
+def _span(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+def _at(word: str, moment: float | None) -> str:
+    return f"{word} {datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""
