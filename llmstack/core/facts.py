@@ -34,7 +34,7 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
     What goes wrong with one placement is a fact about it (`broken`), so that the others go on.
     """
     items = [item.wanted for item in picked if (item.wanted.target.host, item.wanted.engine) not in observed.errors]
-    found = in_parallel(lambda wanted: _facts(wanted, observed.find(wanted), context), items, context.forks)
+    found = in_parallel(lambda wanted: _facts(wanted, observed, context), items, context.forks)
     by_target = {wanted.target: facts for wanted, facts in zip(items, found, strict=True)}
     return replace(
         observed,
@@ -47,16 +47,17 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
     )
 
 
-def _facts(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
+def _facts(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     if wanted.error or wanted.off:
         return Facts()
     try:
-        return _external(wanted, context) if wanted.external else _ours(wanted, there, context)
+        return _external(wanted, context) if wanted.external else _ours(wanted, observed, context)
     except LlmstackError as error:
         return Facts(broken=error)
 
 
-def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
+def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
+    there = observed.find(wanted)
     running = there is not None and there.running
     served = _served(wanted, there, context) if running else None
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
@@ -68,7 +69,7 @@ def _ours(wanted: Wanted, there: Instance | None, context: Context) -> Facts:
     as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(spec, there.spec)
     if running and as_wanted:
         return Facts(served=served, copies=copies)
-    return replace(_before_start(wanted, context), served=served, copies=copies)
+    return replace(_before_start(wanted, observed, context), served=served, copies=copies)
 
 
 def _left_behind(wanted: Wanted, spec: InstanceSpec, engine: Engine) -> tuple[str, ...]:
@@ -100,13 +101,25 @@ def _settled(wanted: Wanted, there: Instance | None, context: Context) -> bool:
     return there is not None and stateful(wanted) and settled(there, context.clock.now())
 
 
-def _before_start(wanted: Wanted, context: Context) -> Facts:
+def _before_start(wanted: Wanted, observed: Observed, context: Context) -> Facts:
+    engine, spec = context.engine(wanted), wanted.needed_spec
     try:
         with plugin_guard(wanted.kind.name):
-            wanted.kind.preflight(wanted.needed_spec)
-        return Facts(needs=context.engine(wanted).missing(wanted.needed_spec))
+            wanted.kind.preflight(spec)
+        needs = engine.missing(spec)
+        return Facts(needs=needs, broken=None if context.task == "pull" else _no_place(engine, spec, observed, context))
     except LlmstackError as error:
         return Facts(broken=error)
+
+
+def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: Context) -> LlmstackError | None:
+    """Who is in the way. A port that a wanted instance of the stack holds may be free once its turn comes."""
+    try:
+        engine.check_place(spec)
+    except PreflightError as error:
+        mine = (row for row in observed.rows() if row.running and row.target in context.wanted)
+        return None if (spec.host, error.data.get("port", "")) in {(row.host, row.port) for row in mine} else error
+    return None
 
 
 def _external(wanted: Wanted, context: Context) -> Facts:

@@ -111,8 +111,10 @@ def _tidied(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Acti
 def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     spec, there = wanted.spec, observed.find(wanted)
     assert spec is not None
-    if wanted.target in observed.broken:
-        return unable(wanted, ActionKind.REFUSED, observed.broken[wanted.target])
+    error = observed.broken.get(wanted.target)
+    freed = {row.port for row in policy.orphans if row.host == spec.host} - {None}
+    if error and error.data.get("port") not in freed:
+        return unable(wanted, ActionKind.REFUSED, error)
     if there is None or there.spec is None:
         return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
     reason, differences = _differs(spec, there.spec, policy)

@@ -85,6 +85,11 @@ class Engine(Protocol):
         else."""
         ...
 
+    def check_place(self, spec: InstanceSpec) -> None:
+        """Raises PreflightError naming who has the name, or now the port, that `spec` wants, as far as that is told by
+        one look for all specs since the last `observe`."""
+        ...
+
     def create(self, spec: InstanceSpec) -> Instance:
         """Create, not start. The spec must be decided (no open `auto`) and stands on the instance from then on.
 

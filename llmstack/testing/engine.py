@@ -13,7 +13,7 @@ from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.progress import Progress
 from llmstack.domain.usage import Usage
-from llmstack.errors import LlmstackError, LockedError
+from llmstack.errors import LlmstackError, LockedError, PreflightError
 from llmstack.protocols import Ability, Renew, Report
 from llmstack.testing.script import Script
 from llmstack.testing.volumes import VolumesInMemory
@@ -77,6 +77,13 @@ class FakeEngine(VolumesInMemory):
     def check_port(self, spec: InstanceSpec) -> None:
         """Raises PreflightError naming the holder."""
         self._call("check_port", spec.name)
+        self._check_port(spec.host_port, spec.name)
+
+    def check_place(self, spec: InstanceSpec) -> None:
+        """Raises PreflightError naming the holder of the port, or an instance of another stack that has the name."""
+        self._call("check_place", spec.name)
+        if spec.name in self.instances and self.instances[spec.name].stack != spec.stack:
+            raise PreflightError(f"the name {spec.name} on {self.host} is taken", holder=spec.name)
         self._check_port(spec.host_port, spec.name)
 
     def create(self, spec: InstanceSpec) -> Instance:

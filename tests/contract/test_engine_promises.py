@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llmstack.domain.instance import Mount, Need, State
@@ -25,6 +27,18 @@ def test_the_port_of_another_instance_is_refused_and_its_own_is_not(bench: Bench
     bench.engine.check_port(bench.spec())
     with pytest.raises(PreflightError, match=str(instance.port)):
         bench.engine.check_port(bench.spec("second"))
+
+
+def test_a_name_of_another_stack_and_a_taken_port_are_no_place(bench: Bench) -> None:
+    other = bench.spec("x-y")
+    mine = replace(other, stack=f"{other.stack}-x", service="y", port=None)
+    assert mine.name == bench.engine.create(other).container_name
+    with pytest.raises(PreflightError, match=f"the name {mine.name} .*is taken") as raised:
+        bench.engine.check_place(mine)
+    assert raised.value.data["holder"] == mine.name
+    bench.engine.check_place(other)
+    with bench.taken(int(other.port or 0)), pytest.raises(PreflightError, match=str(other.port)):
+        bench.engine.check_place(other)
 
 
 def test_automatic_ports_avoid_what_is_taken_and_what_was_promised(bench: Bench) -> None:

@@ -25,7 +25,7 @@ from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
-from llmstack.engines.ports import bind_error, holder
+from llmstack.engines.ports import holder
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Renew, Report
 
@@ -118,6 +118,12 @@ class DockerEngine:
             return
         filters = {} if self._wire.podman else {"publish": [str(spec.host_port)]}
         ports.check(spec, self._rows(filters, running=True), local=self._wire.address.local)
+
+    def check_place(self, spec: InstanceSpec) -> None:
+        """By one list of everything there is, and on this machine the system."""
+        everything = self._seen.rows(self._rows)
+        ports.check_name(spec, everything)
+        ports.check(spec, everything, local=self._wire.address.local)
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the container, with its network and volume if they are not there."""
@@ -285,7 +291,7 @@ class DockerEngine:
             return "it still runs"
         if not (ran and now and now.port and now.spec and self._wire.address.local):
             return None
-        if not bind_error(now.spec.bind, now.port):
+        if not ports.held(now.spec.bind, now.port):
             return None
         return f"its port {now.port} is still held by {holder(now.spec.bind, now.port)}"
 

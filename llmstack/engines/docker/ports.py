@@ -1,15 +1,17 @@
-"""Who holds a port of an engine's host: other containers, and processes where that is this machine."""
+"""Who holds a name or port of an engine's host: other containers, and processes where that is this machine."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmstack.domain.instance import InstanceSpec
 from llmstack.engines import ports
 from llmstack.engines.docker.body import inner_port
-from llmstack.engines.docker.rows import container_name, published
-from llmstack.engines.labels import parse
+from llmstack.engines.docker.rows import container_name, published, runs
+from llmstack.engines.labels import ROLE, SERVE, STACK, parse
+from llmstack.errors import PreflightError
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -35,8 +37,28 @@ def check(spec: InstanceSpec, rows: Rows, *, local: bool) -> None:
     port = spec.host_port
     if port is None:
         return
-    holder = next((container_name(row) for row in rows if port in published(row)), None)
-    if holder is None and local and (error := ports.bind_error(spec.bind, port)):
+    holder = next((container_name(row) for row in rows if runs(row) and port in published(row, spec.bind)), None)
+    if holder is None and local and (error := held(spec.bind, port)):
         raise ports.refused(spec, error)
     if holder not in (None, spec.name):
         raise ports.taken(spec, holder)
+
+
+def held(bind: str, port: int) -> OSError | None:
+    """Why the engine cannot publish it there now, as far as that is seen from here; it may have rights that we lack."""
+    error = ports.bind_error(bind, port)
+    return None if error and error.errno == errno.EACCES else error
+
+
+def check_name(spec: InstanceSpec, rows: Rows) -> None:
+    """Raises PreflightError naming the container that has the name of `spec` and is none of its stack's."""
+    there = next((row for row in rows if container_name(row) == spec.name), None)
+    labels = (there or {}).get("Labels") or {}
+    if there is None or (labels.get(ROLE), labels.get(STACK)) == (SERVE, spec.stack):
+        return
+    what = f"{spec.target}: the name {spec.name} is taken by a container of "
+    if ROLE in labels:
+        hint = "give the service or the stack another name"
+        raise PreflightError(f"{what}stack {labels.get(STACK)}", hint, holder=spec.name)
+    hint = f"docker rm -f {spec.name}, or to have it looked after, adopt: {{container: {spec.name}}}"
+    raise PreflightError(f"{what}somebody else (image {there.get('Image')})", hint, holder=spec.name)

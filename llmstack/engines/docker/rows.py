@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from llmstack.domain.instance import Instance, State
+from llmstack.engines.addresses import ANYWHERE
 from llmstack.engines.labels import parse
 
 KILLED, ENDED_WELL = 137, (0, 130, 143)
@@ -82,9 +83,19 @@ def container_name(row: Json) -> str:
     return next((name for name in names if "/" not in name), str(row.get("Id", ""))[:12])
 
 
-def published(row: Json) -> set[int]:
-    """The ports of the host that a list row's container holds."""
-    return {port["PublicPort"] for port in row.get("Ports") or () if port.get("PublicPort")}
+def runs(row: Json) -> bool:
+    """Whether a list row's container may hold ports."""
+    return str(row.get("State", "")).lower() in (*RUNS, "restarting")
+
+
+def published(row: Json, bind: str = "0.0.0.0") -> set[int]:
+    """The ports of the host that a list row's container holds, as far as they are in the way of `bind`."""
+    ports = (port for port in row.get("Ports") or () if port.get("PublicPort"))
+    return {port["PublicPort"] for port in ports if _overlap(bind, port.get("IP") or "0.0.0.0")}
+
+
+def _overlap(bind: str, other: str) -> bool:
+    return bind == other or bind in ANYWHERE or other in ANYWHERE
 
 
 def state_of(state: Json, policy: str, restarts: int) -> State:

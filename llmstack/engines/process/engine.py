@@ -111,6 +111,15 @@ class ProcessEngine(NoVolumes):
         if not own or any(holder.pid not in own for holder in ports.holders(spec.bind, port)):
             raise ports.refused(spec, error)
 
+    def check_place(self, spec: InstanceSpec) -> None:
+        """A folder of that name is another stack's where it does not say that it is of this one."""
+        there = self.inspect(spec.name)
+        if there and there.stack != spec.stack:
+            whose = f"an instance of {f'stack {there.stack}' if there.stack else 'somebody else'}"
+            message = f"{spec.target}: the name {spec.name} is taken by {whose} in {self.root}"
+            raise PreflightError(message, "give the service or the stack another name", holder=spec.name)
+        self.check_port(spec)
+
     def create(self, spec: InstanceSpec) -> Instance:
         """Make the folder as a whole or not at all; nothing runs yet."""
         written = labels.labels_of(spec)

@@ -72,6 +72,33 @@ def test_who_only_looks_writes_nothing_whatever_is_there(desk: Desk, proxy: Prox
     assert len(rig.api.containers()) == 3
 
 
+def theirs(rig: RigHost, name: str, port: int) -> None:
+    """A container of somebody else, with a published port."""
+    body = {
+        "Image": rig.busybox(),
+        "Cmd": ["sleep", "3600"],
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}},
+    }
+    rig.api.start(rig.api.make(body, name))
+
+
+def test_who_has_a_name_or_port_is_told_before_anything_is_done(desk: Desk, proxy: Proxy, rig: RigHost) -> None:
+    desk.write(THREE.format(image=rig.busybox()).replace("a: {type: container}", "a: {type: container, port: PORT}"))
+    theirs(rig, "llmstack-calls-c", desk.port)
+    proxy.forget()
+    checked = desk.run("up", "--check")
+    assert (checked.code, proxy.writes, len(rig.api.containers())) == (9, [], 1)
+    assert Counter(map(str, proxy.calls))["GET /containers/json"] == 2  # ours, and once all of them
+    for told in (checked.out, desk.run("up", "--no-wait").err):
+        assert f"the name llmstack-calls-c is taken by a container of somebody else (image {rig.busybox()})" in told
+        assert "docker rm -f llmstack-calls-c" in told
+        assert "adopt: {container: llmstack-calls-c}" in told
+        assert f"port {desk.port} on 127.0.0.1 is taken by llmstack-calls-c" in told
+    desk.write("llmstack: 1\nstack: calls\nservices: {c: {type: container, adopt: {container: llmstack-calls-c}}}\n")
+    desk.good("up", "--check")
+
+
 def test_an_up_with_nothing_to_do_is_one_list_call(desk: Desk, proxy: Proxy) -> None:
     desk.good("up", "--no-wait")
     assert looked(desk, proxy, "up") == {"GET /_ping": 1, "GET /containers/json": 1}

@@ -91,6 +91,18 @@ def test_what_must_be_fetched_or_cannot_start_is_found_before(world: World) -> N
     assert found.broken[one.target].message == "no program"
 
 
+def test_a_port_of_somebody_else_is_in_the_way_and_one_of_the_stack_may_be_free_in_time(world: World) -> None:
+    one, two, moved = world.want("one"), world.want("two", port=2), world.want("moved", port=3)
+    world.engine().occupy(8080, "nginx")
+    world.run(replace(moved, spec=replace(moved.needed_spec, port=2)))
+    found = facts(world, one, two)
+    assert found.broken[one.target].data["holder"] == "nginx"
+    assert two.target not in found.broken
+    del world.all[moved.target]
+    assert two.target in facts(world, two).broken
+    assert facts(world, one, two, task="pull").broken == {}
+
+
 def test_a_plugin_that_raises_while_it_looks_is_named(world: World) -> None:
     one, two = world.want("one"), world.want("two", "page", port=2)
 

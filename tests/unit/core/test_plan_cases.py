@@ -7,6 +7,7 @@
 | files | file name -> content, beside the inventory |
 | there | instances, see below |
 | served, errors, broken, needs, silent, copies | what else was found out, by target; errors by `host/engine` |
+| no_place | data of the error for a name or port that is taken, by target |
 | settled | targets that have been used for so long that their data count |
 | select | `models`, `services`, `hosts` that were picked |
 | policy | `re_decide`; `orphans: true` takes along what is there and not in the inventory |
@@ -105,7 +106,8 @@ def look(case: dict[str, Any], folder: Path) -> Observed:
     return replace(
         sort_out(rows, errors),  # type: ignore[arg-type]
         served=served,
-        broken={target(name): PreflightError(text) for name, text in case.get("broken", {}).items()},
+        broken={target(name): PreflightError("no place", **data) for name, data in case.get("no_place", {}).items()}
+        | {target(name): PreflightError(text) for name, text in case.get("broken", {}).items()},
         needs={target(name): tuple(Need(**need) for need in found) for name, found in case.get("needs", {}).items()},
         copies={target(name): tuple(found) for name, found in case.get("copies", {}).items()},
         settled=frozenset(map(target, case.get("settled", []))),

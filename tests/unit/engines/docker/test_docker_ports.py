@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import errno
+import re
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from llmstack.domain.instance import InstanceSpec
-from llmstack.engines.docker.ports import check, free, holders
+from llmstack.engines import ports
+from llmstack.engines.docker.ports import check, check_name, free, held, holders
 from llmstack.engines.labels import labels_of
 from llmstack.errors import PreflightError
 
@@ -16,7 +20,7 @@ AUTO = InstanceSpec(stack="lab", service="demo", host="h", type="t", engine="doc
 
 def row(name: str, *public: int, spec: InstanceSpec | None = None) -> dict[str, Any]:
     ports = [{"PrivatePort": 80, "PublicPort": port} for port in public]
-    return {"Names": [f"/{name}"], "Ports": ports, "Labels": labels_of(spec) if spec else None}
+    return {"Names": [f"/{name}"], "State": "running", "Ports": ports, "Labels": labels_of(spec) if spec else None}
 
 
 def test_published_and_promised_ports_have_holders() -> None:
@@ -44,6 +48,36 @@ def test_a_container_that_holds_the_port_is_named() -> None:
     with pytest.raises(PreflightError, match="taken by web") as raised:
         check(SPEC, [row("web", 8080)], local=False)
     assert raised.value.data == {"port": 8080, "holder": "web"}
+
+
+def test_who_publishes_it_at_another_address_or_rests_is_not_in_the_way() -> None:
+    away = {**row("web", 8080), "Ports": [{"PublicPort": 8080, "IP": "192.0.2.7"}]}
+    check(SPEC, [away, {**row("old", 8080), "State": "exited"}], local=False)
+    with pytest.raises(PreflightError, match="taken by web"):
+        check(replace(SPEC, bind="0.0.0.0"), [away], local=False)
+
+
+def test_a_port_that_only_the_engine_may_open_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "bind_error", lambda *_: PermissionError(errno.EACCES, "Permission denied"))
+    assert held("127.0.0.1", 80) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "told", "hint"),
+    [
+        (None, "somebody else (image box:1)", f"docker rm -f {SPEC.name}, .*adopt: {{container: {SPEC.name}}}"),
+        (labels_of(replace(SPEC, stack="other")), "stack other", "another name"),
+    ],
+)
+def test_who_has_the_name_is_told_with_the_image(labels: Any, told: str, hint: str) -> None:
+    with pytest.raises(PreflightError) as raised:
+        check_name(SPEC, [row("a"), {**row(SPEC.name), "Image": "box:1", "Labels": labels}])
+    assert told in raised.value.message
+    assert re.search(hint, raised.value.hint or "")
+
+
+def test_the_name_of_one_of_the_stack_is_its_own() -> None:
+    check_name(SPEC, [row("a"), row(SPEC.name, spec=SPEC)])
 
 
 def test_a_process_that_holds_the_port_is_named_on_this_machine_only() -> None:
