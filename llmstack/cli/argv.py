@@ -34,7 +34,7 @@ _OURS |= {"health": "check test", "ask": "run chat generate", "rm": "remove dele
 _ELSEWHERE = {word: task for task, words in _OURS.items() for word in words.split()}
 """What other programs call our tasks."""
 
-_NAMED_BARE = ("model", "name", "kind", "host")
+_NAMED_BARE = ("model", "name", "kind", "limit", "host")
 """Flags that a word without a flag is for."""
 
 

@@ -13,7 +13,7 @@ from llmstack.errors import UsageError
 NAMES: Mapping[str, tuple[str, ...]] = {
     MODEL.name: ("models", "services"),
     SERVICE.name: ("services",),
-    HOST.name: ("hosts", "groups"),
+    **dict.fromkeys((HOST.name, *HOST.also), ("hosts", "groups")),
     EXCLUDE.name: ("models", "services", "hosts", "groups"),
     TAGS.name: ("tags",),
 }

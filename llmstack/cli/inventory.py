@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llmstack.cli.flags import HOST, OUTPUT, OUTPUT_JSON, names, switch
+from llmstack.cli.flags import HOST, OUTPUT, OUTPUT_JSON, Flag, name, names, switch
 from llmstack.cli.picked import selection
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
-from llmstack.errors import OK
+from llmstack.errors import OK, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.setting import Setting
@@ -19,21 +19,27 @@ if TYPE_CHECKING:
 NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
 look = partial(verb, kind="inventory", reads_only=True)
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
+LIMIT = names("limit", "Only hosts of this PATTERN, such as gpu:!gpu02", "l")
+ONE = Flag[tuple[str, ...]]("host", "Print the JSON of this HOST's variables, as Ansible reads it.", (), name, kind=list)
 
 
-@look(LIST, HOST, OUTPUT, examples=("inventory", "inventory --list"))
+@look(LIST, LIMIT, ONE, OUTPUT, examples=("inventory", "inventory --list"))
 def inventory(session: Session) -> int:
     """Show the hosts of the inventory, how they are reached and what is placed on them; asks no host.
 
-    With --list it answers as Ansible wants it of an inventory that is a program.
+    With --list, and with --host NAME, it answers as Ansible wants it of an inventory that is a program.
     """
     from llmstack.ui.inventory import as_ansible, host_lines, host_rows
 
     with session.app() as app:
-        if session[LIST]:
-            session.write(json.dumps(as_ansible(app.inventory), indent=2, default=str) + "\n")
+        hosts = [host for host, _ in app.hosts(*session[LIMIT], *session[ONE])]
+        if session[ONE] and len(hosts) != 1:
+            raise UsageError("--host is one host here", "to show some of them: --limit PATTERN")
+        if session[ONE] or session[LIST]:
+            found = hosts[0].vars if session[ONE] else as_ansible(app.inventory)
+            session.write(json.dumps(found, indent=2, default=str) + "\n")
             return OK
-        rows = host_rows(app.inventory, [host for host, _ in app.hosts(*session[HOST])])
+        rows = host_rows(app.inventory, hosts)
     return session.answer(session.document(rows), host_lines(rows, session.out.width))
 
 

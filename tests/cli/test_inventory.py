@@ -48,7 +48,7 @@ def asked(lab: Desk, door: str) -> Callable[..., Ran]:
 
 
 def test_inventory_shows_each_host(lab: Desk) -> None:
-    assert lab.good("inventory", "--host", "gpu:lone").out == (
+    assert lab.good("inventory", "--limit", "gpu:lone").out == (
         "HOST  ENGINE  REACHED BY      GROUPS     SERVICES\n"
         "lone  docker  this machine    ungrouped  web\n"
         "gpu1  docker  ssh://ops@gpu1  prod, gpu  ollama\n"
@@ -120,7 +120,7 @@ def test_explain_is_read_by_people_too(lab: Desk) -> None:
 def test_a_name_that_is_none_and_a_host_that_is_none_match_nothing(lab: Desk) -> None:
     assert lab.run("inventory.explain", "--name", "lama3").code == 5
     assert lab.run("inventory.host", "--host", "gpu3").code == 5
-    assert lab.run("inventory", "--host", "gpu:!prod").code == 5
+    assert lab.run("inventory", "-l", "gpu:!prod").code == 5
 
 
 def test_names_of_hosts_can_be_piped(lab: Desk) -> None:
@@ -140,6 +140,11 @@ def test_the_list_is_ansible_s_json(asked: Callable[..., Ran]) -> None:
         "gpu": {"hosts": ["gpu1", "gpu2"]},
         "prod": {"children": ["gpu"]},
     }
+
+
+def test_one_host_is_ansible_s_json_too(asked: Callable[..., Ran], lab: Desk) -> None:
+    assert asked("inventory", "--host", "gpu2").json == asked("inventory", "--list").json["_meta"]["hostvars"]["gpu2"]
+    assert (lab.run("inventory", "--host", "gpu3").code, lab.run("inventory", "--host", "gpu").code) == (5, 2)
 
 
 def test_ansible_takes_us_for_an_inventory(lab: Desk) -> None:
