@@ -73,9 +73,21 @@ def read(path: Path) -> bytes:
         raise PluginError(f"plugin {path} cannot be read: {error.strerror}", "look at `plugins:`") from error
 
 
+def checked(path: Path) -> bytes:
+    """As `read`. Raises PluginError also for what is no Python."""
+    source = read(path)
+    try:
+        compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise PluginError(f"plugin {path.name} is no Python: {error}", f"correct {path}") from error
+    return source
+
+
 def trust(path: Path) -> str:
     """Note that what the file now holds may be run; returns its digest. Raises PluginError."""
-    digest, place = _digest(read(path)), _trusted()
+    if path.suffix != ".py":
+        raise PluginError(f"{path} is no plugin", "a plugin is a Python file, such as speed.py")
+    digest, place = _digest(checked(path)), _trusted()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "a", encoding="utf-8") as file:

@@ -20,7 +20,9 @@ NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
 look = partial(verb, kind="inventory", reads_only=True)
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
 LIMIT = names("limit", "Only hosts of this PATTERN, such as gpu:!gpu02", "l")
-ONE = Flag[tuple[str, ...]]("host", "Print the JSON of this HOST's variables, as Ansible reads it.", (), name, kind=list)
+ONE = Flag[tuple[str, ...]](
+    "host", "Print the JSON of this HOST's variables, as Ansible reads it.", (), name, kind=list
+)
 
 
 @look(LIST, LIMIT, ONE, OUTPUT, examples=("inventory", "inventory --list"))
@@ -32,11 +34,12 @@ def inventory(session: Session) -> int:
     from llmstack.ui.inventory import as_ansible, host_lines, host_rows
 
     with session.app() as app:
-        hosts = [host for host, _ in app.hosts(*session[LIMIT], *session[ONE])]
-        if session[ONE] and len(hosts) != 1:
+        one = session[ONE]
+        hosts = [host for host, _ in app.hosts(*session[LIMIT], *one)]
+        if one and len(hosts) != 1:
             raise UsageError("--host is one host here", "to show some of them: --limit PATTERN")
-        if session[ONE] or session[LIST]:
-            found = hosts[0].vars if session[ONE] else as_ansible(app.inventory)
+        if session[LIST] or one:
+            found = hosts[0].vars if one else as_ansible(app.inventory)
             session.write(json.dumps(found, indent=2, default=str) + "\n")
             return OK
         rows = host_rows(app.inventory, hosts)

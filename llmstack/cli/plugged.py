@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from llmstack.cli.known import inventory_file
 from llmstack.cli.session import Session
 from llmstack.cli.task import Verb, verb
 from llmstack.errors import LlmstackError, PluginError
-from llmstack.pluginfiles import beside_tasks, bundled_folder, files_in, name_of, read, run, task_name
+from llmstack.pluginfiles import beside_tasks, bundled_folder, checked, files_in, name_of, read, run, task_name
 
 if TYPE_CHECKING:
     import ast
@@ -34,22 +34,17 @@ def plugged(words: Sequence[str], taken: Collection[str], tell: Session) -> tupl
                 raise PluginError(f"the tasks of {path} would be called like ours", "give the file another name")
             found += tasks
         except LlmstackError as error:
-            tell.warn(f"{error.message}; its tasks are left out")
+            tell.warn(f"{listed.get(path, '')}{error.message}; its tasks are left out: {error.hint}")
     return tuple(found)
 
 
 def _tasks(path: Path, *, meant: bool, listed: bool) -> Iterator[Verb]:
-    """All tasks of a file. Raises PluginError when it is no Python."""
-    source = read(path)
-    if API.encode() not in source:
+    """All tasks of a file. Raises PluginError when it is `listed` or has tasks, and is no Python."""
+    if API.encode() not in (checked if listed else read)(path):
         return
     import ast
 
-    try:
-        tree = ast.parse(source, path)
-    except (SyntaxError, ValueError) as error:
-        raise PluginError(f"plugin {path.name} is no Python: {error}") from error
-    for node in tree.body:
+    for node in ast.parse(checked(path), path).body:
         if isinstance(node, ast.FunctionDef) and any(map(_is_task, node.decorator_list)):
             yield _load(path, node, listed=listed) if meant else _stand_in(path, node)
 
@@ -88,13 +83,17 @@ def _stand_in(path: Path, node: ast.FunctionDef, error: PluginError | None = Non
     return made
 
 
-def _listed(words: Sequence[str]) -> Iterable[Path]:
-    """The plugins that the inventory of the line lists."""
+def _listed(words: Sequence[str]) -> Mapping[Path, str]:
+    """The plugins that the inventory of the line lists, and where."""
     named = re.search(r"(?:^| )(?:-i|--inventory)[ =]?(\S+)", " ".join(words))
     file = inventory_file(named[1] if named else None)
     try:
-        lists = _LIST.findall(file.read_text(encoding="utf-8")) if file and file.is_file() else []
+        text = file.read_text(encoding="utf-8") if file and file.is_file() else ""
     except (OSError, ValueError):
-        return []
-    paths = [file.parent / name for text in lists for name in re.findall(r"[\w./~-]+\.py", text)] if file else []
-    return [path for path in dict.fromkeys(paths) if path not in beside_tasks and path.is_file()]
+        text = ""
+    found = {}
+    for names in _LIST.finditer(text):
+        for name in re.finditer(r"[\w./~-]+\.py", names[1]):
+            line = text.count("\n", 0, names.start(1) + name.start()) + 1
+            found[Path(file or "").parent / name[0]] = f"{file and file.name}:{line}: "
+    return {path: place for path, place in found.items() if path not in beside_tasks and path.is_file()}

@@ -100,6 +100,7 @@ class Reading:
                 self.problems.add(node.key_at, "E012", message, nearest(name, known) or fix)
 
     def _inventory(self) -> Inventory:
+        listed = self._root.get("plugins")
         return Inventory(
             path=str(self._file),
             hosts=self._hosts,
@@ -108,15 +109,10 @@ class Reading:
             placements=tuple(self._placements()),
             positions={path: at for draft in self.drafts for path, at in positions(draft.spot.node, draft.path)},
             sources=self.problems.sources,
-            plugins=self._plugins(),
+            plugins=(listed.node.value is not None and PLUGINS(listed)) or (),
             warnings=tuple(self._files.unused(group_vars=self.tree.groups, host_vars=self.tree.machines)),
             **self._top,
         )
-
-    def _plugins(self) -> tuple[str, ...]:
-        if "plugins" not in self._root.entries():
-            return ()
-        return tuple(str(self._file.parent / name) for name in PLUGINS(self._root.get("plugins")) or ())
 
     def _scope(self, machine: Machine, **words: str) -> Scope:
         words = {"inventory_hostname": machine.name, "stack": self._top["stack"], **words}

@@ -6,7 +6,7 @@ Scalars follow the YAML 1.2 core schema: `no`, `on` and `22:22` are text; `017` 
     E010 schema      E011 key missing  E012 key unknown     E013 wrong value      E014 bad name
     E015 key of the service            E020 bad pattern     E021 unknown host     E022 nothing selected
     E040 variable    E042 .env         E043 two files     E050 port taken twice
-    E051 dependency  E052 companion out of reach            E053 unknown service
+    E051 dependency  E052 out of reach     E053 unknown service  E054 plugin is not there
 
 E03x are the type's: they are found when the plugins are known.
 """

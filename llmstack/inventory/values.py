@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -232,7 +233,22 @@ TOP: Final[dict[str, One]] = {
     "compose_labels": _SWITCH,
 }
 
-PLUGINS: Final = many(One("the path of a Python file", "plugins/speed.py", r".+\.py"))
+_PLUGIN: Final = One("the path of a Python file", "plugins/speed.py", r".+\.py")
+
+
+def _plugin(spot: Spot) -> str | None:
+    """The full path of a plugin; one that is not there is noted."""
+    if not (name := _PLUGIN(spot)):
+        return None
+    path = Path(spot.folder, name)
+    if not path.is_file():
+        near = nearest(path.name, [each.name for each in path.parent.glob("*.py")])
+        fix = os.path.join(os.path.dirname(name), near) if near else "write it, or remove it here"
+        spot.add("E054", f"the plugin '{name}' is not there", fix)
+    return str(path)
+
+
+PLUGINS: Final = many(_plugin)
 
 _SSH: Final[dict[str, One]] = {
     "host": One("letters, digits, dots, _ and -", "10.0.0.13", _ADDRESS),

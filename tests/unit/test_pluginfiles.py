@@ -51,6 +51,16 @@ def test_plugins_beside_tasks_py_need_no_trust(path: Path, monkeypatch: pytest.M
     assert run(path, listed=True).Mine.name == "mine"
 
 
+@pytest.mark.parametrize(("name", "text"), [("mine.txt", TYPE), ("inventory.yaml", "a: 1\n"), ("mine.py", "def x(:\n")])
+def test_what_is_no_python_file_is_never_trusted(path: Path, name: str, text: str) -> None:
+    other = path.with_name(name)
+    other.write_text(text)
+    with pytest.raises(PluginError, match=r"no (plugin|Python)") as raised:
+        trust(other)
+    assert raised.value.hint
+    assert not (Path(os.environ["XDG_CONFIG_HOME"]) / "llmstack" / "trusted-plugins").exists()
+
+
 @pytest.mark.parametrize("which", ["file", "folder"])
 def test_what_others_can_write_is_refused(path: Path, which: str) -> None:
     trust(path)

@@ -132,8 +132,9 @@ def test_what_is_no_python_is_told_and_left_out(project, run, door):
         (project / "inventory.yaml").write_text("llmstack: 1\nplugins:\n- plugins/nopython.py\n- plugins/up.py\n")
     code, out, err = run("status", "-o", "names")
     assert (code, out) == (0, "demo@localhost\n")
-    assert "! plugin nopython.py is no Python: " in err
-    assert "up.py would be called like ours; its tasks are left out\n" in err
+    place = "inventory.yaml:3: " if door == "llmstack" else ""
+    assert f"! {place}plugin nopython.py is no Python: " in err
+    assert "up.py would be called like ours; its tasks are left out: give the file another name\n" in err
 
 
 def test_the_installed_door_runs_nothing_that_was_not_trusted(project, own):

@@ -59,11 +59,26 @@ def test_variables_as_in_an_ini_file_are_told_how_to_be_written(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "more", ["plugins:\n- a=b.py\n", "x-a:\n- FOO=bar\n", "x-a: b=c\n", "# a b=c\n", "x-a:\n  [gpu]\n"]
+    "more", ["x-plugins:\n- a=b.py\n", "x-a:\n- FOO=bar\n", "x-a: b=c\n", "# a b=c\n", "x-a:\n  [gpu]\n"]
 )
 def test_yaml_that_looks_like_ini_in_a_line_is_yaml(tmp_path: Path, more: str) -> None:
     (tmp_path / "inventory.yaml").write_text(f"llmstack: 1\n{more}", encoding="utf-8")
     load(None, environ={}, cwd=str(tmp_path))
+
+
+def test_a_plugin_that_is_not_there_is_told_where_it_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/speed.py").write_text("", encoding="utf-8")
+    (tmp_path / "inventory.yaml").write_text(
+        "llmstack: 1\nplugins:\n- plugins/sped.py\n- other/x.py\n- plugins\n", encoding="utf-8"
+    )
+    with pytest.raises(InventoryError) as caught:
+        load(None, environ={}, cwd=str(tmp_path))
+    assert [(str(each.position), each.code, each.suggestion) for each in caught.value.problems] == [
+        ("inventory.yaml:3:3", "E054", "plugins/speed.py"),
+        ("inventory.yaml:4:3", "E054", "write it, or remove it here"),
+        ("inventory.yaml:5:3", "E013", "such as plugins/speed.py"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["inventory.yaml", "inventory.yml", "inventory.json"])
