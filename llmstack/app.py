@@ -70,9 +70,12 @@ class App(Root):
         return self._run("rm", plan_rm, selection, options)
 
     def backup(self, selection: Selection, options: RunOptions) -> RunResult:
-        """Save the volumes of the one service that is picked to `options.file`, over what is there."""
+        """Save the volumes of the one service that is picked to `options.file`, over what is there. Raises
+        PreflightError."""
+        from llmstack.core import archive
         from llmstack.core.backup import plan_backup
 
+        archive.check_place(options.file)
         return self._run("backup", plan_backup, selection, options)
 
     def restore(self, selection: Selection, options: RunOptions) -> RunResult:

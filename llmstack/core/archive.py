@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from llmstack.errors import FetchError, PreflightError
 
@@ -54,19 +56,33 @@ def save(file: str, manifest: Manifest, chunks: Iterable[bytes]) -> int:
     return size
 
 
+def check_place(file: str | None, size_bytes: int = 0) -> None:
+    """Raises PreflightError where no backup of that size can be written."""
+    path = _named(file)
+    try:
+        wrong = "it is no file" if path.exists() and not path.is_file() else None
+        with TemporaryFile(dir=path.parent):
+            free_bytes = shutil.disk_usage(path.parent).free
+        if free_bytes < size_bytes:
+            wrong = f"it takes up to {size_bytes / 1e6:.1f} MB, and {free_bytes / 1e6:.1f} MB are free there"
+    except OSError as error:
+        wrong = error.strerror
+    if wrong:
+        raise PreflightError(f"cannot write {path}: {wrong}", "choose another --file")
+
+
 def inspect(path: str | None) -> Manifest:
     """What a backup is of, once all of it was looked through. Raises PreflightError for what is no whole backup."""
-    if path is None:
-        raise PreflightError("a backup is a file", "name it with --file")
+    file = _named(path)
     try:
-        with tarfile.open(path, "r:", encoding="utf-8") as tar:
+        with tarfile.open(file, "r:", encoding="utf-8") as tar:
             manifest = _manifest(tar)
             for _ in tar:
                 pass
             end = tar.offset
-        with Path(path).open("rb") as file:
-            file.seek(end)
-            rest = file.read(2 * tarfile.BLOCKSIZE)
+        with file.open("rb") as raw:
+            raw.seek(end)
+            rest = raw.read(2 * tarfile.BLOCKSIZE)
         if any(rest) or len(rest) < 2 * tarfile.BLOCKSIZE:
             raise ValueError("it is cut")
     except OSError as error:
@@ -88,6 +104,12 @@ def contents(path: str) -> Iterator[bytes]:
                 yield chunk
     except (OSError, tarfile.TarError) as error:
         raise FetchError(f"cannot read {path}: {error}", "check --file") from error
+
+
+def _named(file: str | None) -> Path:
+    if file is None:
+        raise PreflightError("a backup is a file", "name it with --file")
+    return Path(file)
 
 
 def _head(manifest: Manifest) -> bytes:

@@ -20,10 +20,12 @@ from llmstack.core.stopping import stop_for_good
 from llmstack.core.upward import up
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.ladder import Rung
+from llmstack.domain.leftover import LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.progress import counted
 from llmstack.errors import PreflightError, UsageError
+from llmstack.protocols import Engine
 
 
 def plan_backup(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS) -> Plan:
@@ -84,6 +86,7 @@ def backup(action: Action, context: Context) -> Outcome:
     assert context.file is not None
     engine, name = context.engine(wanted), there.container_name
     announce(action, context, there.spec)
+    archive.check_place(context.file, _size_bytes(there.spec, engine))
     try:
         if there.running:
             drain(context, wanted, there)
@@ -101,6 +104,13 @@ def backup(action: Action, context: Context) -> Outcome:
     climb.note(Rung.CREATED, "already there")
     judged = judge(action, start_and_climb(engine, climb, context), Status.CHANGED, urls(context, wanted, climb.there))
     return replace(judged, reason=reason) if judged.status is Status.CHANGED else judged
+
+
+def _size_bytes(spec: InstanceSpec, engine: Engine) -> int:
+    """Of its volumes, as far as the engine tells."""
+    names = {spec.volume_name(mount) for mount in spec.volumes}
+    found = (one for one in engine.leftovers(spec.stack) if one.kind is LeftoverKind.VOLUME and one.name in names)
+    return sum(one.size_bytes or 0 for one in found)
 
 
 def _saved(action: Action, context: Context, spec: InstanceSpec, chunks: Iterator[bytes]) -> int:

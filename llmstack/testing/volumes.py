@@ -68,7 +68,7 @@ class VolumesInMemory(ScriptedEngine):
             for name, one in self.instances.items()
         ]
         rows += [
-            Leftover(LeftoverKind.VOLUME, name, f"data of {service}", owner)
+            Leftover(LeftoverKind.VOLUME, name, f"data of {service}", owner, sum(map(len, self.data[name].values())))
             for name, (owner, service) in self.owners.items()
         ]
         return tuple(row for row in rows if stack in (None, row.stack))

@@ -63,6 +63,12 @@ def test_data_are_saved_to_a_file_and_given_back(desk: Desk, in_rig: RigHost, do
     in_rig.api.exec_start(job["Id"])
     assert seed(desk) == "second"
     assert desk.run("restore", *words, door=door).code == 12
+    before = in_rig.api.inspect_container("llmstack-keep-page")["State"]["StartedAt"]
+    nowhere = desk.run("backup", "-s", "page", "--file", "none/page.tar", door=door)
+    assert (nowhere.code, "cannot write none/page.tar: No such file" in nowhere.err) == (9, True)
+    missing = desk.run("restore", "-s", "page", "--file", "none.tar", door=door)
+    assert (missing.code, "cannot read none.tar" in missing.err) == (9, True)
+    assert in_rig.api.inspect_container("llmstack-keep-page")["State"]["StartedAt"] == before
     desk.good("restore", *words, "--yes", door=door)
     assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
     with pytest.raises(OSError, match="404"):
@@ -71,6 +77,9 @@ def test_data_are_saved_to_a_file_and_given_back(desk: Desk, in_rig: RigHost, do
     broken = desk.run("restore", *words, "--yes", door=door)
     assert (broken.code, "no whole backup" in broken.err) == (9, True)
     assert "1 looked at: 1 keep" in desk.good("up", "--check").out
+    desk.good("down")
+    gone = desk.run("backup", *words, door=door)
+    assert (gone.code, "page@localhost is not there" in gone.err, "Overwrite" in gone.err) == (9, True, False)
 
 
 BOTH = """\

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstack.core.archive import HEAD, Manifest, contents, inspect, save
+from llmstack.core.archive import HEAD, Manifest, check_place, contents, inspect, save
 from llmstack.domain.progress import Progress, counted
 from llmstack.errors import FetchError, PreflightError
 
@@ -73,6 +73,22 @@ def test_it_has_its_name_only_once_it_is_whole(file: str) -> None:
 def test_a_place_that_takes_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="No such file"):
         save(str(tmp_path / "nowhere" / "page.tar"), MANIFEST, iter([DATA]))
+
+
+def test_a_place_is_checked_before_anything_is_written(tmp_path: Path) -> None:
+    check_place(str(tmp_path / "page.tar"), 1000)
+    wrong = {
+        str(tmp_path / "nowhere" / "page.tar"): "No such file",
+        str(tmp_path): "it is no file",
+        "/proc/page.tar": "No such file",
+        str(tmp_path / ("x" * 300)): "File name too long",
+    }
+    for path, why in wrong.items():
+        with pytest.raises(PreflightError, match=why):
+            check_place(path)
+    with pytest.raises(PreflightError, match=r"it takes up to 1152921504606\.8 MB, and \d+\.\d MB are free there"):
+        check_place(str(tmp_path / "page.tar"), 1 << 60)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_backup_that_was_cut_anywhere_is_told(file: str) -> None:

@@ -17,6 +17,7 @@ from llmstack.core.facts import with_facts
 from llmstack.core.observe import sort_out
 from llmstack.core.select import Picked
 from llmstack.domain.event import EventType
+from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.secret import Secret
@@ -70,6 +71,14 @@ def test_what_does_not_run_is_saved_as_it_is(world: World, wanted: Wanted, file:
     assert backup(world, wanted, file).status is Status.CHANGED
     assert not only(world).running
     assert inspect(file)
+
+
+def test_a_disk_that_is_too_small_is_found_before_it_is_stopped(world: World, wanted: Wanted, file: str) -> None:
+    big = Leftover(LeftoverKind.VOLUME, "data", "data of page", "lab", 1 << 60)
+    world.engine().leftovers = lambda stack: (big, replace(big, name="other"))  # type: ignore[method-assign]
+    outcome = backup(world, wanted, file)
+    assert (outcome.exit_code, "it takes up to 1152921504606.8 MB" in outcome.reason) == (9, True)
+    assert world.engine().writes == []
 
 
 @pytest.mark.parametrize("verb", ["stop", "read_volumes"])
