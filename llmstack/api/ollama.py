@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from llmstack.api.base import Closing
 from llmstack.api.docker import DockerManager
+from llmstack.core.fetching import fetched
 from llmstack.core.ladder import ask
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.ladder import Answer
@@ -33,8 +35,9 @@ class OllamaClient(Closing):
     def pull_model(
         self, model: str, container_name: str | None = None, report: Callable[[Progress], None] | None = None
     ) -> None:
-        """Download; returns after the server's own word of success."""
-        self._server(container_name).pull(model, report or (lambda _: None))
+        """Download, going on where it broke off; returns after the server's own word of success."""
+        pull = partial(self._server(container_name).pull, model)
+        fetched(model, pull, report or (lambda _: None), SystemClock())
 
     def list_models(self, container_name: str | None = None) -> tuple[ServedModel, ...]:
         """What is there, and what of it is loaded."""

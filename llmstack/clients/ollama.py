@@ -11,11 +11,12 @@ from typing import Any
 from llmstack.clients.http import Http, Reply
 from llmstack.clients.liveness import look
 from llmstack.clients.names import canonical, same_name
-from llmstack.clients.ollama_pull import PullMeter, cut_off, pull_error
+from llmstack.clients.ollama_pull import Layers, cut_off, pull_error
 from llmstack.clients.replies import server_error
 from llmstack.clients.speed import number, rate, text
-from llmstack.clients.streams import Leaving, ndjson, ticking
+from llmstack.clients.streams import ndjson
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
+from llmstack.domain.ticking import Leaving, ticking
 from llmstack.errors import ServerError
 from llmstack.protocols import Clock, Report
 
@@ -88,25 +89,21 @@ class Ollama:
                 raise server_error("busy", f"{model} is still in memory {timeout_s:.0f} s after its unload")
             self._clock.sleep(0.1)
 
-    def pull(self, model: str, report: Report, *, stall_s: float = 60.0, give_up_s: float = 300.0) -> None:
+    def pull(self, model: str, report: Report) -> None:
         """Download; returns after the server's `success`. The bytes that are there are kept for the next pull.
 
-        `report` gets a high-water mark, with `stalled_s` once no byte came for `stall_s`. Raises FetchError, after
-        `give_up_s` without a byte with kind "stalled".
+        `report` hears once a second at least what the server says, and may end it by raising. Raises FetchError.
         """
-        meter = PullMeter(model, self._clock.monotonic(), stall_s, give_up_s)
-        body = {"model": model, "stream": True}
+        layers, body = Layers(model), {"model": model, "stream": True}
         try:
             with closing(ticking(lambda leaving: self._lines("/api/pull", body, None, leaving), self._tick_s)) as lines:
                 for line in lines:
-                    now_s = self._clock.monotonic()
                     if line is not None:
-                        meter.line(line, now_s)
-                    report(meter.progress(now_s))
-                    meter.check(now_s)
+                        layers.take(line)
+                    report(layers.progress())
         except ServerError as error:
             raise pull_error(model, error) from error
-        if not meter.success:
+        if not layers.success:
             raise cut_off(model)
 
     def remove(self, model: str) -> None:

@@ -1,4 +1,4 @@
-"""What the lines of an Ollama pull mean; pure but for the clock it is given."""
+"""PURE: what the lines of an Ollama pull mean."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from llmstack.clients.speed import number, text
 from llmstack.domain.progress import Progress
 from llmstack.errors import FetchError, ServerError
 
-VERIFY_BYTES_PER_S = 20_000_000
-"""Slowest disk that the silent check of the digest is given time for."""
-RESTARTS_LIMIT = 20
-
 
 class Trouble(NamedTuple):
-    """A failure known by its text: its kind, what it means, the next step."""
+    """A failure known by its text: its kind, what it means, the next step, and whether another try may go better."""
 
     pattern: str
     kind: str
     meaning: str
     hint: str
+    again: bool = False
 
 
 AGAIN = "pull again: finished parts are kept"
@@ -41,13 +38,15 @@ TROUBLES = (
             "check the name and the tag"),
     Trouble("invalid model name|missing request body|cannot unmarshal", "invalid_name", "that is no model name",
             "write it as [registry/][namespace/]model[:tag]"),
-    Trouble("max retries exceeded|connection reset|unexpected EOF", "interrupted", "the download broke off", AGAIN),
+    Trouble("max retries exceeded|connection reset|unexpected EOF", "interrupted", "the download broke off", AGAIN,
+            again=True),
     Trouble("no such host|server misbehaving|name resolution", "offline", "the registry's name does not resolve",
             "check the network and DNS of the host that Ollama runs on"),
     Trouble("connection refused", "refused", "the registry refuses connections",
             "check that it runs, and its port in the model's name"),
     Trouble("i/o timeout|context deadline|TLS handshake timeout|network is unreachable|no route to host",
-            "unreachable", "the registry does not answer", "check the network and firewall of the server's host"),
+            "unreachable", "the registry does not answer", "check the network and firewall of the server's host",
+            again=True),
     Trouble("x509|certificate", "tls", "the registry's certificate is not trusted",
             "give the server's container the certificate of its authority"),
     Trouble("requires a newer version", "outdated", "this model needs a newer Ollama", "update the server's image"),
@@ -61,7 +60,8 @@ def pull_error(model: str, error: ServerError) -> FetchError:
     said = str(error.data.get("text") or "")
     for trouble in TROUBLES:
         if re.search(trouble.pattern, said):
-            return FetchError(f"{model}: {said}: {trouble.meaning}", trouble.hint, kind=trouble.kind, text=said)
+            message, facts = f"{model}: {said}: {trouble.meaning}", {"kind": trouble.kind, "text": said}
+            return FetchError(message, trouble.hint, **facts, again=trouble.again)
     if error.kind in ("cut", "reset"):
         return cut_off(model)
     return FetchError(f"{model}: {error.message}", error.hint, kind=error.kind, text=said)
@@ -73,74 +73,33 @@ def cut_off(model: str) -> FetchError:
         f"{model}: the server broke off in the middle of the download",
         f"see why with `invoke logs`, then {AGAIN}",
         kind="cut",
+        again=True,
     )
 
 
-class PullMeter:
-    """Progress over all layers of one pull.
+class Layers:
+    """What the server says of all layers of one pull: small ones never show, the last figure of a layer stays below its
+    total, and the end is the word `success` alone."""
 
-    The server's figures go down when a part starts anew, lines come whether or not bytes do, small layers never show,
-    and the last figure of a layer stays below its total. So: a high-water mark, a stall known by bytes, and the end
-    by the word `success` alone.
-    """
-
-    def __init__(self, model: str, now_s: float, stall_s: float, give_up_s: float) -> None:
+    def __init__(self, model: str) -> None:
         self.model = model
         self.success = False
-        self._stall_s, self._give_up_s = stall_s, give_up_s
         self._phase = "starting"
-        self._layers: dict[str, tuple[int, int]] = {}
-        self._latest: dict[str, int] = {}
-        self._moved_s = now_s
-        self._restarts = 0
+        self._parts: dict[str, tuple[int, int]] = {}
 
-    def line(self, line: Mapping[str, Any], now_s: float) -> None:
+    def take(self, line: Mapping[str, Any]) -> None:
         """Take one line of the stream."""
         status, digest = text(line.get("status")), text(line.get("digest"))
         self.success = status == "success"
-        phase = "pulling" if digest else printable(status)
-        if phase != self._phase:
-            self._phase, self._moved_s = phase, now_s
+        self._phase = "pulling" if digest else printable(status)
         if digest:
-            self._layer(digest, number(line.get("total")) or 0, number(line.get("completed")) or 0, now_s)
+            completed = number(line.get("completed")) or 0
+            self._parts[digest] = (completed, max(number(line.get("total")) or 0, completed))
 
-    def progress(self, now_s: float) -> Progress:
-        """Where it stands."""
-        completed = sum(high for high, _ in self._layers.values())
-        total = sum(total for _, total in self._layers.values()) or None
+    def progress(self) -> Progress:
+        """Where it stands by the server's own figures; they can go down."""
+        completed = sum(done for done, _ in self._parts.values())
+        total = sum(size for _, size in self._parts.values())
         if self.success:
-            return Progress(self.model, "success", total or 0, total, done=True)
-        phase = "resuming" if sum(self._latest.values()) < completed else self._phase
-        silent_s = now_s - self._moved_s
-        return Progress(self.model, phase, completed, total, stalled_s=silent_s if silent_s >= self._stall_s else None)
-
-    def check(self, now_s: float) -> None:
-        """Raises FetchError(kind="stalled") when nothing moved for too long, or it only ever starts anew."""
-        silent_s = now_s - self._moved_s
-        if silent_s > self._patience_s():
-            raise self._stalled(f"nothing arrived for {silent_s:.0f} s ({self._phase})")
-        if self._restarts > RESTARTS_LIMIT:
-            raise self._stalled(f"the download started anew {self._restarts} times")
-
-    def _layer(self, digest: str, total: int, completed: int, now_s: float) -> None:
-        high, _ = self._layers.get(digest, (0, 0))
-        latest = self._latest.get(digest, 0)
-        if completed > latest or digest not in self._layers:
-            self._moved_s = now_s
-        if completed > high:
-            self._restarts = 0
-        elif completed < latest:
-            self._restarts += 1
-        self._latest[digest] = completed
-        self._layers[digest] = (max(high, completed), max(total, completed))
-
-    def _patience_s(self) -> float:
-        """The digest of all bytes is checked without a line in between."""
-        if self._phase.startswith("verifying"):
-            total = sum(total for _, total in self._layers.values())
-            return max(self._give_up_s, total / VERIFY_BYTES_PER_S)
-        return self._give_up_s
-
-    def _stalled(self, why: str) -> FetchError:
-        hint = f"check the way from the server to the registry (`invoke logs`), then {AGAIN}"
-        return FetchError(f"{self.model}: {why}", hint, kind="stalled")
+            return Progress(self.model, "success", total, total or None, done=True)
+        return Progress(self.model, self._phase, completed, total or None)

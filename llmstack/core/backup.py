@@ -11,6 +11,7 @@ from llmstack.core import archive
 from llmstack.core.actions import act, begin, blocked, unable
 from llmstack.core.context import Context, urls
 from llmstack.core.drain import drain
+from llmstack.core.fetching import followed
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
@@ -124,4 +125,5 @@ def _saved(action: Action, context: Context, spec: InstanceSpec, chunks: Iterato
         created_at=context.clock.now(),
         version=llmstack.__version__,
     )
-    return archive.save(context.file, manifest, counted(chunks, context.file, partial(context.report, action.target)))
+    report = followed(partial(context.report, action.target), context.clock)
+    return archive.save(context.file, manifest, counted(chunks, context.file, report))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from llmstack.core.context import Context, urls
 from llmstack.core.desired import Wanted
+from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
 from llmstack.core.starting import announce, judge
 from llmstack.domain.instance import Instance
@@ -30,13 +32,18 @@ def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
         return judge(action, ready, Status.OK, ())
     found, name = wanted.find(model, client.models()), wanted.kind.served_name(model)
     if pulled := found is None:
-        client.pull(name, lambda progress: context.report(action.target, progress))
+        _pull(name, action, client, context)
     elif action.kind is ActionKind.LOAD:
         client.unload(name)
     status = Status.CHANGED if pulled or action.kind is ActionKind.LOAD else Status.OK
     if context.task == "pull" or not context.wait:
         return _done(action, "pulled" if pulled else "there", status)
     return judge(action, climb.climb(), status, urls(context, wanted, there))
+
+
+def _pull(name: str, action: Action, client: LazyClient, context: Context) -> None:
+    patience_s = context.wanted_of(action).placement.service.stall_timeout_s
+    fetched(name, partial(client.pull, name), partial(context.report, action.target), context.clock, patience_s)
 
 
 def unload(action: Action, context: Context) -> Outcome:

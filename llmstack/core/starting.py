@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import InstanceSpec
@@ -52,11 +54,13 @@ def _source(action: Action, spec: InstanceSpec | None) -> str | None:
 
 def fetch_needs(action: Action, context: Context, engine: Engine, spec: InstanceSpec, *, image: bool = True) -> None:
     """Bring the image (what was created has it in it) and weights. Raises FetchError, InterruptedRunError."""
+    patience_s = context.wanted_of(action).placement.service.stall_timeout_s
     for need in engine.missing(spec):
         if need.kind == "image" and not image:
             continue
         with context.turn("fetch", spec.host, need.kind, need.name):
-            engine.fetch(need, spec, lambda progress: context.report(action.target, progress))
+            step, report = partial(engine.fetch, need, spec), partial(context.report, action.target)
+            fetched(need.name, step, report, context.clock, patience_s)
 
 
 def start_and_climb(engine: Engine, climb: Climb, context: Context) -> Ladder:

@@ -7,6 +7,7 @@ from functools import partial
 
 from llmstack.core import archive
 from llmstack.core.context import Context
+from llmstack.core.fetching import followed
 from llmstack.core.generations import copied, in_force, next_after, stateful, superseded
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import InstanceSpec
@@ -51,7 +52,7 @@ def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context
     if old is None or not copied(spec, old):
         return None
 
-    report, file = partial(context.report, action.target), context.file
+    report, file = followed(partial(context.report, action.target), context.clock), context.file
     if file is None:
         return lambda previous: engine.copy_volumes(previous, spec, report)
     return lambda _: engine.write_volumes(spec.name, counted(archive.contents(file), file, report))

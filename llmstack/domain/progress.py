@@ -8,7 +8,11 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A high-water mark: `completed_bytes` never goes down within one fetch; `total_bytes` None while unknown."""
+    """Where a fetch stands; None is unknown.
+
+    What listeners hear is a high-water mark: `completed_bytes` never goes down within one fetch. `stalled_s` is how
+    long no byte came, once that is long; `bytes_per_s` and `left_s` are those of the last seconds.
+    """
 
     item: str
     phase: str
@@ -16,6 +20,8 @@ class Progress:
     total_bytes: int | None = None
     done: bool = False
     stalled_s: float | None = None
+    bytes_per_s: float | None = None
+    left_s: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record."""

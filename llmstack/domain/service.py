@@ -75,6 +75,10 @@ class ServiceSpec:
     ready_timeout_s: float | None = field(
         default=None, metadata=doc("Seconds without progress after which a start has failed.", 120)
     )
+    stall_timeout_s: float | None = field(
+        default=None,
+        metadata=doc("Seconds without a byte after which a fetch is tried again; a few tries, then it failed.", 120),
+    )
     tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
     options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
 

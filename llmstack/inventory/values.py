@@ -225,6 +225,7 @@ _READERS: Final[dict[str, Reader]] = {
     "update": _update,
     "restart": One("no, always, unless-stopped or on-failure[:N]", "always", _RESTART, str, ("unless-stopped",)),
     "ready_timeout_s": One("a number above 0", "120", _NUMBER, _number),
+    "stall_timeout_s": One("a number above 0", "120", _NUMBER, _number),
     "options": _options,
 }
 

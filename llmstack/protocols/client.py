@@ -53,7 +53,7 @@ class LazyClient(Client, Protocol):
         ...
 
     def pull(self, model: str, report: Report) -> None:
-        """Download; returns after the server's own word of success. Raises FetchError."""
+        """Download; returns after the server's own word of success. `Engine.fetch` says the rest."""
         ...
 
     def remove(self, model: str) -> None:

@@ -73,7 +73,8 @@ class Engine(Protocol):
         ...
 
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
-        """Bring one need: pull the image, put the weights. Raises FetchError."""
+        """Bring one need, telling where it stands by the source's own figures; ends when `report` raises. Raises
+        FetchError, with `again=True` where another try may go better."""
         ...
 
     def decide_port(self, spec: InstanceSpec) -> int:

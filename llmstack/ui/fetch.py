@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from rich.text import Text
@@ -19,16 +19,11 @@ _BAR_CELLS = 22
 
 @dataclass(slots=True)
 class Fetch:
-    """One item being fetched, from its first report on; times are seconds since the epoch."""
+    """One item being fetched; times are seconds since the epoch."""
 
-    since: float
-    first: Progress
-    at: float = field(init=False)
-    latest: Progress = field(init=False)
+    at: float
+    latest: Progress
     told_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.at, self.latest = self.since, self.first
 
     def due(self) -> bool:
         """Whether a plain line is due; it is then taken as told."""
@@ -41,21 +36,21 @@ class Fetch:
         return line((self.latest.item, "bold"), self._bar() if bar else "", *(f"  {part}" for part in self._figures()))
 
     def _figures(self) -> Iterator[str]:
-        done, total = self.latest.completed_bytes, self.latest.total_bytes
+        latest = self.latest
+        done, total = latest.completed_bytes, latest.total_bytes
         if total:
             yield percent(100 * done / total)
             yield size(done, total)
+        elif done:
+            yield size(done)
+        if latest.stalled_s is not None:
+            yield f"stalled {duration(latest.stalled_s)}"
+        elif latest.bytes_per_s is None:
+            yield latest.phase
         else:
-            yield self.latest.phase
-            if done:
-                yield size(done)
-        if self.latest.stalled_s is not None:
-            yield f"stalled {duration(self.latest.stalled_s)}, resuming"
-        elif done > self.first.completed_bytes and self.at > self.since:
-            bytes_per_s = (done - self.first.completed_bytes) / (self.at - self.since)
-            yield f"{size(bytes_per_s)}/s"
-            if total:
-                yield str(timedelta(seconds=int((total - done) / bytes_per_s)))
+            yield f"{size(latest.bytes_per_s)}/s"
+        if latest.left_s is not None:
+            yield str(timedelta(seconds=int(latest.left_s)))
 
     def _bar(self) -> Text:
         total = self.latest.total_bytes

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import docker
 import docker.errors
 import docker.tls
+from docker import auth
 from docker.types.daemon import CancellableStream
+from docker.utils import parse_repository_tag
 
 from llmstack.engines.docker.address import Address
 
@@ -65,11 +68,23 @@ class Client(docker.APIClient):
         self._raise_for_status(response)
         return response
 
+    def pulling(self, image: str) -> Any:
+        """The response that tells of a pull; the login of Docker's own command line for the registry goes along."""
+        repository, tag = parse_repository_tag(image)
+        registry, _ = auth.resolve_repository_name(repository)
+        login = auth.get_config_header(self, registry)
+        headers = {"X-Registry-Auth": login} if login else {}
+        params = {"fromImage": repository, "tag": tag or "latest"}
+        return self.raw("POST", "/images/create", params=params, headers=headers, stream=True, timeout=None)
+
+    def values(self, response: Any) -> Iterator[Any]:
+        """The JSON values of a streamed answer as they come."""
+        return self._stream_helper(response, decode=True)  # type: ignore[attr-defined,no-any-return]
+
     def listen(self, path: str, params: dict[str, str]) -> CancellableStream[Any]:
         """The JSON values of an answer without end; `close` ends it, whichever thread waits for more."""
         response = self.raw("GET", path, params=params, stream=True)
-        values = self._stream_helper(response, decode=True)  # type: ignore[attr-defined]
-        self._stream = CancellableStream(values, response)
+        self._stream = CancellableStream(self.values(response), response)
         return self._stream
 
     def close(self) -> None:

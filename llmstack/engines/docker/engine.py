@@ -104,9 +104,10 @@ class DockerEngine:
         if need.kind == "weights" and spec.weights:
             weights.put(self._wire, spec.stack, spec.weights, report)
             return
-        with self._wire.doing(f"pull {need.name}", otherwise=FetchError) as api:
-            for step in pull.progress(need.name, api.pull(need.name, stream=True, decode=True)):
-                report(step)
+        pull.pull(self._wire, need.name, report)
+        if not self._has_image(need.name):
+            message = f"the engine of {self.host} broke off in the middle of {need.name}"
+            raise FetchError(message, "see its own log, then run it again", kind="cut", again=True)
 
     def decide_port(self, spec: InstanceSpec) -> int:
         """First port from the type's own upward that no container publishes or was promised, and no process holds."""

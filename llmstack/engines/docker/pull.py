@@ -1,49 +1,79 @@
-"""What an image pull says of itself, line by line, as progress that never goes back. Pure."""
+"""An image pull, as the engine tells of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 from llmstack.domain.progress import Progress
+from llmstack.domain.ticking import Leaving, ticking
+from llmstack.engines.docker.refusal import Refusal, explain
+from llmstack.engines.docker.wire import Wire
 from llmstack.errors import FetchError
+from llmstack.protocols import Report
 
 DONE = ("Download complete", "Pull complete", "Already exists")
-HINT = "check the image's name and tag; for a private registry: docker login"
+TICK_S = 1.0
+
+Line = Mapping[str, Any]
 
 
-def progress(image: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[Progress]:
-    """Progress of a pull. Raises FetchError for an error in the stream, which the engine sends with status 200."""
+def pull(wire: Wire, image: str, report: Report, tick_s: float = TICK_S) -> None:
+    """Have the engine pull `image`; it is told to stop when `report` raises. Raises FetchError."""
+
+    def lines(leaving: Leaving) -> Iterator[Line]:
+        with wire.doing(f"pull {image}", otherwise=FetchError) as api, api.pulling(image) as response:
+            leaving(partial(_hang_up, response))
+            for line in api.values(response):
+                _check(wire, image, line)
+                yield line
+
+    with closing(ticking(lines, tick_s)) as told:
+        for step in progress(image, told):
+            report(step)
+
+
+def _hang_up(response: Any) -> None:
+    """End the reading from another thread; no error when it is over."""
+    with suppress(ValueError, RuntimeError, OSError):
+        response.raw.shutdown()
+
+
+def progress(image: str, lines: Iterable[Line | None]) -> Iterator[Progress]:
+    """PURE: where a pull stands after each line that tells bytes, and whenever a line is None."""
     layers: dict[str, tuple[int, int]] = {}
-    high = 0
+    step = Progress(image, "starting")
     for line in lines:
-        _check(image, line)
-        layer, status = str(line.get("id") or ""), str(line.get("status", ""))
-        before = current, total = layers.get(layer, (0, 0))
-        detail = line.get("progressDetail") or {}
-        if status == "Downloading":
-            current, total = _bytes(detail, "current", current), _bytes(detail, "total", total)
-        elif status in DONE:
-            current = total
-        if not layer or (current, total) == before:
-            continue
-        layers[layer] = (current, total)
-        high = max(high, sum(done for done, _ in layers.values()))
-        yield Progress(image, "pulling", high, sum(size for _, size in layers.values()) or None)
-    yield Progress(image, "pulled", high, high or None, done=True)
+        if line is not None:
+            layer, status = str(line.get("id") or ""), str(line.get("status", ""))
+            before = layers.get(layer, (0, 0))
+            after = _figures(status, line.get("progressDetail") or {}, before)
+            if not layer or (after == before and status != "Extracting"):
+                continue
+            layers[layer] = after
+            done, total = (sum(figures) for figures in zip(*layers.values(), strict=True))
+            step = Progress(image, "extracting" if done == total else "pulling", done, total or None)
+        yield step
+    yield Progress(image, "pulled", step.total_bytes or 0, step.total_bytes, done=True)
 
 
-def _check(image: str, line: Mapping[str, Any]) -> None:
-    detail = line.get("errorDetail") or {}
-    error = detail.get("message") or line.get("error")
-    if error:
-        full = "no space left" in str(error)
-        raise FetchError(
-            f"image {image} could not be pulled: {error}",
-            "free some: docker system df   docker image prune" if full else HINT,
-        )
+def _figures(status: str, detail: Mapping[str, Any], before: tuple[int, int]) -> tuple[int, int]:
+    """Bytes of a layer that are there, and all of them."""
+    current, total = before
+    if status == "Downloading":
+        return _bytes(detail, "current", current), _bytes(detail, "total", total)
+    return (total, total) if status in DONE else before
 
 
 def _bytes(detail: Mapping[str, Any], key: str, known: int) -> int:
     value = detail.get(key)
     return value if isinstance(value, int) and value > 0 else known
+
+
+def _check(wire: Wire, image: str, line: Line) -> None:
+    """Raise what an error in the stream means: the engine sends it with status 200."""
+    error = (line.get("errorDetail") or {}).get("message") or line.get("error")
+    if error:
+        raise explain(Refusal(f"pull {image}", wire.host, wire.address.origin, 200, str(error), FetchError))

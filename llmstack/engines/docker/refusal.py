@@ -14,6 +14,8 @@ GPU_HINT = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl
 TLS_HINT = "check DOCKER_TLS_VERIFY and ca.pem, cert.pem, key.pem in DOCKER_CERT_PATH"
 REGISTRY_HINT = "look at network, DNS and proxy of the engine's machine, or bring the image by hand: docker load"
 LOGIN_HINT = "correct `image:`, or log in to its registry: docker login"
+PLAIN_HINT = "give it a certificate, or name it under insecure-registries in the engine's daemon.json"
+BROKEN_HINT = "run it again; if it happens again, the registry or a proxy in between is broken"
 ROOM_HINT = "free some: docker system df   docker image prune"
 
 
@@ -79,8 +81,8 @@ def _image(r: Refusal) -> LlmstackError:
     return FetchError(f"cannot {r.doing} on {r.host}: its image is not there ({r.short})", "invoke pull fetches it")
 
 
-def _pull(what: str, hint: str) -> Build:
-    return lambda r: FetchError(f"cannot {r.doing} on {r.host}: {what} ({r.short})", hint)
+def _pull(what: str, hint: str, kind: str, *, again: bool = False) -> Build:
+    return lambda r: FetchError(f"cannot {r.doing} on {r.host}: {what} ({r.short})", hint, kind=kind, again=again)
 
 
 def _gone(r: Refusal) -> LlmstackError:
@@ -99,9 +101,25 @@ def _conflict(r: Refusal) -> LlmstackError:
 
 
 PULL_RULES: tuple[Rule, ...] = (
-    Rule(("no such host", "dial tcp", "lookup "), _pull("its registry cannot be reached", REGISTRY_HINT)),
-    Rule(("manifest unknown", "not found", "name unknown"), _pull("no such image or tag", LOGIN_HINT)),
-    Rule(("denied", "unauthorized", "no basic auth"), _pull("its registry refuses", LOGIN_HINT)),
+    Rule(
+        (
+            "unexpected eof",
+            "connection reset",
+            "i/o timeout",
+            "handshake timeout",
+            "deadline exceeded",
+            "http status: 5",
+        ),
+        _pull("its registry broke off or is slow", REGISTRY_HINT, "interrupted", again=True),
+    ),
+    Rule(("http response to https",), _pull("its registry speaks plain http", PLAIN_HINT, "insecure")),
+    Rule(("no such host", "dial tcp", "lookup "), _pull("its registry cannot be reached", REGISTRY_HINT, "offline")),
+    Rule(("manifest unknown", "not found", "name unknown"), _pull("no such image or tag", LOGIN_HINT, "not_found")),
+    Rule(("denied", "unauthorized", "no basic auth"), _pull("its registry refuses", LOGIN_HINT, "denied")),
+    Rule(
+        ("filesystem layer verification failed",),
+        _pull("what arrived is not what was announced", BROKEN_HINT, "digest"),
+    ),
 )
 """For what an engine says of a registry, in a refusal of a pull alone."""
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
 from llmstack.clients.ollama import Ollama
-from llmstack.clients.ollama_pull import PullMeter, pull_error
+from llmstack.clients.ollama_pull import Layers, pull_error
+from llmstack.core.fetching import fetched
+from llmstack.domain.fetching import Watch
 from llmstack.domain.progress import Progress
 from llmstack.errors import FetchError, ServerError
+from llmstack.testing import FakeClock
 from tests.servers import replay
 from tests.unit.clients.conftest import Hurrying, asked, chunks
 
@@ -31,9 +35,9 @@ FAILURES = {
 }
 
 
-def failure(client: Ollama, model: str, **options) -> FetchError:
+def failure(client: Ollama, model: str) -> FetchError:
     with pytest.raises(FetchError) as caught:
-        client.pull(model, lambda progress: None, **options)
+        client.pull(model, lambda progress: None)
     return caught.value
 
 
@@ -44,14 +48,14 @@ def progress(client: Ollama, model: str) -> list[Progress]:
 
 
 def told(name: str, step_s: float = 0.06) -> list[Progress]:
-    """What a meter tells after each recorded line."""
-    meter, now_s, seen = PullMeter("m", 0, 60, 300), 0.0, []
+    """What is told after each recorded line."""
+    layers, watch, now_s, seen = Layers("m"), Watch("m", 300), 0.0, []
     for line in chunks(name):
         now_s += step_s
         parsed = json.loads(line)
         if "error" not in parsed:
-            meter.line(parsed, now_s)
-            seen.append(meter.progress(now_s))
+            layers.take(parsed)
+            seen.append(watch.take(layers.progress(), now_s))
     return seen
 
 
@@ -128,9 +132,9 @@ def test_a_pull_that_goes_on_starts_where_it_was():
 
 
 def test_a_line_without_completed_stands_for_zero():
-    meter = PullMeter("m", 0, 60, 300)
-    meter.line({"status": "pulling x", "digest": "x", "total": 10}, 1)
-    assert meter.progress(1) == Progress("m", "pulling", 0, 10)
+    layers = Layers("m")
+    layers.take({"status": "pulling x", "digest": "x", "total": 10})
+    assert layers.progress() == Progress("m", "pulling", 0, 10)
 
 
 @pytest.mark.parametrize(
@@ -138,70 +142,41 @@ def test_a_line_without_completed_stands_for_zero():
     [{"status": 7, "digest": 8}, {"digest": "d", "total": "9", "completed": None}, {}, {"status": "new\x1b word"}],
 )
 def test_unknown_lines_do_no_harm(line):
-    meter = PullMeter("m", 0, 60, 300)
-    meter.line(line, 1)
-    assert "\x1b" not in meter.progress(1).phase
-    assert meter.progress(1).completed_bytes == 0
-
-
-def test_lines_without_bytes_are_a_stall():
-    standing = {"status": "pulling x", "digest": "x", "total": 100, "completed": 40}
-    meter, now_s = PullMeter("m", 0, 60, 300), 0.0
-    while now_s < 299:
-        meter.line(standing, now_s)
-        meter.check(now_s)
-        now_s += 1
-    assert meter.progress(30).stalled_s is None
-    assert meter.progress(90).stalled_s == 90
-    with pytest.raises(FetchError, match="nothing arrived for 301 s") as caught:
-        meter.check(301)
-    assert caught.value.data["kind"] == "stalled"
-
-
-def test_bytes_end_a_stall_though_they_came_before():
-    meter = PullMeter("m", 0, 60, 300)
-    for now_s, completed in ((0, 50), (200, 10), (250, 20), (500, 30)):
-        meter.line({"status": "pulling x", "digest": "x", "total": 100, "completed": completed}, now_s)
-        meter.check(now_s)
-    assert meter.progress(500) == Progress("m", "resuming", 50, 100)
-
-
-def test_starting_anew_again_and_again_has_an_end():
-    meter = PullMeter("m", 0, 60, 300)
-    meter.line({"digest": "x", "total": 100, "completed": 50}, 0)
-    for now_s in range(21):
-        meter.check(now_s)
-        meter.line({"digest": "x", "total": 100, "completed": 10}, now_s)
-        meter.line({"digest": "x", "total": 100, "completed": 40}, now_s)
-    with pytest.raises(FetchError, match="started anew 21 times"):
-        meter.check(21)
+    layers = Layers("m")
+    layers.take(line)
+    assert "\x1b" not in layers.progress().phase
+    assert layers.progress().completed_bytes == 0
 
 
 def test_six_resets_do_not_end_it():
     assert told("ollama/pull-blob-host-resets")[-1].completed_bytes > 0
 
 
-def test_checking_a_big_file_may_take_longer():
-    meter = PullMeter("m", 0, 60, 300)
-    meter.line({"digest": "x", "total": 40_000_000_000, "completed": 40_000_000_000}, 0)
-    meter.line({"status": "verifying sha256 digest"}, 0)
-    meter.check(1999)
-    with pytest.raises(FetchError, match="verifying"):
-        meter.check(2001)
+def patiently(url: str, model: str, step_s: float, give_up_s: float) -> tuple[FetchError, list[Progress]]:
+    """How a pull fails whose clock runs ahead with each look, and what was told of it."""
+    seen: list[Progress] = []
+    pull = partial(Ollama(url, tick_s=0.005).pull, model)
+    with pytest.raises(FetchError) as caught:
+        fetched(model, pull, seen.append, Hurrying(step_s), give_up_s)
+    return caught.value, seen
 
 
 def test_a_registry_that_never_answers_is_given_up(ollama):
-    seen: list[Progress] = []
-    client = Ollama(ollama.url, clock=Hurrying(10), tick_s=0.005)
-    with pytest.raises(FetchError, match="pulling manifest") as caught:
-        client.pull("silent", seen.append)
-    assert caught.value.data["kind"] == "stalled"
+    error, seen = patiently(ollama.url, "silent", 10, 120)
+    assert error.data["kind"] == "stalled"
+    assert "pulling manifest" in error.message
     assert max(step.stalled_s or 0 for step in seen) >= 60
 
 
 def test_a_blob_host_that_stops_sending_is_given_up_though_lines_come(ollama):
-    client = Ollama(ollama.url, clock=Hurrying(5))
-    assert failure(client, "hang", stall_s=20, give_up_s=100).data["kind"] == "stalled"
+    assert patiently(ollama.url, "hang", 5, 100)[0].data["kind"] == "stalled"
+
+
+@pytest.mark.parametrize("model", ["cut", "blob-dies"])
+def test_what_breaks_off_goes_on_by_itself(client, model):
+    seen: list[Progress] = []
+    fetched(model, partial(client.pull, model), seen.append, FakeClock())
+    assert seen[-1].done
 
 
 def test_leaving_a_pull_closes_the_connection(saying):

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from llmstack.clients.streams import lines, ndjson, sse, ticking
+from llmstack.clients.streams import lines, ndjson, sse
+from llmstack.domain.ticking import ticking
 from llmstack.errors import ServerError
 from llmstack.testing.clock import FakeClock
 from tests.unit.clients.conftest import chunks

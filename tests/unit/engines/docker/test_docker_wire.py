@@ -205,9 +205,18 @@ def test_a_pull_error_inside_a_good_answer_is_raised(stub: Stub, engine: DockerE
 )
 def test_a_pull_names_its_tag_always(stub: Stub, engine: DockerEngine, image: str, query: str) -> None:
     stub.on("POST .*images/create", 200, b"")
+    stub.on("GET .*/images/", 200, {})
     engine.fetch(Need(kind="image", name=image), SPEC, lambda step: None)
     requested = next(request for request in stub.seen if "images/create" in request)
     assert sorted(requested.partition("?")[2].split("&")) == sorted(query.split("&"))
+
+
+def test_a_pull_that_ends_without_an_image_is_taken_up_again(stub: Stub, engine: DockerEngine) -> None:
+    stub.on("POST .*images/create", 200, b'{"status": "Downloading", "id": "1"}\r\n')
+    stub.refuse("GET .*/images/", 404, "No such image: i:1")
+    with pytest.raises(FetchError, match="broke off in the middle") as raised:
+        engine.fetch(Need(kind="image", name="i:1"), SPEC, lambda step: None)
+    assert raised.value.data["again"]
 
 
 def test_a_refused_pull_is_a_fetch_error(stub: Stub, engine: DockerEngine) -> None:
