@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from llmstack.modeltype.failures import COMMON, first_error
 
@@ -69,42 +71,43 @@ def test_warnings_of_a_recorded_good_start_are_no_errors() -> None:
     assert first_error(lines, COMMON) is None
 
 
-QUOTED = [
-    "listen tcp 127.0.0.1:11434: bind: address already in use",
-    "Error: driver failed programming: Bind for 0.0.0.0:8080 failed: port is already allocated",
-    "error loading model: unknown model architecture: 'qwen9'",
-    "ValueError: Model architectures ['QwenNext'] are not supported for now.",
-    "llama_model_load: error: file is not in GGUF format",
-    "Error: unexpected end of file",
-    "xllamacpp cannot be loaded (libgomp.so.1: cannot open shared object file: No such file or directory)",
-    "FileNotFoundError: [Errno 2] No such file or directory: '/models/x'",
-    "write /root/.ollama/models/blobs/sha256-1-partial: no space left on device",
-    "Illegal instruction (core dumped)",
-    "ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed: out of memory",
-    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
-    'could not select device driver "nvidia" with capabilities: [[gpu]]',
-    "nvidia-container-cli: initialization error: load library failed",
-    "vllm: error: unrecognized arguments: --nosuch",
-    "open /root/.ollama/id_ed25519: permission denied",
-]
+LINES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "failures" / "lines.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("line", QUOTED)
-def test_quoted_lines_of_servers_and_engines_are_known(line: str) -> None:
-    found = first_error(["starting", line], COMMON)
+@cache
+def everything() -> str:
+    texts = (path.read_text(encoding="utf-8") for path in RECORDINGS.rglob("*") if path.suffix in (".json", ".txt"))
+    return "\n".join(text.replace('\\"', '"') for text in texts)
+
+
+def written(line: str) -> bool:
+    return line.removeprefix("Error: ") in everything()
+
+
+@pytest.mark.parametrize("case", LINES, ids=lambda case: case["row"])
+def test_lines_of_servers_and_engines_are_known(case: dict[str, str]) -> None:
+    found = first_error(["starting", case["line"]], COMMON)
     assert found is not None
-    assert (found[0], found[1]) == (2, line)
+    assert (found[0], found[1]) == (2, case["line"])
     assert found[2] is not None
+    assert found[2].meaning == case["meaning"]
+    recorded = case["source"] == "recorded" and written(case["line"])
+    assert recorded or case["source"].startswith("https://github.com/")
 
 
 def test_every_rule_is_proved_by_a_line() -> None:
-    recorded = [
-        line
-        for path in (RECORDINGS / "llama-server").glob("start-*.json")
-        for line in json.loads(path.read_text(encoding="utf-8")).get("log") or []
-    ]
-    used = {found[2] for line in (*QUOTED, *recorded) if (found := first_error([line], COMMON))}
-    assert set(COMMON) <= used
+    used = {found[2] for case in LINES if (found := first_error([case["line"]], COMMON))}
+    assert set(COMMON) - used == set()
+
+
+def test_a_request_s_trouble_explains_nothing_where_something_else_does() -> None:
+    busy, fatal = "server busy, please try again", "cudaMalloc failed: out of memory"
+    found = first_error([busy, "error: something", fatal], COMMON)
+    assert found is not None
+    assert found[:2] == (3, fatal)
+    found = first_error(["error: something", busy], COMMON)
+    assert found is not None
+    assert found[:2] == (2, busy)
 
 
 def test_every_rule_says_what_it_means_and_what_to_do() -> None:
