@@ -1,0 +1,161 @@
+"""The verbs that only look, or keep the store true."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llmstack.core.context import Context
+from llmstack.core.observe import Observed, places_of
+from llmstack.core.run import not_noted, note
+from llmstack.domain.event import EventType
+from llmstack.domain.host import Host
+from llmstack.domain.outcome import RunResult
+from llmstack.domain.selection import Selection
+from llmstack.domain.target import Target
+from llmstack.engines.book import KINDS
+from llmstack.errors import ConfigError, NoInventoryError, StoreError
+from llmstack.root import Root
+
+if TYPE_CHECKING:
+    from llmstack.domain.checkup import Checkup
+    from llmstack.domain.machine import Machine
+    from llmstack.domain.report import StatusReport, SyncReport
+    from llmstack.domain.server import ChatChunk
+    from llmstack.domain.setting import Setting
+    from llmstack.domain.stored import StoredRun
+    from llmstack.store.store import Store
+
+EVERYTHING = Selection()
+
+
+class Looking(Root):
+    """One inventory and what serves it, as it is."""
+
+    def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
+        """Climb the ladder of everything picked that should run; changes nothing on engines and servers."""
+        from llmstack.core.health import health
+
+        picked = self._pick(selection)
+        context = self.context("health")
+        outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
+        result = context.result(outcomes)
+        try:
+            result = replace(result, run_id=self.store.begin_run("health", self.settings.command))
+            note(result, outcomes, context, self.store)
+        except StoreError as error:
+            not_noted(error, context)
+        return result
+
+    def status(self, selection: Selection) -> StatusReport:
+        """What runs; without an inventory, what serves models on this machine."""
+        from llmstack.core.report import status_report, strangers_report
+
+        context = self.context("status")
+        try:
+            picked = self._pick(selection)
+        except NoInventoryError:
+            return strangers_report(self.engines, context, self.registry)
+        observed = self._observe(picked, context, facts=False)
+        orphans = self._orphans(observed) if selection.everything else ()
+        memory = self._memory(context)
+        report = status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
+        return replace(report, inventory=self.inventory.path)
+
+    def _memory(self, context: Context) -> Store | None:
+        """The store, as far as it can be read: status goes without it."""
+        try:
+            return self.store
+        except StoreError as error:
+            context.emit(EventType.WARNING, message=f"the store cannot be read: {error.message}")
+            return None
+
+    def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
+        """Compare inventory, store and engines; repair the store, never the engine."""
+        from llmstack.core.report import sync_report
+
+        context = self.context("sync")
+        picked = self._pick(selection)
+        observed = self._observe(picked, context, facts=False)
+        wanted = [item.wanted for item in picked]
+        whole = selection.everything
+        orphans = self._orphans(observed) if whole else ()
+        return sync_report(wanted, observed, orphans, context, self.store, check=check, whole=whole)
+
+    def logs(
+        self, selection: Selection, *, tail: int | None = None, follow: bool = False
+    ) -> Iterator[tuple[Target, str]]:
+        """Log lines of what is picked."""
+        from llmstack.core import talk
+
+        context = self.context("logs")
+        picked = self._pick(selection)
+        return talk.logs(picked, self._observe(picked, context, facts=False), context, tail=tail, follow=follow)
+
+    def ask(self, selection: Selection, prompt: str, *, max_tokens: int | None = None) -> Iterator[ChatChunk]:
+        """A streamed answer of the one model that is picked."""
+        from llmstack.core import talk
+
+        context = self.context("ask")
+        picked = self._pick(selection)
+        observed = self._observe(picked, context, facts=False)
+        return talk.ask(picked, observed, context, prompt, max_tokens=max_tokens)
+
+    def history(
+        self, selection: Selection = EVERYTHING, *, run_id: str | None = None, limit: int = 20
+    ) -> tuple[StoredRun, ...]:
+        """The last runs, newest first, with what they did; with `run_id` that one, and its events. Asks the store
+        alone."""
+        from llmstack.core.history import history, one_run
+
+        return (one_run(self.store, run_id),) if run_id else history(self.store, selection, limit=limit)
+
+    def survey(self) -> Machine:
+        """What this machine has; needs no inventory, and minds no broken one."""
+        from llmstack.core.survey import USUAL_PORTS, survey
+        from llmstack.engines.ports import bind_error, memory_bytes
+
+        taken = frozenset(port for port in USUAL_PORTS if bind_error("127.0.0.1", port))
+        return survey(self.engines, self._bare_context("init"), self.registry, memory_bytes=memory_bytes(), taken=taken)
+
+    def checkup(self) -> Checkup:
+        """Everything that a start needs; what is wrong is a finding, not an error. Changes nothing."""
+        import llmstack
+        from llmstack.core import doctor, findings
+        from llmstack.domain.checkup import Checkup
+
+        try:
+            picked, context = self._pick(EVERYTHING), self.context("doctor")
+        except ConfigError:  # a finding of its own
+            picked, context = (), self._bare_context("doctor")
+        wanted = [item.wanted for item in picked]
+        here = {("localhost", kind): Host(name="localhost") for kind in KINDS}
+        proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+        observed = self._observe(picked, context) if picked else Observed()
+        places = places_of(wanted) or here
+        stand = doctor.Doctor(context=context, places=places, wanted=wanted, observed=observed, proxy=proxy)
+        found = (
+            findings.python(llmstack.__version__),
+            doctor.told("store", lambda: self.store.path),
+            doctor.told("inventory", lambda: f"{self.inventory.path}, {len(self.wanted)} instances wanted"),
+            *doctor.plugins(self.registry),
+            *stand.findings(),
+        )
+        return Checkup(findings=found)
+
+    def _bare_context(self, task: str) -> Context:
+        """For a look at this machine, whatever the inventory says."""
+        return Context(task=task, engine_of=self.engines.get, clock=self.clock, sink=self.sink, gpus=self.gpus)
+
+    def explain(self, selection: Selection = EVERYTHING) -> tuple[tuple[Target, tuple[Setting, ...]], ...]:
+        """Every value in force of what is picked, and where it was written. Asks the inventory alone."""
+        from llmstack.core.explain import explain
+
+        return explain(self._pick(selection), self._source.placement)
+
+    def hosts(self, *patterns: str) -> tuple[tuple[Host, tuple[Setting, ...]], ...]:
+        """The hosts that patterns pick, all without any, with their variables. Raises NoMatchError."""
+        names = self._with_hosts(Selection(hosts=patterns)).hosts or tuple(self.inventory.hosts)
+        return tuple((self.inventory.hosts[name], self._source.host(name)) for name in names)
