@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
-from llmstack.core.diff import changes
+from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
@@ -66,10 +66,24 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     if error := _unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
     copies = _left_behind(wanted, there.spec, engine) if there and there.spec else ()
-    as_wanted = there and there.spec and there.state is not State.CRASHED and not changes(spec, there.spec)
+    as_wanted = there and there.spec and there.state is not State.CRASHED and not _changes(spec, there.spec, context)
+    if there and there.spec and (context.task == "restore" or (stateful(wanted) and not as_wanted)):
+        _check_alone(wanted, there.spec, engine)
     if running and as_wanted:
         return Facts(served=served, copies=copies)
     return replace(_before_start(wanted, observed, context), served=served, copies=copies)
+
+
+def _changes(spec: InstanceSpec, there: InstanceSpec, context: Context) -> bool:
+    """Whether this run would make it anew."""
+    return bool(changes(spec, there) or (context.task == "update" and defaults_changed(spec, there)))
+
+
+def _check_alone(wanted: Wanted, there: InstanceSpec, engine: Engine) -> None:
+    """Raises PreflightError where somebody else mounts a volume that is to be followed by a copy."""
+    for volume, other in sorted(engine.sharers(there).items()):
+        message = f"{wanted.target} is to get a copy of volume {volume}, but {other} mounts it too and would not follow"
+        raise PreflightError(message, "a volume each, or stateful: false", volume=volume, holder=other)
 
 
 def _left_behind(wanted: Wanted, spec: InstanceSpec, engine: Engine) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -150,6 +150,10 @@ class Engine(Protocol):
 
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
         """Names of all volumes that were made for the service of `spec`, whatever their generation."""
+        ...
+
+    def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
+        """Which of the volumes of `spec` somebody else mounts too, and the name of one who does."""
         ...
 
     def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:

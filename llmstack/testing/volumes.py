@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
@@ -22,6 +22,15 @@ class VolumesInMemory(ScriptedEngine):
         """By who made them."""
         self._call("volumes", spec.name)
         return tuple(sorted(name for name, owner in self.owners.items() if owner == (spec.stack, spec.service)))
+
+    def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
+        """Instances of other services."""
+        self._call("sharers", spec.name)
+        mine, mounted = {spec.volume_name(mount) for mount in spec.volumes}, dict[str, str]()
+        for name, one in self.instances.items():
+            if one.spec and (one.stack, one.service) != (spec.stack, spec.service):
+                mounted |= dict.fromkeys(_names(one.spec), name)
+        return {volume: name for volume, name in mounted.items() if volume in mine}
 
     def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
         """All files at once."""

@@ -63,6 +63,16 @@ def test_volumes_are_made_with_the_instance_and_outlive_it(stateful: Bench) -> N
     assert files_of(stateful.engine.read_volumes(NAME)) == FILES
 
 
+def test_who_else_mounts_a_volume_is_named(stateful: Bench) -> None:
+    spec = with_data(stateful)
+    assert stateful.engine.sharers(spec) == {}
+    other = with_data(stateful, service="other")
+    stateful.engine.create(other)
+    assert stateful.engine.sharers(spec) == dict.fromkeys((DATA, CACHE), other.name)
+    assert stateful.engine.sharers(with_data(stateful, f"{DATA}.1")) == {CACHE: other.name}
+    stateful.engine.remove(other.name)
+
+
 def test_copies_hold_the_same_and_what_was_copied_stays_as_it_was(stateful: Bench) -> None:
     copies = with_data(stateful, f"{DATA}.1 {CACHE}.1")
     stateful.engine.rename(NAME, PREV)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.usage import Usage
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
-from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock, volumes, weights
+from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock, weights
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.facts import facts_of
@@ -23,6 +23,7 @@ from llmstack.engines.docker.pids import belongs
 from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.usage import usage_of
+from llmstack.engines.docker.volumes import WithVolumes
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.engines.ports import holder
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 GONE_S, LOOK_AGAIN_S, SAMPLE_S = 10.0, 0.05, 1.0
 
 
-class DockerEngine:
+class DockerEngine(WithVolumes):
     """Instances as containers of one engine; `host` is its name in the inventory.
 
     `docker_host` is the engine's address (`unix://`, `tcp://`); without one DOCKER_HOST, DOCKER_CONTEXT, the current
@@ -227,24 +228,6 @@ class DockerEngine:
                 earlier = {"precpu_stats": answer["cpu_stats"], "preread": answer["read"]}
                 answer = {**api.stats(name, stream=False), **earlier}
             return usage_of(answer)
-
-    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """By their labels."""
-        return volumes.names(self._wire, spec)
-
-    def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
-        """Through the paths of both containers; neither runs."""
-        volumes.copy(self._wire, self._there(name), spec, report)
-
-    def read_volumes(self, name: str) -> Iterator[bytes]:
-        """Through the paths of its container."""
-        if spec := self._there(name).spec:
-            yield from volumes.read(self._wire, name, spec)
-
-    def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Through the paths of its container."""
-        if spec := self._there(name).spec:
-            volumes.write(self._wire, name, spec, chunks)
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """By their labels; sizes of volumes as the engine measures them."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
-from collections.abc import Iterable, Iterator
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, groupby
 from typing import Any
@@ -14,12 +15,58 @@ from llmstack.domain.instance import Instance, InstanceSpec, Mount
 from llmstack.domain.progress import counted
 from llmstack.engines import tars
 from llmstack.engines.docker.body import VOLUME
+from llmstack.engines.docker.rows import container_name
 from llmstack.engines.docker.wire import WRITE_S, Wire
-from llmstack.engines.labels import STACK
+from llmstack.engines.labels import SERVICE, STACK
 from llmstack.errors import FetchError
 from llmstack.protocols import Report
 
 EXPORT = "/v5.6.0/libpod/volumes/{0}/export"
+
+
+class WithVolumes:
+    """What Docker's engine does with volumes."""
+
+    _wire: Wire
+
+    @abstractmethod
+    def _there(self, name: str) -> Instance:
+        """An instance. Raises NoMatchError."""
+
+    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
+        """By their labels."""
+        return names(self._wire, spec)
+
+    def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
+        """By what the list call tells of mounts."""
+        return sharers(self._wire, spec)
+
+    def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
+        """Through the paths of both containers; neither runs."""
+        copy(self._wire, self._there(name), spec, report)
+
+    def read_volumes(self, name: str) -> Iterator[bytes]:
+        """Through the paths of its container."""
+        if spec := self._there(name).spec:
+            yield from read(self._wire, name, spec)
+
+    def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Through the paths of its container."""
+        if spec := self._there(name).spec:
+            write(self._wire, name, spec, chunks)
+
+
+def sharers(wire: Wire, spec: InstanceSpec) -> dict[str, str]:
+    """Volume -> a container that mounts it, running or not, and is no instance of this service."""
+    mine = {spec.volume_name(mount) for mount in spec.volumes}
+    with wire.doing(f"look who mounts the volumes of {spec.service}") as api:
+        rows = api.containers(all=True, filters={"volume": sorted(mine)})
+    found: dict[str, str] = {}
+    for row in rows:
+        labels = row.get("Labels") or {}
+        if (labels.get(STACK), labels.get(SERVICE)) != (spec.stack, spec.service):
+            found |= {str(mount.get("Name")): container_name(row) for mount in row.get("Mounts") or ()}
+    return {volume: name for volume, name in found.items() if volume in mine}
 
 
 def names(wire: Wire, spec: InstanceSpec) -> tuple[str, ...]:

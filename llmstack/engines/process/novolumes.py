@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from llmstack.domain.instance import InstanceSpec
@@ -14,6 +15,10 @@ class NoVolumes:
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's name
         """None at all."""
         return ()
+
+    def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's name
+        """Nobody."""
+        return {}
 
     def copy_volumes(self, name: str, *_: object) -> Any:
         """Raises PreflightError."""

@@ -128,3 +128,15 @@ def test_a_broken_one_of_a_killed_run_is_rolled_back_with_its_data_by_the_next(l
     until(lambda: b"broken" in b"".join(chunk for chunk in lab.host.api.get_archive("llmstack-lab-page", "/data")[0]))
     assert lab.up().exit_code == 6
     assert lab.seen() == ("first", "old", ["/llmstack-lab-page"], ["data"])
+
+
+def test_a_stranger_that_mounts_the_volume_stands_in_the_way_of_a_copy(lab: Lab) -> None:
+    api = lab.host.api
+    binds = api.create_host_config(binds={"data": {"bind": "/theirs", "mode": "ro"}})
+    api.create_container(lab.image, volumes=["/theirs"], host_config=binds, name="nightly")
+    lab.want(SERVE.format(word="new"))
+    (outcome,) = lab.up().outcomes
+    assert (outcome.exit_code, "volume data, but nightly mounts it too" in outcome.reason) == (9, True)
+    assert lab.seen()[:2] == ("first", "old")
+    api.remove_container("nightly")
+    assert lab.up().exit_code == 0

@@ -128,6 +128,24 @@ def test_a_secret_that_cannot_be_read_breaks_its_own_service_alone(world: World)
     assert two.target not in found.broken
 
 
+def test_a_volume_that_somebody_else_mounts_is_not_followed_by_a_copy(world: World) -> None:
+    world.run(world.want("page", "page", mounts=("data:/data",)))
+    other = world.want("other", "page", port=2, mounts=("data:/data",))
+    world.run(replace(other, spec=replace(other.needed_spec, stack="theirs")))
+    del world.all[other.target]
+    page = world.want("page", "page", mounts=("data:/data",), args=("--new",), stateful=True)
+    error = facts(world, page).broken[page.target]
+    assert error.message == (
+        "page@localhost is to get a copy of volume data, but llmstack-theirs-other mounts it too and would not follow"
+    )
+    assert facts(world, replace(page, spec=page.needed_spec), task="down").broken == {}
+    same = world.want("page", "page", mounts=("data:/data",), stateful=True)
+    assert facts(world, same).broken == {}
+    assert same.target in facts(world, same, task="restore").broken
+    plain = world.want("page", "page", mounts=("data:/data",), args=("--new",))
+    assert facts(world, plain).broken == {}
+
+
 def test_external_services_are_looked_at_once(world: World) -> None:
     far, quiet = (
         world.want("far", "lazy", url="http://127.0.0.1:1"),
