@@ -133,7 +133,7 @@ def test_a_broken_one_of_a_killed_run_is_rolled_back_with_its_data_by_the_next(l
 def test_a_stranger_that_mounts_the_volume_stands_in_the_way_of_a_copy(lab: Lab) -> None:
     api = lab.host.api
     binds = api.create_host_config(binds={"data": {"bind": "/theirs", "mode": "ro"}})
-    api.create_container(lab.image, volumes=["/theirs"], host_config=binds, name="nightly")
+    api.create_container(lab.image, ["true"], volumes=["/theirs"], host_config=binds, name="nightly")
     lab.want(SERVE.format(word="new"))
     (outcome,) = lab.up().outcomes
     assert (outcome.exit_code, "volume data, but nightly mounts it too" in outcome.reason) == (9, True)
