@@ -1,6 +1,7 @@
 """Every error a user can meet.
 
     LlmstackError                1  failed
+    ├── OutputError                 the answer cannot be written
     ├── UsageError               2  usage
     ├── ConfigError              3  config
     │   ├── NoInventoryError        none was found
@@ -52,6 +53,10 @@ class LlmstackError(Exception):
     def as_json(self) -> dict[str, object]:
         """`{class, code, message, hint, ...data}` as it stands in every JSON answer."""
         return {"class": self.name, "code": self.exit_code, "message": self.message, "hint": self.hint, **self.data}
+
+
+class OutputError(LlmstackError):
+    """The answer cannot be written to standard output."""
 
 
 class UsageError(LlmstackError):
@@ -203,7 +208,7 @@ def meanings() -> Mapping[int, tuple[str, str]]:
 
 _OTHERWISE = {
     OK: ("ok", "Every target is as it is wanted, changed or not."),
-    FAILED: ("failed", "A target failed for a reason without a code of its own, or failures of different classes."),
+    FAILED: ("failed", "A failure without a code of its own, failures of different classes, or an answer got lost."),
     CHANGES: ("changes", "With --exit-code: `--check` would change something, or `status` sees drift."),
     SIGPIPE: ("signal", "The reader of stdout went away."),
     SIGTERM: ("signal", "SIGTERM."),

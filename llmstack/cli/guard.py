@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
+from llmstack.cli.streams import hang_up, make_fit, unread
 from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, AbandonedRunError, BugError, InterruptedRunError, LlmstackError
 
 SAME_S = 0.1
@@ -22,6 +22,7 @@ _TERMINATED = threading.Event()
 
 def guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -> int:
     """Run `body` and return its exit code, or that of its error, which is handed to `tell`. Never raises Exception."""
+    make_fit()
     with _signals_raise():
         return final(_guarded(body, tell))
 
@@ -29,15 +30,6 @@ def guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) ->
 def final(code: int) -> int:
     """The exit code of a run: what SIGTERM stopped ends with its own."""
     return SIGTERM if _TERMINATED.is_set() and code == SIGINT else code
-
-
-@contextmanager
-def unread() -> Iterator[None]:
-    """Nobody may be reading what is written meanwhile."""
-    try:
-        yield
-    except BrokenPipeError:
-        _hang_up()
 
 
 def _guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -> int:
@@ -48,7 +40,7 @@ def _guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -
     except KeyboardInterrupt:
         told = InterruptedRunError("interrupted", "run it again to go on")
     except BrokenPipeError:
-        _hang_up()
+        hang_up()
         return SIGPIPE
     except Exception as error:  # noqa: BLE001 - the user gets one line and a file, never a traceback
         told = _bug(error)
@@ -57,15 +49,6 @@ def _guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -
     if isinstance(told, AbandonedRunError):
         os._exit(final(told.exit_code))  # its threads would go on, and be waited for
     return told.exit_code
-
-
-def _hang_up() -> None:
-    """Send what is left for stdout nowhere, so that nothing else fails on it, the interpreter's own last flush
-    included."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def _bug(error: Exception) -> BugError:

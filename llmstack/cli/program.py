@@ -16,6 +16,7 @@ from llmstack.cli.collection import GROUPS, VERBS
 from llmstack.cli.guard import guarded
 from llmstack.cli.plugged import plugged
 from llmstack.cli.session import Session
+from llmstack.cli.streams import write
 from llmstack.cli.task import SIGNALS, Verb, goes_on
 from llmstack.errors import OK
 
@@ -52,7 +53,7 @@ def _run(words: Sequence[str], session: Session) -> int:
     if told is None:
         told = _help(words, tasks, groups)
     if told is not None:
-        print(told, flush=True)  # noqa: T201 - the answer
+        write(f"{told}\n")
         return OK
     # A wrong value anywhere in the line, and nothing of it runs.
     calls = [(tasks[name], values) for name, values in parse(words, tasks)]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from llmstack.cli import flags as known
 from llmstack.cli.flags import Flag, T
-from llmstack.cli.guard import final, unread
+from llmstack.cli.guard import final
 from llmstack.cli.picked import command_line, kept_command, selection
-from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError
+from llmstack.cli.streams import answering, unread, write
+from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -49,6 +50,7 @@ class Session:
         self.door, self.task, self.flags, self.values = door, task, tuple(flags), values or {}
         self.kind, self.reads_only = kind, reads_only
         self.warnings: list[str] = []
+        self._lost: OutputError | None = None
 
     def __getitem__(self, flag: Flag[T]) -> T:
         """The value of a flag, by the task's own formats. Raises UsageError or ConfigError."""
@@ -144,9 +146,14 @@ class Session:
         return Lines(self.task, self._write_line)
 
     def _write_line(self, text: str) -> None:
-        """A reader that went away takes nothing from a task that has work to do."""
-        with nullcontext() if self.reads_only else unread():
-            self.write(text)
+        """What keeps lines from being written takes nothing from a task that has work to do."""
+        try:
+            with nullcontext() if self.reads_only else unread():
+                self.write(text)
+        except OutputError as error:
+            if self.reads_only:
+                raise
+            self._lost = error
 
     def screen(self, *, keep: bool = True) -> RunScreen:
         """A listener that draws on stderr what is done, and with `keep` leaves it there."""
@@ -185,32 +192,41 @@ class Session:
 
     def answer(self, document: Mapping[str, Any], lines: Iterable[Text] = ()) -> int:
         """Write the answer to stdout in the format asked for and return the exit code. A reader that went away ends a
-        task that only reads (BrokenPipeError), but takes nothing from one that has done its work."""
+        task that only reads (BrokenPipeError), but takes nothing from one that has done its work; an answer that is
+        lost otherwise is told."""
+        code = final(document["rc"])
+        try:
+            with nullcontext() if self.reads_only else unread():
+                self._answer({**document, "rc": code}, lines)
+        except OutputError as error:
+            self._lost = error
+        if self._lost:
+            self.tell(self._lost)
+        return code or (self._lost.exit_code if self._lost else OK)
+
+    def _answer(self, document: Mapping[str, Any], lines: Iterable[Text]) -> None:
         from llmstack.domain.clean import clean
 
-        code, wanted = final(document["rc"]), self.leniently(known.OUTPUT)
-        with nullcontext() if self.reads_only else unread():
-            if wanted == "json":
-                told = {**document, "rc": code, "warnings": self.warnings}
-                self.write(json.dumps(told, indent=2, default=str) + "\n")
-            elif wanted == "ndjson":
-                self.lines.finish({**document, "rc": code})
-            elif wanted in ENDS:
-                names = dict.fromkeys(clean(item.get("target") or item["id"]) for item in document["items"])
-                self.write("".join(f"{name}{ENDS[wanted]}" for name in names))
-            else:
+        wanted = self.leniently(known.OUTPUT)
+        if wanted == "json":
+            self.write(json.dumps({**document, "warnings": self.warnings}, indent=2, default=str) + "\n")
+        elif wanted == "ndjson":
+            self.lines.finish(document)
+        elif wanted in ENDS:
+            names = dict.fromkeys(clean(item.get("target") or item["id"]) for item in document["items"])
+            self.write("".join(f"{name}{ENDS[wanted]}" for name in names))
+        else:
+            with answering():
                 self.out.put(lines)
                 self.out.file.flush()
-        return code
 
     def noticed(self, document: Mapping[str, Any], *, changed: bool) -> Mapping[str, Any]:
         """With the code for a change that was found, where that was asked for and nothing failed."""
         return {**document, "rc": document["rc"] or (CHANGES if changed and self[known.EXIT_CODE] else OK)}
 
     def write(self, text: str) -> None:
-        """Write to stdout at once, as it is."""
-        self.out.file.write(text)
-        self.out.file.flush()
+        """Write to stdout at once, as it is. Raises BrokenPipeError or OutputError."""
+        write(text)
 
     def document(self, items: Iterable[Mapping[str, Any]], *errors: LlmstackError) -> dict[str, Any]:
         """The JSON document of a task without a report of its own."""

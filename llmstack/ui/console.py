@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console as RichConsole
@@ -38,8 +39,6 @@ class Console(RichConsole):
     def __init__(
         self, stream: TextIO, *, talk: bool, color: str = "auto", progress: str = "auto", door: str = "llmstack"
     ) -> None:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
         terminal = stream.isatty()
         shows_colour = coloured(color, os.environ, terminal=terminal)
         super().__init__(
@@ -63,7 +62,8 @@ class Console(RichConsole):
         width = self.width if self.file.isatty() else DATA_COLUMNS
         together = [part for line in lines for part in folded(self._spelled(line), width)]
         if together:
-            self.print(Text("\n").join(together), soft_wrap=True)
+            with suppress(*((OSError,) if self.stderr else ())):  # talk that is lost is no failure
+                self.print(Text("\n").join(together), soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
         """Raises BrokenPipeError for the one who decides about exit codes; nobody needs to hear talk."""

@@ -126,6 +126,50 @@ def test_a_stream_that_knows_only_ascii_is_no_failure():
     assert "  ? answered 0.4 s  first token 38 ms ? 118 tokens/s\n" in run.stdout
 
 
+def redirected(door, words, to):
+    """Run a line with its streams where a shell sends them."""
+    line = [sys.executable, str(FRONT), door, *words]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {to}', "sh", *line],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("output", ["text", "json", "ndjson", "names"])
+@pytest.mark.parametrize(("to", "why"), [(">&-", "it is closed"), (">/dev/full", "No space left on device")])
+def test_an_answer_that_cannot_be_written_is_told(door, output, to, why):
+    ran = redirected(door, ["status", "-m", "a", "-o", output], to)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"error: cannot write to the output: {why}\n       send it elsewhere: > FILE\n")
+
+
+@pytest.mark.parametrize(("model", "code"), [("a", 1), ("broken", 6)])
+def test_a_task_that_changes_something_finishes_though_its_lines_are_lost(door, record, model, code):
+    ran = redirected(door, ["up", "-m", model, "-o", "ndjson"], ">/dev/full")
+    assert (ran.returncode, ran.stderr.count("cannot write to the output")) == (code, 1)
+    assert " : ok=" in ran.stderr
+    assert record.read_text().split() == ["open", "up", "close"]
+
+
+def test_a_task_that_answers_nothing_needs_no_stdout(door):
+    assert redirected(door, ["up", "-m", "a"], ">&-").returncode == 0
+
+
+@pytest.mark.parametrize("to", ["2>&-", "2>/dev/full"])
+def test_talk_that_is_lost_is_no_failure(door, to):
+    ran = redirected(door, ["status", "-m", "a", "-o", "names"], to)
+    assert (ran.returncode, ran.stdout) == (0, "a@localhost\n")
+    assert redirected(door, ["status", "-m", "unknown"], to).returncode == 5
+
+
+def test_what_only_tells_says_that_it_could_not():
+    assert redirected("llmstack", ["--version"], ">/dev/full").returncode == 1
+
+
 PROBE = "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
 
 

@@ -183,14 +183,6 @@ def test_a_reader_that_went_away_matters_on_stdout_alone():
         Console(Broken(), talk=False).put([Text("data")])
 
 
-def test_what_a_stream_cannot_spell_is_no_failure():
-    raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding="ascii")
-    Console(stream, talk=False).put([Text("✓ a")])
-    stream.flush()
-    assert raw.getvalue() == b"? a\n"
-
-
 @pytest.mark.parametrize(
     ("told", "safe"),
     [
