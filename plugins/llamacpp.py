@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import which
 from typing import Any, ClassVar, Literal
 
@@ -54,7 +55,9 @@ class Llamacpp(ModelType):
         """`llama-server -m FILE --host H --port P ...`; the same arguments for every program."""
         model = request.models[0]
         if not model.source:
-            raise ConfigError(f"model '{model.name}' has no source", "write source: file:PATH or pkg:NAME")
+            raise ConfigError(
+                f"model '{model.name}' has no source", "write source: hf:ORG/REPO:QUANT, https:, file: or pkg:"
+            )
         return Launch(
             image=request.service.image or self.image,
             program=_program(request.options.server) if request.engine == "process" else (),
@@ -63,8 +66,8 @@ class Llamacpp(ModelType):
         )
 
     def preflight(self, spec: InstanceSpec) -> None:
-        """The file must be a whole GGUF."""
-        if spec.weights:
+        """The file must be a whole GGUF; one that is still to come is looked at when it is there."""
+        if spec.weights and not (spec.weights.remote and not Path(spec.weights.path).exists()):
             check_gguf(spec.weights.path)
 
     def client(self, base_url: str, api_key: str | None, options: Any) -> LlamaServer:

@@ -112,7 +112,7 @@ class Http:
         with requests.Session() as session:
             session.trust_env = not self._direct
             session.auth = self._authorize
-            with _translated(what, "reset"):
+            with translated(what, "reset"):
                 answer = session.request(
                     method,
                     self.base_url + path,
@@ -162,7 +162,7 @@ class Http:
 
     @staticmethod
     def _pieces(answer: requests.Response, what: str) -> Iterator[bytes]:
-        with _translated(what, "cut"):
+        with translated(what, "cut"):
             while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
                 yield piece
 
@@ -179,7 +179,7 @@ def is_near(host: str) -> bool:
 
 
 @contextmanager
-def _translated(what: str, broken: str) -> Iterator[None]:
+def translated(what: str, broken: str) -> Iterator[None]:
     """`broken` is what a lost connection means here: `reset` before the headers, `cut` after them."""
     try:
         yield

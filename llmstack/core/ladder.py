@@ -123,7 +123,7 @@ class Climb:
         if not self.wanted.lazy and Rung.LOADED in self._rungs() and up_to is not Rung.API:
             weights = self.wanted.spec.weights if self.wanted.spec else None
             if weights:
-                self.note(Rung.WEIGHTS, f"{weights.size_bytes / 1e6:.0f} MB")
+                self.note(Rung.WEIGHTS, f"{weights.size_bytes / 1e6:.0f} MB" if weights.size_bytes else "")
             self.note(Rung.LOADED)
 
     def _wait(self, patience: Patience, seen: Liveness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -11,12 +12,13 @@ from llmstack.core.desired import Wanted
 from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
 from llmstack.domain.event import EventType
-from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.instance import InstanceSpec, Need
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
 from llmstack.errors import UnhealthyError
-from llmstack.protocols import Engine
+from llmstack.modeltype.folder import obtain
+from llmstack.protocols import Engine, Report
 
 
 def decided(action: Action, engine: Engine, context: Context) -> InstanceSpec:
@@ -59,8 +61,18 @@ def fetch_needs(action: Action, context: Context, engine: Engine, spec: Instance
         if need.kind == "image" and not image:
             continue
         with context.turn("fetch", spec.host, need.kind, need.name):
-            step, report = partial(engine.fetch, need, spec), partial(context.report, action.target)
-            fetched(need.name, step, report, context.clock, patience_s)
+            for step in _steps(need, engine, spec):
+                fetched(need.name, step, partial(context.report, action.target), context.clock, patience_s)
+
+
+def _steps(need: Need, engine: Engine, spec: InstanceSpec) -> Iterator[Callable[[Report], None]]:
+    """How a need comes; a file from elsewhere to this machine first, unless the host has it."""
+    if need.kind == "weights" and spec.weights and spec.weights.remote:
+        shelf = engine.shelf(spec.stack)
+        if shelf and any(each.fingerprint == spec.weights.fingerprint for each in shelf.files()):
+            return
+        yield partial(obtain, spec.weights)
+    yield partial(engine.fetch, need, spec)
 
 
 def start_and_climb(engine: Engine, climb: Climb, context: Context) -> Ladder:

@@ -57,13 +57,19 @@ class Weights:
     """A model file that must lie on the host before a start.
 
     `path` is the file on the controller (or host, for a process); `fingerprint` identifies its content from any
-    machine; `volume_path` is where it lies below the weights volume of a container engine.
+    machine, or its source where that is to be fetched: then `size_bytes` is None, and the manifest beside it tells it;
+    `volume_path` is where it lies below the weights volume of a container engine.
     """
 
     source: str
     path: str
     fingerprint: str
-    size_bytes: int
+    size_bytes: int | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is fetched from elsewhere."""
+        return self.size_bytes is None
 
     @property
     def volume_path(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Iterable
 from itertools import islice
@@ -29,3 +30,11 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     by_lower = {choice.lower(): choice for choice in islice(choices, MOST_CHOICES)}
     close = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1, cutoff=CLOSE)
     return by_lower[close[0]] if close else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or its name, is this machine itself."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

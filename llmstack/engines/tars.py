@@ -66,14 +66,15 @@ def packed(tar: tarfile.TarFile, found: Iterable[tarfile.TarInfo], was: str, now
         kept = member.pax_headers.items()
         member.pax_headers = {name: value for name, value in kept if name not in ("path", "linkpath")}
         yield member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-        yield from _content(tar, member)
+        yield from content(tar, member)
+        yield bytes(-member.size % tarfile.BLOCKSIZE if member.isreg() else 0)
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+def content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    """The bytes of a file; none of anything else."""
     file = tar.extractfile(member) if member.isreg() else None
     while file and (chunk := file.read(CHUNK)):
         yield chunk
-    yield bytes(-member.size % tarfile.BLOCKSIZE if file else 0)
 
 
 def moved(path: str, was: str, now: str) -> str:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmstack.clients.names import same_name
 from llmstack.domain.doc import doc
+from llmstack.domain.gguf import check_gguf
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
 from llmstack.domain.service import ModelSpec, ServiceSpec
 from llmstack.errors import ConfigError, PreflightError
 from llmstack.modeltype.base import Launch, LaunchRequest, ModelType, Peer
 from llmstack.modeltype.failures import FailureRule
 from llmstack.modeltype.families import Family
-from llmstack.modeltype.gguf import check_gguf
 from llmstack.modeltype.options import NoOptions
 from llmstack.modeltype.source import gguf_weights, split_source
 

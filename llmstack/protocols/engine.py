@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llmstack.domain.leftover import Leftover
     from llmstack.domain.progress import Progress
     from llmstack.domain.usage import Usage
+    from llmstack.domain.weights import Shelf
 
 Report = Callable[["Progress"], None]
 
@@ -167,6 +168,10 @@ class Engine(Protocol):
 
     def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
         """Put such a tar into the volumes of a created instance. Raises FetchError for one that is cut or foreign."""
+        ...
+
+    def shelf(self, stack: str) -> Shelf | None:
+        """The model files of the host, as `stack` sees them; None where they are read from this machine's folder."""
         ...
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:

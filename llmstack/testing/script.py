@@ -8,12 +8,25 @@ from queue import SimpleQueue
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, Need, State
+from llmstack.domain.weights import ModelFile
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Clock
 from llmstack.testing.clock import FakeClock
 
 WRITES = frozenset(
-    {"fetch", "create", "start", "stop", "remove", "rename", "lock", "copy_volumes", "write_volumes", "discard"}
+    {
+        "fetch",
+        "create",
+        "start",
+        "stop",
+        "remove",
+        "rename",
+        "lock",
+        "copy_volumes",
+        "write_volumes",
+        "discard",
+        "drop_weights",
+    }
 )
 
 
@@ -53,6 +66,7 @@ class ScriptedEngine:
         self.data: dict[str, dict[str, bytes]] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         self.told: EngineFacts | None = None
+        self.files: dict[ModelFile, bytes] = {}
         self.litter = self.closed = False
         self._strangers: list[Instance] = []
         self._listeners: list[SimpleQueue[Happening | bool | None]] = []

@@ -9,10 +9,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.progress import Progress
+from llmstack.domain.weights import ModelFile
 from llmstack.engines import tars
 from llmstack.errors import FetchError, LlmstackError
 from llmstack.protocols import Report
 from llmstack.testing.script import ScriptedEngine
+
+
+class ShelfInMemory:
+    """Implements `domain.weights.Shelf` over a dictionary."""
+
+    def __init__(self, content: dict[ModelFile, bytes]) -> None:
+        self._content = content
+
+    def files(self) -> tuple[ModelFile, ...]:
+        """All of them."""
+        return tuple(self._content)
+
+    def read(self, file: ModelFile) -> Iterator[bytes]:
+        """In one piece."""
+        yield self._content[file]
+
+    def drop(self, file: ModelFile) -> None:
+        """Forget it."""
+        del self._content[file]
 
 
 class VolumesInMemory(ScriptedEngine):
@@ -68,6 +88,11 @@ class VolumesInMemory(ScriptedEngine):
                 path, file = tars.moved(member.name, folder, "."), tar.extractfile(member)
                 if file:
                     self.data[names[folder]][path] = file.read()
+
+    def shelf(self, stack: str) -> ShelfInMemory:
+        """What a test put into `files`."""
+        self._call("shelf", stack)
+        return ShelfInMemory(self.files)
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """Instances, then volumes."""

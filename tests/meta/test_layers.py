@@ -40,11 +40,12 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "inventory": {"yaml", "dotenv"},
     "engines": {"docker", "psutil", "platformdirs"},
-    "clients": {"requests", "urllib3"},
+    "clients": {"huggingface_hub", "requests", "urllib3"},
     "store": {"peewee", "playhouse", "platformdirs"},
     "gpu": {"pynvml"},
     "ui": {"rich"},
     "embedded": {"xllamacpp"},
+    "modeltype": {"platformdirs"},
     "app": {"platformdirs"},
     "cli": {"invoke", "platformdirs"},
     "tasks.py": {"invoke"},

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.endpoint import Endpoint
@@ -94,11 +93,7 @@ class DockerEngine(WithVolumes):
         image = image_of(spec)
         if not self._seen.once("image", image, lambda: self._has_image(image)):
             needs.append(Need(kind="image", name=image))
-        if spec.weights and not weights.holds(self._wire, spec.weights):
-            if not Path(spec.weights.path).is_file():
-                raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
-            needs.append(Need(kind="weights", name=spec.weights.source, size_bytes=spec.weights.size_bytes))
-        return tuple(needs)
+        return (*needs, *weights.missing(self._wire, spec))
 
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
         """Pull the image, or stream the model file into the weights volume."""

@@ -13,7 +13,9 @@ from typing import Any
 
 from llmstack.domain.instance import Instance, InstanceSpec, Mount
 from llmstack.domain.progress import counted
+from llmstack.domain.weights import Shelf
 from llmstack.engines import tars
+from llmstack.engines.docker import weights
 from llmstack.engines.docker.body import VOLUME
 from llmstack.engines.docker.rows import container_name
 from llmstack.engines.docker.wire import WRITE_S, Wire
@@ -54,6 +56,10 @@ class WithVolumes:
         """Through the paths of its container."""
         if spec := self._there(name).spec:
             write(self._wire, name, spec, chunks)
+
+    def shelf(self, stack: str) -> Shelf:
+        """The weights volume."""
+        return weights.Volume(self._wire, stack)
 
 
 def sharers(wire: Wire, spec: InstanceSpec) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Model files in the weights volume: one volume a host, written through a container that never starts."""
+"""Model files in the weights volume: one volume a host, written and read through a container that never starts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import base64
 import hashlib
 import io
 import json
+import secrets
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from llmstack.domain.instance import Weights
+from llmstack.domain.instance import InstanceSpec, Need, Weights
 from llmstack.domain.progress import Progress
+from llmstack.domain.weights import MANIFESTS, ModelFile, described, loads
+from llmstack.engines import tars
 from llmstack.engines.docker import placeholder
 from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME, weights_mount
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import PUT, ROLE, STACK
-from llmstack.errors import FetchError, LlmstackError
+from llmstack.errors import FetchError, LlmstackError, PreflightError
 from llmstack.protocols import Report
 
 CHUNK = 1024 * 1024
@@ -25,12 +30,20 @@ STAT = "X-Docker-Container-Path-Stat"
 WAYS = 3
 
 
+def missing(wire: Wire, spec: InstanceSpec) -> Iterator[Need]:
+    """The file, unless a container that mounts the volume shows it whole. Raises PreflightError."""
+    wanted = spec.weights
+    if wanted is None or holds(wire, wanted):
+        return
+    if not (wanted.remote or Path(wanted.path).is_file()):
+        raise PreflightError(f"{spec.target}: model file {wanted.path} is not there", "correct `source:`")
+    yield Need(kind="weights", name=wanted.source, size_bytes=wanted.size_bytes)
+
+
 def holds(wire: Wire, weights: Weights) -> bool:
     """Whether the whole file lies in the volume. Writes nothing, so it can only look through a container that mounts
     the volume already; without one it says no, and `put` finds the file there."""
-    with wire.doing("look for weights") as api:
-        rows = api.containers(all=True, filters={"volume": WEIGHTS_VOLUME, "label": ROLE})
-    return any(_size(wire, row["Id"], weights) == weights.size_bytes for row in rows[:WAYS])
+    return any(_whole(wire, way, weights) for way in _ways(wire))
 
 
 def put(wire: Wire, stack: str, weights: Weights, report: Report) -> None:
@@ -38,35 +51,72 @@ def put(wire: Wire, stack: str, weights: Weights, report: Report) -> None:
 
     A cut transfer leaves a shorter file, which is never taken for the whole one: the size is checked before and after.
     """
-    with _opened(weights) as file:
-        way = way_in(wire, stack, weights)
+    with _opened(weights) as (file, manifest), way_in(wire, stack) as way:
+        size = manifest.size_bytes
         try:
-            if _size(wire, way, weights) != weights.size_bytes:
-                _send(wire, way, archive(file, weights, report))
-            if _size(wire, way, weights) != weights.size_bytes:
+            if not _whole(wire, way, weights):
+                _send(wire, way, archive(file, manifest, report))
+            if _size(wire, way, weights.volume_path) != size:
                 raise FetchError(f"{weights.source} did not arrive whole on {wire.host}", "run it again")
         except LlmstackError:
-            _give_back(wire, way, weights)
+            _give_back(wire, way, weights.volume_path)
             raise
-        finally:
-            placeholder.remove(wire, way)
-    report(Progress(weights.source, "copied", weights.size_bytes, weights.size_bytes, done=True))
+    report(Progress(weights.source, "copied", size, size, done=True))
 
 
-def archive(file: BinaryIO, weights: Weights, report: Report) -> Iterator[bytes]:
-    """A tar stream of the one file, never whole in memory. Raises FetchError when the file shrinks meanwhile."""
-    folder, _, _ = weights.volume_path.rpartition("/")
-    yield _head(folder, 0, tarfile.DIRTYPE, 0o755)
-    yield _head(weights.volume_path, weights.size_bytes, tarfile.REGTYPE, 0o644)
-    sent = 0
-    while sent < weights.size_bytes:
-        chunk = file.read(min(CHUNK, weights.size_bytes - sent))
+class Volume:
+    """The weights volume as `stack` sees it, through a container of its own where there is no other."""
+
+    def __init__(self, wire: Wire, stack: str) -> None:
+        self._wire, self._stack = wire, stack
+
+    def files(self) -> tuple[ModelFile, ...]:
+        """By their manifests."""
+        if not _made(self._wire):
+            return ()
+        with self._way() as way:
+            found = filter(None, map(loads, _contents(self._wire, way, MANIFESTS)))
+            return tuple(each for each in found if _size(self._wire, way, each.path) == each.size_bytes)
+
+    def read(self, file: ModelFile) -> Iterator[bytes]:
+        """As an archive of one file."""
+        with self._way() as way:
+            for chunks in _members(self._wire, way, file.path):
+                yield from chunks
+
+    def drop(self, file: ModelFile) -> None:
+        """Empty it and its manifest: nothing can be deleted through an archive. The stack is locked."""
+        with way_in(self._wire, self._stack) as way:
+            _send(self._wire, way, archive(io.BytesIO(), replace(file, size_bytes=0), lambda _: None))
+
+    @contextmanager
+    def _way(self) -> Iterator[str]:
+        if ways := _ways(self._wire):
+            yield ways[0]
+            return
+        with way_in(self._wire, self._stack) as way:
+            yield way
+
+
+def archive(file: BinaryIO, manifest: ModelFile, report: Report) -> Iterator[bytes]:
+    """A tar stream of the one file and then its manifest, with the digest of what was sent; never whole in memory.
+    Raises FetchError when the file shrinks meanwhile."""
+    digest, sent = hashlib.sha256(), 0
+    yield _head(manifest.fingerprint, 0, tarfile.DIRTYPE, 0o755)
+    yield _head(manifest.path, manifest.size_bytes, tarfile.REGTYPE, 0o644)
+    while sent < manifest.size_bytes:
+        chunk = file.read(min(CHUNK, manifest.size_bytes - sent))
         if not chunk:
-            raise FetchError(f"{weights.path} became shorter while it was copied", "run it again")
+            raise FetchError(f"{manifest.name} became shorter while it was copied", "run it again")
+        digest.update(chunk)
         sent += len(chunk)
         yield chunk
-        report(Progress(weights.source, "copying", sent, weights.size_bytes))
-    yield bytes(-sent % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
+        report(Progress(manifest.source, "copying", sent, manifest.size_bytes))
+    yield bytes(-sent % tarfile.BLOCKSIZE)
+    told = replace(manifest, sha256=digest.hexdigest()).dumps()
+    yield _head(MANIFESTS, 0, tarfile.DIRTYPE, 0o755)
+    yield _head(manifest.manifest_path, len(told), tarfile.REGTYPE, 0o644)
+    yield told + bytes(-len(told) % tarfile.BLOCKSIZE) + tars.END
 
 
 def _head(name: str, size: int, kind: bytes, mode: int) -> bytes:
@@ -75,23 +125,45 @@ def _head(name: str, size: int, kind: bytes, mode: int) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT)
 
 
-def _opened(weights: Weights) -> BinaryIO:
+@contextmanager
+def _opened(weights: Weights) -> Iterator[tuple[BinaryIO, ModelFile]]:
+    path = Path(weights.path)
     try:
-        file = Path(weights.path).open("rb")  # noqa: SIM115 - the caller closes it
+        file, manifest = path.open("rb"), described(weights, path, None)
     except OSError as error:
         raise FetchError(f"{weights.path} cannot be read: {error.strerror}", "check `source`") from error
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    if size == weights.size_bytes:
-        return file
-    file.close()
-    raise FetchError(f"{weights.path} has {size} bytes, not {weights.size_bytes}", "it changed; run it again")
+    with file:
+        if weights.size_bytes not in (None, manifest.size_bytes):
+            what = f"{weights.path} has {manifest.size_bytes} bytes, not {weights.size_bytes}"
+            raise FetchError(what, "it changed; run it again")
+        yield file, manifest
 
 
-def way_in(wire: Wire, stack: str, weights: Weights) -> str:
+def _made(wire: Wire) -> bool:
+    with wire.doing("look for the weights volume") as api:
+        try:
+            api.inspect_volume(WEIGHTS_VOLUME)
+        except api.not_found:
+            return False
+    return True
+
+
+def _ways(wire: Wire) -> list[str]:
+    """Containers that mount the volume already."""
+    with wire.doing("look for weights") as api:
+        rows = api.containers(all=True, filters={"volume": WEIGHTS_VOLUME, "label": ROLE})
+    return [row["Id"] for row in rows[:WAYS]]
+
+
+@contextmanager
+def way_in(wire: Wire, stack: str) -> Iterator[str]:
     """A container that mounts the volume. Of what a killed run left, nothing is there once the stack is locked."""
-    name = f"llmstack-{stack}-put-{hashlib.sha256(weights.fingerprint.encode()).hexdigest()[:12]}"
-    return placeholder.create(wire, name, {ROLE: PUT, STACK: stack}, weights_mount(read_only=False))
+    name = f"llmstack-{stack}-put-{secrets.token_hex(6)}"
+    way = placeholder.create(wire, name, {ROLE: PUT, STACK: stack}, weights_mount(read_only=False))
+    try:
+        yield way
+    finally:
+        placeholder.remove(wire, way)
 
 
 def _send(wire: Wire, container: str, data: Iterator[bytes]) -> None:
@@ -99,11 +171,36 @@ def _send(wire: Wire, container: str, data: Iterator[bytes]) -> None:
         api.raw("PUT", "/containers/{0}/archive", container, params={"path": WEIGHTS_PATH}, data=data)
 
 
-def _size(wire: Wire, container: str, weights: Weights) -> int | None:
-    """Bytes of the file in the volume as `container` sees it; None when it is not there."""
+def _whole(wire: Wire, container: str, weights: Weights) -> bool:
+    """Whether the file has the size that it must have; of a fetched one the manifest, which came last, tells it."""
+    size = weights.size_bytes
+    if size is None:
+        manifests = _contents(wire, container, f"{MANIFESTS}/{weights.fingerprint}.json")
+        size = next((each.size_bytes for each in map(loads, manifests) if each), None)
+    return size is not None and _size(wire, container, weights.volume_path) == size
+
+
+def _contents(wire: Wire, container: str, path: str) -> list[bytes]:
+    """Of the small files at a path; none where there is nothing."""
+    return [b"".join(chunks) for chunks in _members(wire, container, path)]
+
+
+def _members(wire: Wire, container: str, path: str) -> Iterator[Iterator[bytes]]:
+    where = {"path": f"{WEIGHTS_PATH}/{path}"}
+    with wire.doing("read weights", timeout_s=WRITE_S, otherwise=FetchError) as api:
+        try:
+            response = api.raw("GET", "/containers/{0}/archive", container, params=where, stream=True)
+        except api.not_found:
+            return
+        with response, tars.members(response.iter_content(CHUNK), path) as (tar, found):
+            yield from (tars.content(tar, member) for member in found if member.isreg())
+
+
+def _size(wire: Wire, container: str, path: str) -> int | None:
+    """Bytes of a file in the volume as `container` sees it; None when it is not there."""
     with wire.doing("look for weights") as api:
         try:
-            where = {"path": f"{WEIGHTS_PATH}/{weights.volume_path}"}
+            where = {"path": f"{WEIGHTS_PATH}/{path}"}
             response = api.raw("HEAD", "/containers/{0}/archive", container, params=where)
         except api.not_found:
             return None
@@ -125,11 +222,12 @@ def path_stat(headers: Mapping[str, str]) -> Mapping[str, object]:
     return stat if isinstance(stat, dict) else {}
 
 
-def _give_back(wire: Wire, container: str, weights: Weights) -> None:
-    """Empty a partial file: nothing can be deleted through an archive, and a full disk needs its room."""
-    empty = Weights(source=weights.source, path=weights.path, fingerprint=weights.fingerprint, size_bytes=0)
+def _give_back(wire: Wire, container: str, path: str) -> None:
+    """Empty a partial file: a full disk needs its room."""
+    fingerprint, _, name = path.partition("/")
+    empty = ModelFile(fingerprint=fingerprint, name=name, source="", size_bytes=0)
     try:
-        if _size(wire, container, weights):
+        if _size(wire, container, path):
             _send(wire, container, archive(io.BytesIO(), empty, lambda _: None))
     except LlmstackError:
         return

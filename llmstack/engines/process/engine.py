@@ -81,18 +81,20 @@ class ProcessEngine(NoVolumes):
         return strangers(self.host, ours)
 
     def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
-        """Nothing can be fetched; PreflightError for a program or file that is not there."""
+        """A model file from elsewhere; PreflightError for a program or file that is not there."""
         argv_of(spec)
         if spec.mounts:
             raise PreflightError(
                 f"{spec.target}: a process has no mounts", "set `engine: docker`, or use paths in args"
             )
-        if spec.weights and not Path(spec.weights.path).exists():
-            raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
-        return ()
+        if spec.weights is None or Path(spec.weights.path).exists():
+            return ()
+        if spec.weights.remote:
+            return (Need(kind="weights", name=spec.weights.source),)
+        raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
 
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
-        """Never needed here: `missing` names nothing that could be fetched."""
+        """Nothing is left to do: a process reads model files where they were fetched to."""
 
     def decide_port(self, spec: InstanceSpec) -> int:
         """First free port from the type's own upward that no other instance here was given."""

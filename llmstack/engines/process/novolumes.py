@@ -25,3 +25,6 @@ class NoVolumes:
         raise PreflightError(f"{name} is a process and has no volumes", "set `engine: docker` for it")
 
     read_volumes = write_volumes = copy_volumes
+
+    def shelf(self, stack: str) -> None:
+        """None of its own."""

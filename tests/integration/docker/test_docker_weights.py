@@ -122,9 +122,8 @@ def test_a_file_that_shrinks_while_it_is_copied_is_no_whole_file(engine: DockerE
 def test_a_way_in_that_a_killed_run_left_is_gone_once_the_stack_is_locked(
     engine: DockerEngine, spec: InstanceSpec, rig: RigHost
 ) -> None:
-    assert spec.weights
-    others = way_in(engine._wire, "other", spec.weights)
-    way_in(engine._wire, spec.stack, spec.weights)
+    left = {stack: way_in(engine._wire, stack) for stack in ("other", spec.stack)}
+    others, _ = (way.__enter__() for way in left.values())
     assert engine.observe(spec.stack) == ()
     assert engine.littered(spec.stack)
     with engine.lock(spec.stack, "me", 60):

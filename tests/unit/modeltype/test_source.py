@@ -11,6 +11,8 @@ import pytest
 from llmstack.errors import ConfigError, PreflightError
 from llmstack.modeltype.source import gguf_weights, split_source
 
+PIN = "ab" * 32
+
 
 @pytest.mark.parametrize(
     ("source", "parts"),
@@ -53,11 +55,57 @@ def test_the_fingerprint_follows_the_content_alone(tmp_path: Path) -> None:
     assert len(set(prints)) == 4
 
 
-@pytest.mark.parametrize("source", ["hf:Qwen/Qwen3-8B", "https://x.org/m.gguf", "ollama:llama3"])
-def test_what_cannot_be_fetched_yet_is_refused_with_a_way_out(source: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be fetched yet") as caught:
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("https://x.org/a/b%20c.gguf?download=true", "b_c.gguf"),
+        (f"https://x.org/m.gguf#sha256={PIN}", "m.gguf"),
+        ("https://x.org/", "model.gguf"),
+        ("https://x.org/..%2f..%2fetc%2fpasswd", "_.._etc_passwd"),
+        ("http://127.0.0.1:80/m.gguf", "m.gguf"),
+        (f"http://x.org/m.gguf#sha256={PIN}", "m.gguf"),
+        ("hf:Qwen/Qwen3-8B", "Qwen3-8B.gguf"),
+        ("hf:Qwen/Qwen3-8B-GGUF:Q4_K_M", "Qwen3-8B-GGUF-Q4_K_M.gguf"),
+        ("hf:Qwen/Qwen3-8B-GGUF:sub/Qwen3-8B-Q8_0.gguf", "Qwen3-8B-Q8_0.gguf"),
+    ],
+)
+def test_what_is_fetched_is_known_by_its_source_and_nothing_is_asked(
+    source: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSTACK_WEIGHTS", "/somewhere")
+    found = gguf_weights(source, ".")
+    assert (found.source, found.size_bytes, found.remote) == (source, None, True)
+    assert found.path == f"/somewhere/{found.fingerprint}/{name}"
+    assert found.fingerprint == gguf_weights(source, "/else").fingerprint != gguf_weights("hf:a/b", ".").fingerprint
+
+
+def test_fetched_files_lie_with_the_data_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert gguf_weights("hf:a/b", ".").path.startswith("/data/llmstack/weights/")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("ollama:llama3", "names no model file"),
+        ("http://x.org/m.gguf", "is plain http"),
+        ("https://x.org/m.gguf#sha256=12", "has no digest after #"),
+        ("https://x.org/m.gguf#v1", "has no digest after #"),
+        ("https://me:secret@x.org/m.gguf", "the source at x.org holds a login"),
+        ("https://", "is no address"),
+        ("https://x.org:port/m.gguf", "is no address"),
+        ("https://x.org/a b.gguf", "is no address"),
+        ("hf:Qwen", "names no repository"),
+        ("hf:../etc:Q4", "names no repository"),
+        ("hf:a/b:../x.gguf", "names no repository"),
+        ("hf:a/b:Q 4", "names no repository"),
+    ],
+)
+def test_what_cannot_be_fetched_is_refused_with_a_way_out(source: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
         gguf_weights(source, ".")
-    assert "file:PATH" in str(caught.value.hint)
+    assert caught.value.hint
+    assert "secret" not in caught.value.message
 
 
 def test_a_missing_file_or_a_folder_is_told(tmp_path: Path) -> None:
@@ -65,7 +113,7 @@ def test_a_missing_file_or_a_folder_is_told(tmp_path: Path) -> None:
         gguf_weights("gone.gguf", str(tmp_path))
     with pytest.raises(PreflightError) as caught:
         gguf_weights("hff:Qwen/Qwen3-8B", str(tmp_path))
-    assert caught.value.hint == "correct `source: hff:Qwen/Qwen3-8B` (schemes: hf https file pkg ollama)"
+    assert caught.value.hint == "correct `source: hff:Qwen/Qwen3-8B` (schemes: hf https http file pkg ollama)"
     with pytest.raises(PreflightError, match="is a folder"):
         gguf_weights("file:.", str(tmp_path))
     (tmp_path / "m.gguf").write_bytes(b"x")

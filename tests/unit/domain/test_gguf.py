@@ -8,29 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.gguf import check_gguf, read_header
 from llmstack.errors import PreflightError
-from llmstack.modeltype.gguf import check_gguf, read_header
-
-U32, FLOAT, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
-
-
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value.encode())) + value.encode()
-
-
-def key(name: str, kind: int, value: bytes) -> bytes:
-    return text(name) + struct.pack("<I", kind) + value
-
-
-def tensor(name: str, *dimensions: int, kind: int = 0, offset: int = 0) -> bytes:
-    sizes = struct.pack(f"<{len(dimensions)}Q", *dimensions)
-    return text(name) + struct.pack("<I", len(dimensions)) + sizes + struct.pack("<IQ", kind, offset)
-
-
-def header(*keys: bytes, tensors: tuple[bytes, ...] = (), version: int = 3) -> bytes:
-    counts = struct.pack("<IQQ", version, len(tensors), len(keys))
-    return b"GGUF" + counts + b"".join(keys) + b"".join(tensors)
-
+from tests.gguf_files import ARRAY, BOOL, FLOAT, STRING, U32, U64, gguf, header, key, tensor, text
 
 KEYS = (
     key("general.architecture", STRING, text("llama")),
@@ -64,6 +44,27 @@ def test_a_header_is_read_with_its_values(file: Path) -> None:
         "tokenizer.ggml.scores": None,
         "general.quantized": True,
     }
+
+
+def test_what_it_is_told_in_words(file: Path) -> None:
+    file.write_bytes(gguf(4096, context=512))
+    found = check_gguf(str(file))
+    assert (found.architecture, found.context, found.quantization, found.parameters) == ("llama", 512, "Q4_K_M", 960)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (),
+        (key("general.architecture", STRING, text("\x1b[2J")), key("general.file_type", U32, struct.pack("<I", 4))),
+        (key("general.architecture", U32, b"\0" * 4), key("general.file_type", U32, struct.pack("<I", 999))),
+        (key("general.architecture", STRING, text("x" * 65)), key("general.file_type", STRING, text("15"))),
+    ],
+)
+def test_what_it_does_not_tell_is_unknown(file: Path, keys: tuple[bytes, ...]) -> None:
+    file.write_bytes(header(*keys).ljust(4096, b"\0"))
+    found = check_gguf(str(file))
+    assert (found.architecture, found.context, found.quantization) == (None, None, None)
 
 
 def test_another_alignment_moves_the_data(file: Path) -> None:
@@ -146,7 +147,8 @@ def test_a_real_model_is_whole_and_tells_what_it_is() -> None:
     assert spec is not None
     (path,) = Path(spec.submodule_search_locations[0]).glob("**/*.gguf")  # type: ignore[index]
     found = check_gguf(str(path))
-    assert found.values["general.architecture"] == "llama"
+    assert (found.architecture, found.context, found.quantization) == ("llama", 8192, "Q4_1")
+    assert found.parameters > 100_000_000
     assert found.tensors > 200
     assert found.data_end_bytes == path.stat().st_size
 

@@ -16,19 +16,50 @@ from llmstack.errors import PreflightError
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
 _MAX_STRING_BYTES, _MAX_ITEMS, _MAX_TENSORS, _MAX_DIMENSIONS = 64 << 20, 1 << 24, 1 << 20, 8
+_LONGEST_WORD = 64
+_NAMES = (
+    "F32 F16 Q4_0 Q4_1 - - - Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K IQ2_XXS IQ2_XS "
+    "Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M IQ2_S IQ2_M IQ4_XS IQ1_M BF16 - - - TQ1_0 TQ2_0 MXFP4"
+)
+_FILE_TYPES = _NAMES.split()
+"""`general.file_type` by number."""
 _BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 30: (1, 2)}
 """Tensor type -> (elements, bytes) of one block; types that are not listed only lower the bound on the file's size."""
 
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a header tells: `values` holds scalars and strings (arrays are skipped); `data_end_bytes` is the least size
-    that the whole file must have."""
+    """What a header tells: `values` holds scalars and strings (arrays are skipped); `parameters` counts the elements
+    of all tensors; `data_end_bytes` is the least size that the whole file must have."""
 
     version: int
     values: dict[str, object]
     tensors: int
+    parameters: int
     data_end_bytes: int
+
+    @property
+    def architecture(self) -> str | None:
+        """As `llama`."""
+        return _text(self.values.get("general.architecture"))
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that it was trained for."""
+        told = self.values.get(f"{self.architecture}.context_length")
+        return told if isinstance(told, int) else None
+
+    @property
+    def quantization(self) -> str | None:
+        """As `Q4_K_M`."""
+        told = self.values.get("general.file_type")
+        known = isinstance(told, int) and 0 <= told < len(_FILE_TYPES) and _FILE_TYPES[told] != "-"
+        return _FILE_TYPES[told] if known and isinstance(told, int) else None
+
+
+def _text(value: object) -> str | None:
+    """A word of a file as it may be shown."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_WORD else None
 
 
 class _Reader:
@@ -92,14 +123,16 @@ def _header(reader: _Reader) -> GgufHeader:
     for _ in range(keys):
         key = reader.string()
         values[key] = reader.value(int(reader.scalar("<I")))
-    ends = [_tensor_end(reader) for _ in range(tensors)]
+    sizes = [_tensor(reader) for _ in range(tensors)]
     alignment = values.get("general.alignment")
     step = alignment if isinstance(alignment, int) and alignment > 0 else 32
     start = -(-reader.at // step) * step
-    return GgufHeader(version, values, tensors, start + max(ends, default=0))
+    end = max((end for _, end in sizes), default=0)
+    return GgufHeader(version, values, tensors, sum(count for count, _ in sizes), start + end)
 
 
-def _tensor_end(reader: _Reader) -> int:
+def _tensor(reader: _Reader) -> tuple[int, int]:
+    """How many elements it has, and where its data ends."""
     reader.string()
     elements, dimensions = 1, int(reader.scalar("<I"))
     if dimensions > _MAX_DIMENSIONS:
@@ -107,7 +140,7 @@ def _tensor_end(reader: _Reader) -> int:
     for _ in range(dimensions):
         elements *= int(reader.scalar("<Q"))
     per_block, block_bytes = _BLOCKS.get(int(reader.scalar("<I")), (1, 0))
-    return int(reader.scalar("<Q")) + elements // per_block * block_bytes
+    return elements, int(reader.scalar("<Q")) + elements // per_block * block_bytes
 
 
 def check_gguf(path: str) -> GgufHeader:

@@ -1,0 +1,95 @@
+"""Model files that were fetched to this machine: for processes to read, and on their way to other hosts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmstack.domain.gguf import check_gguf
+from llmstack.domain.instance import Weights
+from llmstack.domain.weights import ModelFile, described, loads
+from llmstack.errors import FetchError, PreflightError
+from llmstack.modeltype.source import remote, weights_home
+from llmstack.protocols import Report
+
+if TYPE_CHECKING:
+    from llmstack.clients.origin import Origin
+
+
+def obtain(weights: Weights, report: Report) -> None:
+    """Have the file of a remote source whole at its path. Raises FetchError, PreflightError, ConfigError."""
+    from llmstack.clients.download import Download
+
+    path, home = Path(weights.path), weights_home()
+    if whole(weights):
+        return
+
+    def accept(part: Path, sha256: str) -> None:
+        """The manifest first: a file without one would not count."""
+        try:
+            check_gguf(str(part))
+        except PreflightError as error:
+            part.unlink()
+            what = error.message.replace(str(part), "that came")
+            raise FetchError(f"{weights.source}: {what}", "correct `source:`", kind="no_gguf") from None
+        manifest = described(weights, part, sha256)
+        _write(home / manifest.manifest_path, manifest.dumps())
+        part.chmod(0o644)
+        part.replace(path)
+        _sync(path.parent)
+
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PreflightError(f"{path.parent} cannot be made: {error.strerror}", "see LLMSTACK_WEIGHTS") from error
+    Download(origin=origin_of(weights), folder=path.parent, report=report, accept=accept).run()
+
+
+def origin_of(weights: Weights) -> Origin:
+    """Where its bytes are; of a repository the hub is asked. Raises FetchError, PreflightError."""
+    from llmstack.clients.origin import Origin
+
+    source = remote(weights.source)
+    if source.repo is None:
+        return Origin(item=weights.source, url=source.wanted, sha256=source.sha256)
+    raise FetchError("hf: cannot be fetched yet", "use https:")
+
+
+def manifest_of(weights: Weights) -> ModelFile | None:
+    """The manifest of a fetched file, None without one."""
+    return _read(weights_home() / "manifests" / f"{weights.fingerprint}.json")
+
+
+def whole(weights: Weights) -> bool:
+    """Whether it was fetched, and nothing cut it since."""
+    manifest, path = manifest_of(weights), Path(weights.path)
+    return manifest is not None and path.is_file() and path.stat().st_size == manifest.size_bytes
+
+
+def _read(path: Path) -> ModelFile | None:
+    try:
+        return loads(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """As a whole, and on disk."""
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.tmp")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """What was renamed in it survives a power cut."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
