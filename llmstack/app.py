@@ -14,11 +14,12 @@ from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan
 from llmstack.core.policy import Policy
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
+from llmstack.core.twins import distinct
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
-from llmstack.engines.book import KINDS
+from llmstack.engines.book import KINDS, same
 from llmstack.errors import NoInventoryError, StoreError
 from llmstack.looking import Looking
 
@@ -104,11 +105,12 @@ class App(Looking):
                 raise
             hosts, stack = here, ""
         context = self.context("uninstall")
+        required = places_of(context.wanted.values())
         kinds = [(host, kind) for host in hosts.values() for kind in KINDS if kind == "docker" or host.local]
         return Uninstall(
             context=context,
-            places={(host.name, kind): host for host, kind in kinds},
-            required=frozenset(places_of(context.wanted.values())),
+            places=distinct({(host.name, kind): host for host, kind in kinds}, required, same),
+            required=frozenset(required),
             stack=None if everything else stack,
             files=tuple(self._files()) if everything else (),
             lock_wait_s=self.settings.lock_wait_s,

@@ -14,13 +14,14 @@ from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types
 from llmstack.core.facts import with_facts
 from llmstack.core.observe import Observed, Place, adopted, elsewhere, observe, places_of, sort_out
 from llmstack.core.select import Picked, pick
+from llmstack.core.twins import distinct, refuse_twins
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.selection import Selection, Settings
 from llmstack.domain.service import Inventory
-from llmstack.engines.book import KINDS, EngineBook
+from llmstack.engines.book import KINDS, EngineBook, same
 from llmstack.errors import ConfigError, InventoryError, LlmstackError, NoInventoryError
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.modeltype.registry import Registry
@@ -69,6 +70,7 @@ class Root:
     def inventory(self) -> Inventory:
         """What is wanted. Raises ConfigError."""
         found = self._source.load()
+        refuse_twins(found, same)
         for message in found.warnings:
             self._warn("inventory", message)
         return found
@@ -139,7 +141,8 @@ class Root:
         wanted = [item.wanted for item in picked]
         places = places_of(wanted)
         if everywhere:
-            places |= {(host.name, host.engine): host for host in self.inventory.hosts.values()}
+            known = {(host.name, host.engine): host for host in self.inventory.hosts.values()}
+            places = distinct(places | known, places_of(self.wanted), same)
         rows, errors = self._ask(places, context)
         for host, kind in errors.keys() - places_of(wanted):
             context.emit(EventType.WARNING, message=f"{host} was not asked: {errors[host, kind].message}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from urllib.parse import urlsplit
 
 from llmstack.domain.host import Host
 from llmstack.engines.traced import traced
@@ -35,6 +37,25 @@ class EngineBook:
             self._engines.clear()
 
 
+def same(host: Host, kind: str) -> str:
+    """A text that is equal for two hosts whose engine of this kind is one."""
+    if kind != "docker":
+        return "this machine" if _here(host) else host.name
+    from llmstack.engines.docker.address import resolve
+
+    try:
+        url = urlsplit(resolve(host.docker_host, os.environ).url)
+    except ConfigError:
+        url = urlsplit(host.docker_host or "")
+    if url.scheme == "unix":
+        return os.path.realpath(url.path)
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2].lower().removesuffix(':22')}"
+
+
+def _here(host: Host) -> bool:
+    return host.name in ("localhost", "127.0.0.1") or host.vars.get("ansible_connection") == "local"
+
+
 def _make(host: Host, kind: str) -> Engine:
     if kind == "docker":
         from llmstack.engines.docker import DockerEngine
@@ -42,7 +63,7 @@ def _make(host: Host, kind: str) -> Engine:
         return DockerEngine(host.name, host.docker_host)
     if kind != "process":
         raise ConfigError(f"no engine '{kind}'", f"engines: {', '.join(KINDS)}")
-    if host.name not in ("localhost", "127.0.0.1") and host.vars.get("ansible_connection") != "local":
+    if not _here(host):
         raise ConfigError(f"the process engine runs on this machine only, not on {host.name}", "engine: docker")
     from llmstack.engines.process.engine import ProcessEngine
 

@@ -107,7 +107,10 @@ class Reading:
             groups=self.tree.groups,
             tree=self.tree.written,
             placements=tuple(self._placements()),
-            positions={path: at for draft in self.drafts for path, at in positions(draft.spot.node, draft.path)},
+            positions={
+                **{("hosts", name): machine.at for name, machine in self.tree.machines.items() if machine.at},
+                **{path: at for draft in self.drafts for path, at in positions(draft.spot.node, draft.path)},
+            },
             sources=self.problems.sources,
             plugins=(listed.node.value is not None and PLUGINS(listed)) or (),
             warnings=tuple(self._files.unused(group_vars=self.tree.groups, host_vars=self.tree.machines)),

@@ -8,7 +8,7 @@ Scalars follow the YAML 1.2 core schema: `no`, `on` and `22:22` are text; `017` 
     E040 variable    E042 .env         E043 two files     E050 port taken twice
     E051 dependency  E052 out of reach     E053 unknown service  E054 plugin is not there
 
-E03x are the type's: they are found when the plugins are known.
+E03x are the type's: they are found when the plugins are known. E023 is told in `core.twins`: two names of one engine.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from tests.unit.core.world import statuses
 TWO_HOSTS = """
 llmstack: 1
 stack: lab
-all: {hosts: {"gpu[1:3]": {docker_host: "tcp://10.0.0.9:2375"}}}
+all: {hosts: {"gpu[1:3]": {docker_host: "tcp://${inventory_hostname}:2375"}}}
 services: {box: {type: page, port: 3000, hosts: all}}
 """
 ADOPTING = """
