@@ -116,8 +116,8 @@ class UnhealthyError(LlmstackError):
 class ServerError(UnhealthyError):
     """A model server refused, cut, or failed one request.
 
-    `kind` is one of refused, reset, timeout, cut, loading, busy, not_found, denied, unsupported, too_long, server,
-    protocol; `status` is the HTTP status or None.
+    `kind` is one of refused, reset, timeout, cut, loading, busy, not_found, denied, unsupported, too_long, memory,
+    killed, broken, load_timeout, server, protocol; `status` is the HTTP status or None.
     """
 
     def __init__(

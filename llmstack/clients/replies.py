@@ -7,6 +7,7 @@ status wherever the status tells it.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from llmstack.errors import ServerError
@@ -24,18 +25,31 @@ HINTS = {
     "denied": "set the service's API key to one that it accepts",
     "unsupported": "the server lacks this, or it is switched off: its own text names the flag",
     "too_long": "send a shorter prompt, or serve the model with a larger context",
+    "memory": "raise `resources: {memory: ...}` of its service, or take a smaller model or context",
+    "killed": "who killed it, the kernel for lack of memory or somebody? Ask again: the server loads it anew",
+    "broken": "fetch it anew: `invoke rm`, then `invoke pull`",
+    "load_timeout": "give it more time: raise OLLAMA_LOAD_TIMEOUT in `env:`, or take a smaller model",
     "server": "see `invoke logs`",
     "protocol": "is this the right server and port?",
 }
 
 _STATUS_KINDS = {401: "denied", 403: "denied", 404: "not_found", 405: "unsupported", 408: "timeout", 413: "too_long"}
 _STATUS_KINDS |= {429: "busy", 501: "unsupported", 503: "busy", 504: "timeout"}
+_BY_TEXT = {
+    "memory": r"terminated: signal: killed|out[- ]of[- ]memory|requires more system memory|layout cannot be allocated",
+    "killed": r"error was encountered while running the model|model runner has unexpectedly stopped",
+    "broken": r"exceeds file size|invalid file magic",
+    "load_timeout": r"timed out waiting for .* to start",
+}
+"""What a server means that only says that it failed: its runner was killed while it loaded, or while it answered."""
 _TOO_LONG = ("exceed_context_size_error", "context_length_exceeded", "maximum context length")
 
 
 def server_error(kind: str, what: str, text: str = "", status: int | None = None) -> ServerError:
     """`what` happened in our words, `text` in the server's, cut to 500 printable characters."""
     said = printable(text)
+    if kind == "server":
+        kind = next((known for known, words in _BY_TEXT.items() if re.search(words, said)), kind)
     message = f"{what}: {said}" if said else what
     return ServerError(message, HINTS[kind], kind=kind, status=status, text=said)
 

@@ -220,8 +220,7 @@ class Climb:
         answer = self._asking(Rung.ANSWERED, lambda: ask(client, name, clock.monotonic))
         ms = (clock.monotonic() - began) * 1000
         if not answer.text.strip():
-            why = self.why(self.there, "the server answered with nothing")
-            raise _FellError(Rung.ANSWERED, why)
+            raise _FellError(Rung.ANSWERED, self.why(self.there, "the server answered with nothing"))
         self.note(Rung.ANSWERED, answer.figures, answer=answer, ms=ms)
 
     def _device(self, served: ServedModel | None) -> None:
@@ -249,17 +248,18 @@ class Climb:
             return request()
         except ServerError as error:
             self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
-            raise _FellError(rung, self.why(self.there, error.message), error.message) from error
+            raise _FellError(rung, self.why(self.there, error.message, error.hint), error.message) from error
 
     # -- why ----------------------------------------------------------------------------------------------------
 
-    def why(self, there: Instance | None, otherwise: str) -> Why:
-        """Why this instance failed, from its engine's facts and its log."""
+    def why(self, there: Instance | None, otherwise: str, do: str | None = None) -> Why:
+        """Why this instance failed, from its engine's facts and its log; `do` is advised where those tell nothing."""
         first, lines = 1, list[str]()
         if self.there and not self.wanted.external:
             secrets = revealed(self.wanted.spec.secrets.values()) if self.wanted.spec else ()
             first, lines = self.log.tail(self.context.engine(self.wanted), self.there.container_name, secrets)
-        return explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
+        found = explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
+        return replace(found, do=found.do or do)
 
     def skip_log(self) -> None:
         """Ask the log only for what is written from now on."""

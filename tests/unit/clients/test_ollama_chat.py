@@ -48,7 +48,7 @@ class TestAnswering:
         texts = []
         with pytest.raises(ServerError, match="unexpected EOF") as caught:
             texts.extend(chunk.text for chunk in client.chat("crash", "hi"))
-        assert caught.value.kind == "server"
+        assert caught.value.kind == "killed"
         assert texts[0] == "Title"
 
     @pytest.mark.parametrize("name", ["stop-in-mid-answer", "killed-in-mid-answer"])

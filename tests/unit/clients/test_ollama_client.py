@@ -118,7 +118,13 @@ class TestLoading:
 
     @pytest.mark.parametrize(
         ("model", "expected"),
-        [("oom", "server"), ("broken", "server"), ("load-timeout", "server"), ("gone", "not_found"), ("busy", "busy")],
+        [
+            ("oom", "memory"),
+            ("broken", "broken"),
+            ("load-timeout", "load_timeout"),
+            ("gone", "not_found"),
+            ("busy", "busy"),
+        ],
     )
     def test_a_listed_model_may_fail_to_load(self, client, model, expected):
         pull(client, model)

@@ -39,7 +39,7 @@ def test_each_recorded_refusal_has_a_kind_a_hint_and_the_servers_words(name):
         ("ollama/wrong-method", "unsupported"),
         ("ollama/origin-denied", "denied"),
         ("ollama/generate-queue-full-reload", "busy"),
-        ("ollama/generate-load-timeout", "server"),
+        ("ollama/generate-load-timeout", "load_timeout"),
         ("ollama/embed", "unsupported"),
         ("ollama/embeddings-old", "server"),
         ("ollama/pull-empty-name", "server"),

@@ -48,13 +48,14 @@ def test_a_whole_line_that_is_no_object_breaks_the_protocol(line):
 
 
 @pytest.mark.parametrize(
-    "name", ["ollama/pull-unknown-model", "ollama/chat-runner-killed", "ollama/generate-runner-killed"]
+    ("name", "expected"),
+    [("pull-unknown-model", "server"), ("chat-runner-killed", "killed"), ("generate-runner-killed", "killed")],
 )
-def test_an_error_line_inside_a_good_stream_raises_with_its_words(name):
-    recorded = chunks(name)
+def test_an_error_line_inside_a_good_stream_raises_with_its_words(name, expected):
+    recorded = chunks(f"ollama/{name}")
     with pytest.raises(ServerError) as caught:
         list(ndjson([text.encode() for text in recorded], "x"))
-    assert caught.value.kind == "server"
+    assert caught.value.kind == expected
     assert caught.value.data["text"] == json.loads(recorded[-1])["error"]
 
 
@@ -93,7 +94,7 @@ def test_the_end_without_done_is_fine_after_a_finish_reason():
 def test_an_error_object_inside_an_event_stream_raises():
     with pytest.raises(ServerError, match="x failed: out of memory") as caught:
         events('data: {"error": {"message": "out of memory", "type": "server_error"}}\n\n')
-    assert caught.value.kind == "server"
+    assert caught.value.kind == "memory"
 
 
 def test_an_error_of_an_unknown_shape_raises_too():
