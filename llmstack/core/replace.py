@@ -14,6 +14,7 @@ from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.core.volumes import Fill, drop_if_possible
+from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.plan import Action
@@ -37,9 +38,9 @@ def replace_instance(
     drain(context, climb.wanted, old)
     if spec.host_port != old.port:
         engine.check_port(spec)
-    if old.container_name != change.previous:
-        engine.rename(old.container_name, change.previous)
     with change.undone_if_broken():
+        if old.container_name != change.previous:
+            engine.rename(old.container_name, change.previous)
         climb.there = engine.create(spec)
         climb.note(Rung.CREATED)
         stop_for_good(context, engine, replace(old, container_name=change.previous))
@@ -87,13 +88,18 @@ class _Change:
     def undo(self) -> None:
         """The old one, as it was; one that a killed replace left had been stopped by that."""
         ran = self.old.running or self.old.container_name == self.previous
-        roll_back(self.engine, self.spec.name, self.previous, was_running=ran)
+        roll_back(self.engine, self.spec.name, self.old, was_running=ran)
         if self.own_volumes and self.old.spec:
             drop_if_possible(self.old.spec, self.engine, self.climb.context)
 
     def settle(self) -> None:
-        """The new one alone."""
-        self.engine.remove(self.previous)
+        """The new one alone; what cannot be removed now is told, and the next `up` does it."""
+        try:
+            self.engine.remove(self.previous)
+        except LlmstackError as error:
+            message = f"{self.previous} stays, at rest, until the next up: {error.message}"
+            self.climb.context.emit(EventType.WARNING, self.climb.target, message)
+            return
         if self.own_volumes:
             drop_if_possible(self.spec, self.engine, self.climb.context)
 
@@ -111,16 +117,19 @@ def brought_back(climb: Climb, name: str) -> str:
     return f"the old one is back, but not ready: {fall.summary}" if fall else "the old one is back and ready"
 
 
-def roll_back(engine: Engine, name: str, previous: str, *, was_running: bool) -> None:
-    """Remove the new one; the old one gets its name back and runs as before.
+def roll_back(engine: Engine, name: str, old: Instance, *, was_running: bool) -> None:
+    """Remove the new one; the old one gets its name back, unless it never lost it, and runs as before.
 
     Raises LlmstackError naming what is left when the engine refuses even that.
     """
+    previous = name + PREVIOUS
     try:
-        if engine.inspect(name) is not None:
+        there = engine.inspect(name)
+        if there is not None and there.id != old.id:
             engine.stop(name, STOP_GRACE_S)
             engine.remove(name)
-        engine.rename(previous, name)
+        if there is None or there.id != old.id:
+            engine.rename(previous, name)
         if was_running:
             engine.start(name)
     except LlmstackError as error:

@@ -48,7 +48,7 @@ def _never_proved(outcome: Outcome, action: Action, context: Context) -> Outcome
     previous = engine.inspect(there.container_name + PREVIOUS)
     if previous is None or previous.spec is None or action.spec is None:
         return outcome
-    roll_back(engine, there.container_name, previous.container_name, was_running=True)
+    roll_back(engine, there.container_name, previous, was_running=True)
     if copied(action.spec, previous.spec):
         drop_if_possible(previous.spec, engine, context)
     return _rolled_back(outcome, Climb(context=context, wanted=wanted, target=action.target), previous.spec.name)

@@ -12,9 +12,10 @@ from llmstack.core.generations import SETTLED_S
 from llmstack.core.observe import sort_out
 from llmstack.core.plan import plan_up
 from llmstack.core.select import Picked
+from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import Outcome, Status
-from llmstack.errors import InterruptedRunError, LlmstackError, PreflightError
+from llmstack.errors import InterruptedRunError, LlmstackError, PreflightError, UnreachableError
 from tests.unit.core.world import LOADING, READY, World
 
 NAME, PREV = "llmstack-lab-demo", "llmstack-lab-demo.prev"
@@ -111,6 +112,36 @@ def test_whatever_the_engine_refuses_the_old_one_stays(world: World, verb: str) 
     assert (outcome.status, outcome.error.data["rolled_back"]) == (Status.FAILED, True)
     assert outcome.reason == "no; the old one is back and ready"
     assert (only(world).container_name, args(only(world)), only(world).running) == (NAME, ("--old",), True)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_rename_whose_answer_is_lost_is_undone_if_it_was_done(world: World, done: bool) -> None:
+    wanted, engine = changed(world), world.engine()
+    rename = engine.rename
+
+    def lost(name: str, new_name: str) -> None:
+        engine.rename = rename  # type: ignore[method-assign]
+        if done:
+            rename(name, new_name)
+        raise UnreachableError("connection reset")
+
+    engine.rename = lost  # type: ignore[method-assign]
+    outcome = up(world, wanted)
+    assert (outcome.status, outcome.reason) == (
+        Status.UNREACHABLE,
+        "connection reset; the old one is back and ready",
+    )
+    assert (only(world).container_name, args(only(world)), only(world).running) == (NAME, ("--old",), True)
+
+
+def test_an_old_one_that_cannot_be_removed_is_told_and_goes_with_the_next_up(world: World) -> None:
+    wanted = changed(world)
+    world.engine().refuse("remove", LlmstackError("removal is already in progress"))
+    assert up(world, wanted).status is Status.CHANGED
+    (warning,) = world.ears.of(EventType.WARNING)
+    assert warning.message == f"{PREV} stays, at rest, until the next up: removal is already in progress"
+    assert up(world, wanted).status is Status.CHANGED
+    assert (only(world).container_name, args(only(world))) == (NAME, ("--new",))
 
 
 def test_another_port_that_is_taken_is_found_before_anything_changes(world: World) -> None:
@@ -223,7 +254,7 @@ def killed_in_its_ladder(world: World) -> Wanted:
     there = world.engine().instances[NAME]
     world.engine().add(replace(there, container_name=PREV, running=False))
     assert wanted.spec is not None
-    world.engine().add(replace(there, spec=wanted.spec))
+    world.engine().add(replace(there, id="new", spec=wanted.spec))
     return wanted
 
 
