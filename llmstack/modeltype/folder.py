@@ -53,7 +53,9 @@ def origin_of(weights: Weights) -> Origin:
     source = remote(weights.source)
     if source.repo is None:
         return Origin(item=weights.source, url=source.wanted, sha256=source.sha256)
-    raise FetchError("hf: cannot be fetched yet", "use https:")
+    from llmstack.clients.hub import hub_origin
+
+    return hub_origin(weights.source, source.repo, source.wanted, source.sha256)
 
 
 def manifest_of(weights: Weights) -> ModelFile | None:

@@ -17,7 +17,8 @@ from typing import Any
 @dataclass
 class FileServer:
     """`body` under every path. `faults` are taken one by one by requests for more than a byte: `reset` or `stall` or
-    `cut` after `after` bytes, `refuse` with 503, `wrong` bytes. `asked` holds each request's path and headers."""
+    `cut` after `after` bytes, `refuse` with 503, `wrong` bytes. `pages` answer paths of their own. `asked` holds each
+    request's path and headers."""
 
     body: bytes
     etag: str | None = '"one"'
@@ -30,6 +31,7 @@ class FileServer:
     pace_bytes_per_s: float | None = None
     redirects: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     before: Callable[[FileServer], None] = lambda _: None
     url: str = ""
@@ -64,6 +66,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         asked = {name.lower(): value for name, value in self.headers.items()}
         self.file.asked.append((self.path, asked))
         self.file.before(self.file)
+        if page := self.file.pages.get(self.path.partition("?")[0]):
+            status, headers, body = page
+            self._head(status, {"Content-Length": str(len(body)), **headers})
+            if self.command != "HEAD":
+                self.wfile.write(body)
+            return
         if target := self.file.redirects.get(self.path):
             self._head(302, {"Location": target, "Content-Length": "0", **self.file.linked})
             return
@@ -73,6 +81,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._head(self.file.status if self.file.status != 200 else 503, {"Content-Length": "0"})
             return
         self._send(asked, fault)
+
+    do_HEAD = do_GET
 
     def _send(self, asked: dict[str, str], fault: str) -> None:
         body = bytes(len(self.file.body)) if fault == "wrong" else self.file.body
