@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.rig.host import RigHost
+from tests.rig.kinds import DEFAULT, KINDS, Kind
 
 COUNT = 40
 COMMAND = ["sleep", "86400"]
@@ -36,9 +37,9 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def bench(kind: Kind = KINDS[DEFAULT]) -> Iterator[Bench]:
     """The engine, which is gone in the end with all that is in it."""
-    host = RigHost()
+    host = RigHost(kind)
     try:
         yield Bench(host=host, image=host.busybox())
     finally:

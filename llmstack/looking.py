@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmstack.domain.server import ChatChunk
     from llmstack.domain.setting import Setting
     from llmstack.domain.stored import StoredRun
+    from llmstack.domain.usage import StatsReport
     from llmstack.store.store import Store
 
 EVERYTHING = Selection()
@@ -71,6 +72,12 @@ class Looking(Root):
         except StoreError as error:
             context.emit(EventType.WARNING, message=f"the store cannot be read: {error.message}")
             return None
+
+    def stats(self, selection: Selection) -> StatsReport:
+        """What everything uses that runs of what is picked; the next call tells the CPU of the time since this one."""
+        from llmstack.core.stats import stats_report
+
+        return stats_report(self._pick(selection), self.context("stats"))
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""

@@ -83,7 +83,7 @@ class DockerManager(Closing):
     def get_container_stats(self, name: str) -> Usage | None:
         """CPU, memory and GPU memory of a running container; None when it does not run."""
         there = self.get_container_status(name)
-        usage = self.engine.usage(there.container_name)
+        usage = self.engine.usages([there.container_name]).get(there.container_name)
         pids, gpus = self.engine.pids(there.container_name), self._context.gpus.gpus()
         if usage is None or pids is None or gpus is None:
             return usage

@@ -23,6 +23,7 @@ from llmstack.cli.restart import restart
 from llmstack.cli.rm import rm
 from llmstack.cli.schema import schema
 from llmstack.cli.session import Session
+from llmstack.cli.stats import stats
 from llmstack.cli.status import status
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
@@ -39,7 +40,7 @@ SHOW = "show"
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, pull, rm),
-    "Look, and talk": (status, health, logs, ask, history, doctor),
+    "Look, and talk": (status, stats, health, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
 }

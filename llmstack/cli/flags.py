@@ -203,6 +203,7 @@ RE_DECIDE = switch("re-decide", "Decide anew what was once decided for `auto`.")
 WAIT = switch("wait", "Wait until each model has really answered.", default=True)
 DEEP = switch("deep", "Load and ask models that are not loaded, too.")
 ORPHANS = switch("orphans", "Also what is no longer in the inventory.")
+WATCH = switch("watch", "Go on and measure once a second until Ctrl-C.")
 FOLLOW = switch("follow", "Go on with new lines until Ctrl-C.")
 DURATION = "seconds, or 90s, 5m, 1h."
 TIMEOUT = Flag[float | None](

@@ -10,13 +10,16 @@ from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
 
 INVENTORY = "inventory"
-NAMES = ("run", "status", "sync", "leftovers", "event", "doctor", INVENTORY)
+NAMES = ("run", "status", "stats", "sync", "leftovers", "event", "doctor", INVENTORY)
 KIND: Flag[str | None] = choice("kind", f"KIND of answer: {', '.join(NAMES)}.", *NAMES, default=None)
 
 
 @verb(KIND, OUTPUT_JSON, kind="schema", reads_only=True, examples=("schema --kind run", "schema --kind event"))
 def schema(session: Session) -> int:
-    """Show a JSON Schema: of what a run, `status` or `sync` answers, of one line of -o ndjson, or of an inventory."""
+    """Show a JSON Schema of an answer, of a line of -o ndjson, or of an inventory.
+
+    A run is what tasks that change something answer.
+    """
     from llmstack.cli.schemas import schema_of
     from llmstack.reference import inventory_schema
 

@@ -16,6 +16,7 @@ from llmstack.domain.plan import Price
 from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, StatusRow
 from llmstack.domain.target import TargetKind
+from llmstack.domain.usage import StatsRow, Usage
 from llmstack.errors import exit_codes
 
 Schema = dict[str, Any]
@@ -133,9 +134,15 @@ def _finding() -> Schema:
     return {name: type_ for name, type_ in _fields(Finding).items() if name != "code"}
 
 
+def _stats() -> Schema:
+    row = {name: type_ for name, type_ in _fields(StatsRow).items() if name != "usage"}
+    return {"target": str, **row, **_fields(Usage)}
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
     "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
+    "stats": lambda: _document("stats", _object(_stats())),
     "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
     "leftovers": lambda: _document("leftovers", _object(_leftover())),
     "doctor": lambda: _document("doctor", _object(_finding())),

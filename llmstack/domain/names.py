@@ -12,7 +12,7 @@ NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Names of stacks, services and models; they become container and network names (use `fullmatch`)."""
 
 _TASKS = (
-    "ask backup boot doctor down du health help history init inventory logs menu plugins pull restart "
+    "ask backup boot doctor down du gpus health help history init inventory logs menu plugins pull restart "
     "restore rm rollback schema stats status store sync uninstall up update wait weights why"
 )
 RESERVED_NAMES = frozenset(_TASKS.split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -145,8 +145,9 @@ class Engine(Protocol):
         """Host pids of all its processes; None where they cannot be known (a VM in between)."""
         ...
 
-    def usage(self, name: str) -> Usage | None:
-        """CPU and memory of a running instance, over a second or so; None when it does not run."""
+    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+        """What instances use (without GPUs), by container name, each over a moment up to now; what does not run is left
+        out."""
         ...
 
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 
@@ -213,10 +213,11 @@ class FakeEngine(VolumesInMemory):
         was = self._there(name)
         return (was.pid,) if was.running and was.pid else ()
 
-    def usage(self, name: str) -> Usage | None:
-        """One core, 64 MiB."""
-        self._call("usage", name)
-        return Usage(cpu_percent=100.0, memory_bytes=64 << 20) if self._there(name).running else None
+    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+        """One core, 64 MiB; `measured` says otherwise."""
+        self._call("usages", " ".join(names))
+        running = [name for name in names if name in self.instances and self.instances[name].running]
+        return {name: self.measured.get(name, Usage(cpu_percent=100.0, memory_bytes=64 << 20)) for name in running}
 
     def close(self) -> None:
         """Note that it was closed; who listens hears no more."""

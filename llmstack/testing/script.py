@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.happening import Happening, What
 from llmstack.domain.instance import Instance, Need, State
+from llmstack.domain.usage import Usage
 from llmstack.domain.weights import ModelFile
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Clock
@@ -63,6 +64,7 @@ class ScriptedEngine:
         self.calls: list[tuple[str, str]] = []
         self.instances: dict[str, Instance] = {}
         self.occupied: dict[int, str] = {}
+        self.measured: dict[str, Usage] = {}
         self.data: dict[str, dict[str, bytes]] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         self.told: EngineFacts | None = None

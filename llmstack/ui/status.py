@@ -9,7 +9,7 @@ from rich.text import Text
 from llmstack.domain.instance import State
 from llmstack.domain.report import StatusReport, StatusRow
 from llmstack.ui.clean import line, prose
-from llmstack.ui.table import table
+from llmstack.ui.table import known
 from llmstack.ui.units import UNKNOWN, memory, percent
 
 HEAD = ("MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")
@@ -25,9 +25,7 @@ _STYLES = {
 
 def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
     """The table, without columns that no row has anything for; below it what a state alone does not say."""
-    columns = zip(HEAD, *map(_row, report.rows), strict=True)
-    told = [(line((name, "bold")), *cells) for name, *cells in columns if any(cell.plain != UNKNOWN for cell in cells)]
-    yield from table(list(zip(*told, strict=True)), width)
+    yield from known(HEAD, list(map(_row, report.rows)), width)
     for row in report.rows:
         if row.detail or not row.ours:
             yield prose((f"{row.target}: {row.detail or 'not ours'}", "dim"))

@@ -7,6 +7,9 @@ from itertools import accumulate
 
 from rich.text import Text
 
+from llmstack.ui.clean import line
+from llmstack.ui.units import UNKNOWN
+
 _GAP = "  "
 
 
@@ -18,11 +21,18 @@ def table(rows: Sequence[Sequence[Text]], width: int | None = None, *, least: in
     ends = accumulate(needed, lambda end, wide: end + len(_GAP) + wide)
     shown = max(1, sum(width is None or end <= width for end in ends))
     for row in rows:
-        line = Text(_GAP).join(_padded(cell, wide) for cell, wide in zip(row[:shown], widths, strict=False))
-        line.rstrip()
+        told = Text(_GAP).join(_padded(cell, wide) for cell, wide in zip(row[:shown], widths, strict=False))
+        told.rstrip()
         if width is not None:
-            line.truncate(width, overflow="ellipsis")
-        yield line
+            told.truncate(width, overflow="ellipsis")
+        yield told
+
+
+def known(head: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> Iterator[Text]:
+    """A table with a head, without the columns that no row has anything for."""
+    columns = zip(head, *rows, strict=True)
+    told = [(line((name, "bold")), *cells) for name, *cells in columns if any(cell.plain != UNKNOWN for cell in cells)]
+    return table(list(zip(*told, strict=True)), width)
 
 
 def _padded(cell: Text, width: int) -> Text:

@@ -205,14 +205,20 @@ def test_our_own_instances_are_no_strangers(bench: Bench) -> None:
 def test_a_running_instance_uses_memory_and_a_stopped_one_nothing(bench: Bench) -> None:
     instance = started(bench, bench.spec(restart="no"))
     until(lambda: bench.get(instance))
-    usage = bench.engine.usage(NAME)
-    assert usage is not None
-    assert usage.cpu_percent is not None
-    assert usage.cpu_percent >= 0
-    assert usage.memory_bytes is not None
-    assert 0 < usage.memory_bytes < 1 << 30
+    for _ in range(2):  # the second look may go by the first
+        usage = bench.engine.usages([NAME, "llmstack-contract-nobody"])[NAME]
+        assert usage.cpu_percent is not None
+        assert usage.cpu_percent >= 0
+        assert usage.memory_bytes is not None
+        assert 0 < usage.memory_bytes < 1 << 30
     bench.engine.stop(NAME, 5)
-    assert bench.engine.usage(NAME) is None
+    assert bench.engine.usages([NAME]) == {}
+
+
+def test_many_instances_are_measured_together(bench: Bench) -> None:
+    names = {started(bench, bench.spec(service, port=free_port())).container_name for service in ("web", "second")}
+    assert bench.engine.usages(sorted(names)).keys() == names
+    assert bench.engine.usages([]) == {}
 
 
 def test_an_engine_says_what_it_is(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.endpoint import Endpoint
@@ -19,9 +19,9 @@ from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.facts import facts_of
 from llmstack.engines.docker.pids import belongs
+from llmstack.engines.docker.sampler import Sampler
 from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers
-from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.volumes import WithVolumes
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llmstack.domain.happening import Happening
     from llmstack.domain.leftover import Leftover
 
-GONE_S, LOOK_AGAIN_S, SAMPLE_S = 10.0, 0.05, 1.0
+GONE_S, LOOK_AGAIN_S = 10.0, 0.05
 
 
 class DockerEngine(WithVolumes):
@@ -50,6 +50,7 @@ class DockerEngine(WithVolumes):
         self.abilities: frozenset[Ability] = frozenset(Ability)
         self._wire = Wire(resolve(docker_host, os.environ), host)
         self._seen = Seen()
+        self._sampler = Sampler(self._wire)
         self._littered: dict[str | None, bool] = {}
         self._over = threading.Event()
 
@@ -211,18 +212,10 @@ class DockerEngine(WithVolumes):
         found = tuple(int(row[0]) for row in table.get("Processes") or () if row and row[0].isdigit())
         return found if found and all(belongs(pid, was.id) for pid in found) else None
 
-    def usage(self, name: str) -> Usage | None:
-        """Two samples of the engine's own, a second or two apart."""
-        was = self._there(name)
-        if not was.running:
-            return None
-        with self._wire.doing(f"measure {name}") as api:
-            answer = api.stats(name, stream=False)
-            if api.podman:  # it looks once
-                time.sleep(SAMPLE_S)
-                earlier = {"precpu_stats": answer["cpu_stats"], "preread": answer["read"]}
-                answer = {**api.stats(name, stream=False), **earlier}
-            return usage_of(answer)
+    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+        """All at once, of what the list says runs."""
+        rows_now = {rows.container_name(row): str(row["Id"]) for row in self._rows(running=True)}
+        return self._sampler.usages({name: rows_now[name] for name in names if name in rows_now})
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """By their labels; sizes of volumes as the engine measures them."""
@@ -243,6 +236,7 @@ class DockerEngine(WithVolumes):
         """Close all connections; the next call opens new ones."""
         self._over.set()
         self._over = threading.Event()
+        self._sampler.close()
         self._wire.close()
 
     def _rows(self, filters: Mapping[str, Any] | None = None, *, running: bool = False) -> list[Mapping[str, Any]]:

@@ -1,12 +1,12 @@
-"""PURE: CPU and memory from one answer of the stats endpoint, in the Docker CLI's terms.
+"""PURE: what a container uses, from raw answers of the stats endpoint, by the Docker CLI's own formulas.
 
-CPU: time used between two samples / time that passed, 100 % is one core. Memory: usage less the file pages that the
-kernel can drop at once (`inactive_file`). Source: docker/cli, cli/command/container/stats_helpers.go.
+Source: docker/cli, cli/command/container/stats_helpers.go (`calculateCPUPercentUnix`, `calculateMemUsageUnixNoCache`,
+`calculateNetwork`, `calculateBlockIO`). Where the CLI shows 0 for what nobody counted, here it is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmstack.domain.usage import Usage
@@ -15,31 +15,70 @@ from llmstack.engines.docker.rows import seconds
 Json = Mapping[str, Any]
 
 
-def usage_of(answer: Json) -> Usage | None:
-    """None for a container that does not run: its answer has no memory figures."""
+def usage_of(answer: Json, earlier: Json | None = None, *, podman: bool = False) -> Usage | None:
+    """What `answer` tells, with the one before it (its own, where it has one) for the CPU; None for a container that
+    does not run: its answer has no memory figures."""
     memory = answer.get("memory_stats") or {}
     if not memory.get("usage"):
         return None
+    before = {"read": answer.get("preread"), "cpu_stats": answer.get("precpu_stats")} if earlier is None else earlier
+    received, sent = _network(answer)
+    read, written = _disk(answer)
     return Usage(
-        cpu_percent=_cpu_percent(answer),
+        cpu_percent=_cpu_percent(answer, before, podman=podman),
         memory_bytes=_working_set(memory),
         memory_limit_bytes=memory.get("limit"),
+        network_received_bytes=received,
+        network_sent_bytes=sent,
+        disk_read_bytes=read,
+        disk_written_bytes=written,
+        processes=(answer.get("pids_stats") or {}).get("current"),
     )
 
 
-def _cpu_percent(answer: Json) -> float | None:
-    """None without an earlier sample."""
-    now_s, before_s = seconds(answer.get("read")), seconds(answer.get("preread"))
-    if now_s is None or before_s is None or now_s <= before_s:
+def _cpu_percent(now: Json, before: Json, *, podman: bool) -> float | None:
+    """The container's time / the machine's time * its CPUs; 100 is one core. None without an earlier sample.
+
+    Podman counts in `system_cpu_usage` the time since the container's start, and an engine on Windows nothing: there it
+    is the container's time / the time that passed.
+    """
+    used, machine = now.get("cpu_stats") or {}, before.get("cpu_stats") or {}
+    spent = _used(used) - _used(machine)
+    system = (used.get("system_cpu_usage") or 0) - (machine.get("system_cpu_usage") or 0)
+    now_s, before_s = seconds(now.get("read")), seconds(before.get("read"))
+    if now_s is None or before_s is None or now_s <= before_s or spent < 0:
         return None
-    return (_used_s(answer.get("cpu_stats")) - _used_s(answer.get("precpu_stats"))) / (now_s - before_s) * 100
+    cpus = used.get("online_cpus") or len((used.get("cpu_usage") or {}).get("percpu_usage") or ())
+    if podman or system <= 0 or not cpus:
+        return spent / 1e9 / (now_s - before_s) * 100
+    return float(spent / system * cpus * 100)
 
 
-def _used_s(stats: Json | None) -> float:
-    return float(((stats or {}).get("cpu_usage") or {}).get("total_usage") or 0) / 1e9
+def _used(stats: Json) -> int:
+    return int((stats.get("cpu_usage") or {}).get("total_usage") or 0)
 
 
 def _working_set(memory: Json) -> int:
-    stats = memory.get("stats") or {}
+    """Usage less the file pages that the kernel can drop at once."""
+    stats, usage = memory.get("stats") or {}, int(memory["usage"])
     idle = stats.get("total_inactive_file", stats.get("inactive_file")) or 0
-    return int(memory["usage"] - idle) if idle < memory["usage"] else int(memory["usage"])
+    return usage - idle if idle < usage else usage
+
+
+def _network(answer: Json) -> tuple[int | None, int | None]:
+    """Received and sent, over all interfaces."""
+    cards = (answer.get("networks") or {}).values()
+    return _sum(card.get("rx_bytes") for card in cards), _sum(card.get("tx_bytes") for card in cards)
+
+
+def _disk(answer: Json) -> tuple[int | None, int | None]:
+    """Read and written, over all devices."""
+    rows = (answer.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ()
+    by_letter = [(str(row.get("op"))[:1].lower(), row.get("value")) for row in rows]
+    read, written = (_sum(value for letter, value in by_letter if letter == wanted) for wanted in "rw")
+    return read, written
+
+
+def _sum(values: Iterable[Any]) -> int | None:
+    known = [int(value) for value in values if value is not None]
+    return sum(known) if known else None

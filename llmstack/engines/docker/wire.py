@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OLDEST, NEWEST = (1, 41), (1, 51)
 """API versions: Docker 20.10, and the newest that is tested."""
+AT_ONCE = (1, 44)
+"""Docker 25."""
 
 LOOK_S, WRITE_S = 10.0, 120.0
 """Longest silence of an engine that is asked, and of one that works."""
@@ -43,6 +45,11 @@ class Wire:
             with self.doing("connect"):
                 pass
         return self._podman
+
+    @property
+    def samples_at_once(self) -> bool:
+        """Whether a single sample of a container's figures is answered without waiting for the engine's own clock."""
+        return self.podman or (numbers(self.version or "") or OLDEST) >= AT_ONCE
 
     @contextmanager
     def doing(

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import llmstack
@@ -218,10 +218,10 @@ class ProcessEngine(NoVolumes):
         instance = self._instance(name)
         return tuple(sorted(processes.tree(instance.pid, instance.id)))
 
-    def usage(self, name: str) -> Usage | None:
-        """Of the server and all its descendants."""
-        instance = self._instance(name)
-        return processes.usage(list(processes.tree(instance.pid, instance.id).values())) if instance.running else None
+    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+        """Each of the server and all its descendants."""
+        there = [instance for name in names if (instance := self.inspect(name)) and instance.running]
+        return processes.usages({one.container_name: processes.tree(one.pid, one.id).values() for one in there})
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """Folders and locks."""

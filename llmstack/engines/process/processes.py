@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -36,16 +36,30 @@ def tree(pid: int | None, instance_id: str) -> dict[int, psutil.Process]:
     return found
 
 
-def usage(found: Collection[psutil.Process]) -> Usage:
-    """CPU over a short moment and resident memory of all of them together; 100 % is one core."""
-    before, began = _cpu_s(found), time.monotonic()
-    time.sleep(USAGE_S)
-    percent = (_cpu_s(found) - before) / (time.monotonic() - began) * 100
-    memory_bytes = 0
+def usages(trees: Mapping[str, Collection[psutil.Process]]) -> dict[str, Usage]:
+    """Name -> CPU over a short moment (100 % is one core), resident memory and disk of all its processes together."""
+    before, began = {name: _cpu_s(found) for name, found in trees.items()}, time.monotonic()
+    time.sleep(USAGE_S if trees else 0)
+    return {
+        name: _usage(found, (_cpu_s(found) - before[name]) / (time.monotonic() - began) * 100)
+        for name, found in trees.items()
+    }
+
+
+def _usage(found: Collection[psutil.Process], cpu_percent: float) -> Usage:
+    memory_bytes, read, written = 0, None, None
     for process in found:
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, AttributeError):  # macOS counts no disk
             memory_bytes += process.memory_info().rss
-    return Usage(cpu_percent=max(0.0, percent), memory_bytes=memory_bytes)
+            disk = process.io_counters()
+            read, written = (read or 0) + disk.read_bytes, (written or 0) + disk.write_bytes
+    return Usage(
+        cpu_percent=max(0.0, cpu_percent),
+        memory_bytes=memory_bytes,
+        disk_read_bytes=read,
+        disk_written_bytes=written,
+        processes=len(found),
+    )
 
 
 def _cpu_s(found: Collection[psutil.Process]) -> float:

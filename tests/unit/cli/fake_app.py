@@ -31,6 +31,7 @@ from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError
 from llmstack.protocols import Sink
 
@@ -107,6 +108,19 @@ class App:
         ]
         return StatusReport(rows=tuple(rows), inventory="inventory.yaml")
 
+    def stats(self, selection: Selection) -> StatsReport:
+        self._enter("stats", selection)
+        if "twice" in selection.models and sum(name == "stats" for name, *_ in CALLS) % 3 == 0:
+            raise KeyboardInterrupt
+        used = Usage(cpu_percent=3.2, memory_bytes=3 << 29, memory_limit_bytes=3 << 32, processes=2)
+        names = selection.models or ("demo",)
+        rows = [
+            StatsRow(service=name, host="localhost", engine="docker", container_name=name, models=(name,), usage=used)
+            for name in names
+            if name != "gone"
+        ]
+        return StatsReport(rows=tuple(rows))
+
     def history(self, selection: Selection, *, run_id: str | None, limit: int) -> tuple[StoredRun, ...]:
         self._enter("history", selection, run_id=run_id, limit=limit)
         items = tuple(self._outcome(_create(name), check=True).as_json() for name in selection.models)
@@ -159,8 +173,8 @@ class App:
         for name in names:
             if name.startswith("raise-"):
                 raise _named(name.removeprefix("raise-"))
-        if "statsu" in names:
-            raise NoMatchError("no model or service 'statsu'", "models: a", name="statsu", suggestion=None)
+        if "statuss" in names:
+            raise NoMatchError("no model or service 'statuss'", "models: a", name="statuss", suggestion=None)
         if "unknown" in names:
             raise NoMatchError("no model or service 'unknown' in inventory.yaml", "see `llmstack status`")
         if "away" in names:

@@ -10,7 +10,7 @@ from llmstack.domain.selection import RunOptions, Selection, Settings
 from tests.unit.cli.fake_app import CALLS
 
 CHANGING = ("up", "down", "restart", "update", "pull", "rm", "backup", "restore")
-TASKS = (*CHANGING, "health", "sync", "status", "logs", "history", "ask")
+TASKS = (*CHANGING, "health", "sync", "status", "stats", "logs", "history", "ask")
 
 
 def called(task):

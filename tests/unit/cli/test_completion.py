@@ -40,7 +40,7 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("llmstack st", ["status"]),
+        ("llmstack sta", ["status", "stats"]),
         ("llmstack up --lock", ["--lock-wait"]),
         ("llmstack up --no", ["--no-wait"]),
         ("llmstack --prog", ["--progress"]),
@@ -48,7 +48,7 @@ def here(tmp_path, monkeypatch):
         ("llmstack logs -o n", ["ndjson"]),
         ("llmstack up --output=nd", ["--output=ndjson"]),
         ("llmstack status --status cr", ["crashed"]),
-        ("llmstack schema --kind s", ["status", "sync"]),
+        ("llmstack schema --kind s", ["status", "stats", "sync"]),
         ("llmstack up --model l", ["llama3"]),
         ("llmstack up -l g", ["gpu01.lab", "gpu02.lab", "gpu"]),
         ("llmstack up --host=gpu01", ["--host=gpu01.lab"]),
@@ -132,7 +132,7 @@ ask() {{
 
 
 def test_bash_completes_tasks_names_and_what_stands_behind_an_equals_sign(here):
-    assert shell("bash", here, BASH.format("ask 'llmstack st' llmstack st")) == ["status"]
+    assert shell("bash", here, BASH.format("ask 'llmstack sy' llmstack sy")) == ["sync"]
     assert shell("bash", here, BASH.format("ask 'llmstack up --model ' llmstack up --model ''")) == [
         "llama3",
         "quick",
@@ -152,7 +152,7 @@ words=({}); CURRENT=$#words; _llmstack
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
 def test_zsh_completes_them_too(here):
-    assert shell("zsh", here, ZSH.format("llmstack st")) == ["status"]
+    assert shell("zsh", here, ZSH.format("llmstack sy")) == ["sync"]
     assert shell("zsh", here, ZSH.format("llmstack up --model ''")) == ["llama3", "quick", "ollama"]
     assert shell("zsh", here, ZSH.format("llmstack up --output=nd")) == ["--output=ndjson"]
     assert shell("zsh", here, ZSH.format("llmstack up --inventory ''")) == ["files"]

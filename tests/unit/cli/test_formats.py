@@ -24,6 +24,7 @@ LINES = {
     "up-warned": ("up", "-m", "warned", "-m", "fetched"),
     "status": ("status", "-m", "a", "-m", "gone"),
     "status-unknown": ("status", "-m", "unknown"),
+    "stats": ("stats", "-m", "a"),
     "sync": ("sync",),
 }
 

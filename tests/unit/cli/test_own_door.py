@@ -155,9 +155,11 @@ def test_a_task_s_help_in_plain_invoke_has_its_examples_too(through):
 
 
 def test_a_name_that_is_none_may_be_a_task_that_was_mistyped(own):
-    ran = own("up", "a", "statsu")
+    ran = own("up", "a", "statuss")
     assert ran.code == 5
-    assert ran.err == "error: no model or service 'statsu'\n       the task: did you mean 'status'?\n       models: a\n"
+    assert (
+        ran.err == "error: no model or service 'statuss'\n       the task: did you mean 'status'?\n       models: a\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["backup", "--help"], ["help", "exit-codes"]])
@@ -176,8 +178,8 @@ def test_help_lists_the_exit_codes(own):
 
 
 def test_help_for_what_there_is_not_suggests_what_there_is(own):
-    ran = own("help", "statsu")
-    assert (ran.code, ran.err) == (2, "error: no task 'statsu'\n       did you mean 'status'?\n")
+    ran = own("help", "statuss")
+    assert (ran.code, ran.err) == (2, "error: no task 'statuss'\n       did you mean 'status'?\n")
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])

@@ -1,0 +1,33 @@
+"""What runs uses, by real commands on the process engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tests.cli.test_streams import pipe
+from tests.desk import Desk, Ran
+
+
+def test_stats_tell_what_a_process_uses_and_leave_out_what_others_run(look: Callable[..., Ran]) -> None:
+    (row,) = look("stats", "-o", "json").json["items"]
+    assert (row["target"], row["engine"], row["models"]) == ("ollama@localhost", "process", ["llama3", "mistral"])
+    assert row["cpu_percent"] >= 0
+    assert row["memory_bytes"] > 0
+    assert row["processes"] >= 1
+    assert row["network_received_bytes"] is None
+    head, told = look("stats").out.splitlines()
+    assert (head.split()[:4], told.split()[:2]) == (["SERVICE", "HOST", "CPU", "MEMORY"], ["ollama", "localhost"])
+
+
+def test_watched_stats_end_with_their_reader(started: Desk) -> None:
+    ran = pipe(started, "llmstack stats --watch -o ndjson | head -n 2; echo ${PIPESTATUS[0]}")
+    first, second, code = ran.stdout.splitlines()
+    assert [json.loads(line)["target"] for line in (first, second)] == ["ollama@localhost"] * 2
+    assert json.loads(first)["seq"] < json.loads(second)["seq"]
+    assert code == "141"
+
+
+def test_nothing_that_runs_is_an_answer(desk: Desk, door: str) -> None:
+    ran = desk.good("stats", door=door)
+    assert (ran.out, ran.err) == ("", "! nothing of it runs\n")

@@ -1,0 +1,50 @@
+"""What containers use, by real engines: the same raw samples make the same numbers as those of the Docker CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llmstack.engines.docker.usage import usage_of
+from tests.desk import Desk, until
+from tests.rig.host import RigHost
+from tests.rig.kinds import DEFAULT, KINDS
+from tests.unit.engines.docker.test_docker_usage import cli, ours
+
+pytestmark = pytest.mark.docker
+BURN = "dd if=/dev/zero of=/f bs=1M count=8; while :; do :; done"
+STACK = """\
+llmstack: 1
+stack: used
+services:
+  busy: {{type: container, image: "{image}", args: [sh, -c, "{burn}"]}}
+  calm: {{type: container, image: "{image}", args: [sleep, "600"]}}
+  off: {{type: container, image: "{image}", args: [sleep, "600"], enabled: false}}
+"""
+OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != DEFAULT]
+
+
+@pytest.mark.parametrize("kind", [DEFAULT, *OTHERS])
+def test_stats_of_a_stack_are_those_of_its_engine(kind: str, rig_of: Callable[[str], RigHost], tmp_path: Path) -> None:
+    host = rig_of(kind)
+    desk = Desk(tmp_path, STACK.format(image=host.busybox(), burn=BURN), DOCKER_HOST=host.address)
+    with host.inside():
+        desk.good("up", "--no-wait")
+        busy, calm = until(lambda: two if len(two := desk.good("stats", "-o", "json").json["items"]) == 2 else None)
+        assert [busy["target"], calm["target"]] == ["busy@localhost", "calm@localhost"]
+        assert busy["cpu_percent"] > calm["cpu_percent"] >= 0
+        assert (calm["processes"], calm["memory_limit_bytes"]) == (2, busy["memory_limit_bytes"])
+        assert all(row["memory_bytes"] > 0 and row["network_received_bytes"] >= 0 for row in (busy, calm))
+        assert desk.good("stats", "-s", "calm", "-o", "names").out == "calm@localhost\n"
+
+
+def test_raw_samples_of_an_engine_make_the_numbers_of_the_docker_cli(rig: RigHost) -> None:
+    made = rig.api.create_container(rig.busybox(), command=["sh", "-c", BURN])["Id"]
+    rig.api.start(made)
+    answer = rig.api.stats(made, stream=False)
+    usage = usage_of(answer)
+    assert usage is not None
+    assert ours(usage) == pytest.approx(cli(answer))
+    assert usage.cpu_percent
