@@ -8,7 +8,7 @@ from typing import Any
 from llmstack.core.desired import Wanted
 from llmstack.core.fate import IN_IT, SIGKILLED
 from llmstack.core.observe import Observed
-from llmstack.domain.instance import SPEC_SCHEMA, Instance, InstanceSpec, State
+from llmstack.domain.instance import NO_NETWORK, PAUSED, SPEC_SCHEMA, Instance, InstanceSpec, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import Life
 from llmstack.domain.service import ModelSpec
@@ -109,7 +109,8 @@ def describe(there: Instance) -> str:
 
 
 def _described(there: Instance) -> Iterator[str]:
-    yield there.state.value if there.state is not State.STARTING else "running"
+    running = NO_NETWORK if there.error == NO_NETWORK else "running"
+    yield PAUSED if there.error == PAUSED else there.state.value if there.state is not State.STARTING else running
     if there.exit_code is not None and not there.running:
         yield f"exit {there.exit_code}"
     if there.out_of_memory:

@@ -82,7 +82,7 @@ def prove(climb: Climb, there: Instance | None) -> Ladder:
     if there is None:
         return _fallen(climb, Rung.CREATED, Why(summary="not there", do=f"llmstack up --service {_name(climb)}"))
     climb.note(Rung.CREATED)
-    if not there.running:
+    if not there.running or there.error:
         return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there)), describe(there))
     climb.note(Rung.RUNNING, survived(there))
     return climb.climb()

@@ -8,7 +8,7 @@ from llmstack.core.actions import describe
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import by_server
-from llmstack.domain.instance import Instance, State
+from llmstack.domain.instance import NO_NETWORK, Instance, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.tabular import Tabular
@@ -44,8 +44,8 @@ def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
     wrong = wanted.error.message if wanted.error else "enabled: false" if wanted.off else ""
     if not wanted.external and (there is None or not there.running):
         return Look(state=there.state if there else State.ABSENT, detail=describe(there) if there else wrong)
-    if wanted.type is None:
-        return Look(state=State.DEGRADED, detail=wrong)
+    if wanted.type is None or (there and there.error == NO_NETWORK):
+        return Look(state=State.DEGRADED, detail=wrong or NO_NETWORK)
     url = context.url(wanted, there)
     client = context.client(wanted, there)
     if client is None:

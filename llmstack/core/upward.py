@@ -11,7 +11,7 @@ from llmstack.core.generations import stateful
 from llmstack.core.observe import Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
-from llmstack.domain.instance import Instance, InstanceSpec, Need, State
+from llmstack.domain.instance import NO_NETWORK, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import ModelSpec
@@ -122,6 +122,8 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     if differences:
         reason += "; its data are copied first" * stateful(wanted)
         return begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=differences)
+    if there.error == NO_NETWORK:
+        return begin(ActionKind.REPLACE, wanted, spec, describe(there), observed=observed, there=there)
     if there.state in RESTING:
         # A process has its secrets only in memory: what lost them must be created again.
         kind = ActionKind.REPLACE if spec.secrets and spec.engine == "process" else ActionKind.START

@@ -23,7 +23,7 @@ from llmstack.core.replace import brought_back, replace_instance, roll_back
 from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.core.volumes import drop_if_possible, fill_of, tidy, with_volumes
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import PAUSED, InstanceSpec
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
@@ -83,29 +83,32 @@ def start(action: Action, context: Context) -> Outcome:
     if there.running or (there.restarts or 0) > 0:
         drain(context, wanted, there)
         stop_for_good(context, engine, there)
-    if action.spec:
+    if action.spec and there.error != PAUSED:  # else it has its port, and all it needs
         try:
             engine.check_port(action.spec)
         except PreflightError:
             if action.spec.port != "auto":
                 raise
-            return _elsewhere(action, context, engine, there)
+            return _anew(action, context, dataclasses.replace(action.spec, decided={}))
         fetch_needs(action, context, engine, action.spec, image=False)
     climb = _climb(action, context, wanted)
     climb.there = context.inspect(wanted)
     climb.skip_log()
     climb.note(Rung.CREATED, "already there")
-    with stopped_if_broken(engine, name, ran=action.kind is ActionKind.RESTART):
-        ladder = start_and_climb(engine, climb, context)
+    try:
+        with stopped_if_broken(engine, name, ran=action.kind is ActionKind.RESTART):
+            ladder = start_and_climb(engine, climb, context)
+    except PreflightError as error:
+        if context.task == "restart" or not (action.spec and error.data.get("network_gone")):
+            raise
+        return _anew(action, context, action.spec)
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
 
-def _elsewhere(action: Action, context: Context, engine: Engine, there: Instance) -> Outcome:
-    """Somebody has taken the port that was once decided for it: make it anew at another one."""
-    assert action.spec is not None
-    engine.remove(there.container_name)
-    undecided = dataclasses.replace(action.spec, decided={})
-    return create(dataclasses.replace(action, kind=ActionKind.CREATE, spec=undecided), context)
+def _anew(action: Action, context: Context, spec: InstanceSpec) -> Outcome:
+    """What rests has lost its port, or its network: make it again."""
+    context.engine(context.wanted_of(action)).remove(spec.name)
+    return create(dataclasses.replace(action, kind=ActionKind.CREATE, spec=spec), context)
 
 
 def replace(action: Action, context: Context) -> Outcome:

@@ -18,6 +18,9 @@ SPEC_SCHEMA = 1
 
 Auto = Literal["auto"]
 
+PAUSED, NO_NETWORK = "paused", "without its network"
+"""`error` of an instance that was frozen, and of one that runs where nobody reaches it."""
+
 
 class State(StrEnum):
     """What an instance or model is doing; a closed list."""
@@ -165,8 +168,8 @@ def _fill(text: str, words: Mapping[str, str]) -> str:
 class Instance(Tabular):
     """One instance as its engine reports it; None is unknown.
 
-    `state` is what the engine alone can tell: stopped (ended on purpose or never started), starting (it runs; whether
-    it answers is the ladder's to prove), crashed (ended by itself, or restarting again and again).
+    `state` is what the engine alone can tell: stopped (paused, ended on purpose or never started), starting (it runs;
+    whether it answers is the ladder's to prove), crashed (ended by itself, or restarting again and again).
     Times are seconds since the epoch. `container_name` is its name on the engine; `spec` is None when it carries no
     label of ours, or one of a newer schema (`schema`).
     """

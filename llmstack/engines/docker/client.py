@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
@@ -16,6 +16,8 @@ from docker.utils import parse_repository_tag
 from llmstack.engines.docker.address import Address
 
 NOT_MODIFIED = 304
+FROZEN = ("paused", "must be in Created or Stopped state")
+"""How Docker and Podman refuse what they cannot do with a paused container."""
 KNOCK_S = 5.0
 READ_S = 600.0
 """For requests that docker-py sends without any time-out (pull, import): the longest silence between two reads."""
@@ -114,6 +116,16 @@ class Client(docker.APIClient):
 
     def halt(self, name: str, grace_s: int) -> bool:
         """Stop a container; whether it ran. docker-py's own way does not tell."""
-        wait_s = self.timeout + grace_s
-        response = self.raw("POST", "/containers/{0}/stop", name, params={"t": grace_s}, timeout=wait_s)
+        how: dict[str, Any] = {"params": {"t": grace_s}, "timeout": self.timeout + grace_s}
+        response = self.thawed(name, lambda: self.raw("POST", "/containers/{0}/stop", name, **how))
         return bool(response.status_code != NOT_MODIFIED)
+
+    def thawed(self, name: str, work: Callable[[], Any]) -> Any:
+        """What `work` comes to; a container that is refused because it is paused goes on first."""
+        try:
+            return work()
+        except self.refused as error:
+            if not any(words in str(error.explanation) for words in FROZEN):
+                raise
+            self.unpause(name)
+            return work()

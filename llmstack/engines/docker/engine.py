@@ -67,13 +67,15 @@ class DockerEngine(WithVolumes):
             return facts_of(name, self._wire.version, api.info(), self._wire.address)
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
-        """One list call, and an inspect of each that does not run, since only that tells how it ended."""
+        """One list call, and an inspect of each that does not run as it should, since only that tells why."""
         ours = self._rows({"label": [ROLE, f"{STACK}={stack}" if stack else STACK]})
         self._littered[stack] = stacklock.is_litter(ours)
         found = [rows.from_row(row, self.host) for row in ours if row["Labels"].get(ROLE) == SERVE]
         self._seen.look(stack, (each.container_name for each in found))
         return tuple(
-            told for each in found if (told := each if each.running else self.inspect(each.container_name)) is not None
+            told
+            for each in found
+            if (told := self.inspect(each.container_name) if each.error or not each.running else each) is not None
         )
 
     def inspect(self, name: str) -> Instance | None:
@@ -92,7 +94,7 @@ class DockerEngine(WithVolumes):
         """The image, and the weights unless a container that mounts their volume shows them whole."""
         needs = []
         image = image_of(spec)
-        if not self._seen.once("image", image, lambda: self._has_image(image)):
+        if not self._seen.once("image", image, lambda: pull.is_there(self._wire, image)):
             needs.append(Need(kind="image", name=image))
         return (*needs, *weights.missing(self._wire, spec))
 
@@ -102,7 +104,7 @@ class DockerEngine(WithVolumes):
             weights.put(self._wire, spec.stack, spec.weights, report)
             return
         pull.pull(self._wire, need.name, report)
-        if not self._has_image(need.name):
+        if not pull.is_there(self._wire, need.name):
             message = f"the engine of {self.host} broke off in the middle of {need.name}"
             raise FetchError(message, "see its own log, then run it again", kind="cut", again=True)
 
@@ -133,10 +135,10 @@ class DockerEngine(WithVolumes):
         return rows.from_row(row, self.host)
 
     def start(self, name: str) -> None:
-        """Start it. A port that is taken is named with its holder."""
+        """Start it, or let it go on. A port that is taken is named with its holder."""
         try:
             with self._wire.doing(f"start {name}", timeout_s=WRITE_S) as api:
-                api.start(name)
+                api.thawed(name, lambda: api.start(name))
         except PreflightError as error:
             if error.data.get("port_taken") and (spec := self._there(name).spec):
                 self.check_port(spec)
@@ -248,14 +250,6 @@ class DockerEngine(WithVolumes):
         if found is None:
             raise NoMatchError(f"no container {name} on {self.host}", "`status` shows what is there")
         return found
-
-    def _has_image(self, image: str) -> bool:
-        with self._wire.doing(f"look for image {image}") as api:
-            try:
-                api.raw("GET", "/images/{0}/json", image)
-            except api.not_found:
-                return False
-        return True
 
     def _stays(self, name: str, ran: bool) -> str | None:
         """What of a stopped instance is still there, in words; it held its port if it `ran`."""

@@ -132,6 +132,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("request to an https server",), _unreachable("wants TLS", "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")),
     Rule(("client version",), _unreachable("speaks another API version", "llmstack needs Docker 20.10 or newer"), 400),
     Rule(("no such container", "no container with name"), _gone, 404),
+    Rule(("network",), _preflight("its network is gone", "llmstack up makes it anew", network_gone=True), 404),
     Rule(("no such image", "image not known", "unable to find"), _image, 404),
     Rule(("is already in use", "already exists"), _conflict, 409),
     Rule(("already in use by", "name is in use", "unique constraint failed: containerconfig.name"), _conflict, 500),

@@ -2,7 +2,7 @@
 
 Whether a container that rests was stopped or crashed is not written down by Docker; it is concluded (`resting`):
 
-- created, not started: stopped; `error` then tells why a start failed;
+- paused, or created and not started: stopped; `error` then tells why a start failed;
 - exit code 0, 130 (SIGINT) or 143 (SIGTERM): stopped;
 - 137 (SIGKILL) without the out-of-memory flag: stopped if its policy would have brought it back, since then only a stop
   leaves it at rest; otherwise nobody can tell, and it counts as crashed;
@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from llmstack.domain.instance import Instance, State
+from llmstack.domain.instance import NO_NETWORK, PAUSED, Instance, State
 from llmstack.engines.addresses import ANYWHERE
-from llmstack.engines.labels import parse
+from llmstack.engines.docker.body import project
+from llmstack.engines.labels import STACK, parse
 
 KILLED, ENDED_WELL = 137, (0, 130, 143)
-RUNS = ("running", "paused")
+BUSY = ("running", "paused", "restarting")
 Json = Mapping[str, Any]
 
 
@@ -33,12 +34,12 @@ def from_row(row: Json, host: str) -> Instance:
         host,
         id=str(row.get("Id", "")),
         container_name=name,
-        state=State.STARTING if status in RUNS else State.CRASHED if status == "restarting" else State.STOPPED,
-        running=status in RUNS,
+        state={"running": State.STARTING, "restarting": State.CRASHED}.get(status, State.STOPPED),
+        running=status == "running",
         image=row.get("Image"),
         port=min(published(row), default=None),
         created_at=row.get("Created") if isinstance(row.get("Created"), int | float) else None,
-        error="it is paused" if status == "paused" else None,
+        error=_trouble(status, row, row.get("Labels") or {}),
     )
 
 
@@ -46,7 +47,7 @@ def from_inspect(data: Json, host: str) -> Instance:
     """The instance of an inspect answer: everything that is known."""
     state, config, limits = data.get("State") or {}, data.get("Config") or {}, data.get("HostConfig") or {}
     status, code = str(state.get("Status", "")).lower(), state.get("ExitCode")
-    ended = status not in (*RUNS, "created", "configured")
+    ended = status not in ("running", "paused", "created", "configured")
     restarts = data.get("RestartCount")
     policy = restart_text(limits.get("RestartPolicy") or {})
     return _instance(
@@ -55,7 +56,7 @@ def from_inspect(data: Json, host: str) -> Instance:
         id=str(data.get("Id", "")),
         container_name=str(data.get("Name", "")).lstrip("/"),
         state=state_of(state, policy, restarts or 0),
-        running=status in RUNS,
+        running=status == "running",
         image=config.get("Image"),
         pid=state.get("Pid") or None,
         port=_bound_port(limits.get("PortBindings") or {}),
@@ -66,15 +67,20 @@ def from_inspect(data: Json, host: str) -> Instance:
         out_of_memory=state.get("OOMKilled"),
         restarts=restarts,
         restart_policy=policy,
-        error=_error(status, state),
+        error=_trouble(status, data, config.get("Labels") or {}) or _error(status, state),
     )
 
 
 def _error(status: str, state: Json) -> str | None:
     """Podman counts it as an error that somebody started what runs."""
-    if status in RUNS:
-        return "it is paused" if status == "paused" else None
-    return state.get("Error") or None
+    return None if status == "running" else state.get("Error") or None
+
+
+def _trouble(status: str, data: Json, labels: Mapping[str, str]) -> str | None:
+    """What keeps one of ours from its work though it was started, as far as the engine tells its networks."""
+    networks = (data.get("NetworkSettings") or {}).get("Networks")
+    lost = status == "running" and STACK in labels and networks is not None and project(labels[STACK]) not in networks
+    return PAUSED if status == "paused" else NO_NETWORK if lost else None
 
 
 def container_name(row: Json) -> str:
@@ -85,7 +91,7 @@ def container_name(row: Json) -> str:
 
 def runs(row: Json) -> bool:
     """Whether a list row's container may hold ports."""
-    return str(row.get("State", "")).lower() in (*RUNS, "restarting")
+    return str(row.get("State", "")).lower() in BUSY
 
 
 def published(row: Json, bind: str = "0.0.0.0") -> set[int]:
@@ -101,9 +107,9 @@ def _overlap(bind: str, other: str) -> bool:
 def state_of(state: Json, policy: str, restarts: int) -> State:
     """What an inspect answer's `State` comes to; see the module's text for what rests."""
     status = str(state.get("Status", "")).lower()
-    if status in RUNS:
+    if status == "running":
         return State.STARTING
-    if status in ("created", "configured"):
+    if status in ("paused", "created", "configured"):
         return State.STOPPED
     if status == "restarting":
         return State.CRASHED

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmstack.domain.instance import InstanceSpec, State
+from llmstack.domain.instance import PAUSED, InstanceSpec, State
 from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine
 from llmstack.engines.labels import SCHEMA, labels_of
@@ -239,8 +239,10 @@ def test_a_paused_container_says_so(engine: DockerEngine, web: Web, rig: RigHost
     run(engine, web())
     rig.api.pause(web().name)
     (instance,) = engine.observe("lab")
-    assert (instance.running, instance.error) == (True, "it is paused")
-    rig.api.unpause(web().name)
+    assert (instance.running, instance.state, instance.error) == (False, State.STOPPED, PAUSED)
+    engine.start(web().name)
+    assert [each.running for each in engine.observe("lab")] == [True]
+    rig.api.pause(web().name)
     engine.stop(web().name, 5)
 
 

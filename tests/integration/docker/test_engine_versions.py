@@ -95,6 +95,33 @@ def test_a_killed_container_is_seen_and_repaired(life: Life) -> None:
     life.desk.good("health", "-s", "shelf")
 
 
+def test_what_is_paused_or_has_lost_its_network_is_told_and_repaired(life: Life) -> None:
+    desk, api, web = life.desk, life.host.api, "llmstack-ages-web"
+    desk.good("up")
+    first = api.inspect_container(web)["Id"]
+    api.pause(web)
+    assert "start  paused" in desk.good("up", "--check").out
+    assert desk.run("health", "-s", "web").code == 6
+    assert desk.good("up").recap == RECAP % (1, 1, 0)
+    assert api.inspect_container(web)["Id"] == first
+    api.pause(web)
+    assert desk.good("down", "-s", "web", "-o", "names").out == "web@localhost\n"
+    desk.good("up")
+    api.disconnect_container_from_network(web, "llmstack-ages")
+    listed = {name: row for row in api.containers() for name in row["Names"]}
+    if listed[f"/{web}"]["NetworkSettings"]["Networks"] is None:
+        return  # Podman's list does not tell, and it removes no network that a container knows
+    assert "replace  without its network" in desk.good("up", "--check").out
+    assert "without its network" in desk.good("status", "-s", "web").out
+    assert desk.run("health", "-s", "web").code == 6
+    assert desk.good("up").recap == RECAP % (1, 1, 0)
+    for name in BOTH:
+        api.stop(name.strip("/"), 1)
+    api.remove_network("llmstack-ages")
+    desk.good("up")
+    assert get(f"http://127.0.0.1:{life.web}/") == "page\n"
+
+
 def test_two_runs_at_once_make_one_stack(life: Life) -> None:
     racers = [life.desk.start("up", "-s", "shelf") for _ in range(2)]
     ends = [(racer.communicate(timeout=100)[1], racer.returncode) for racer in racers]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from llmstack.domain.instance import InstanceSpec, State
+from llmstack.domain.instance import NO_NETWORK, PAUSED, InstanceSpec, State
 from llmstack.engines.docker.rows import from_inspect, from_row, resting, seconds
 from llmstack.engines.docker.strangers import kind_of, strangers
-from llmstack.engines.labels import labels_of
+from llmstack.engines.labels import STACK, labels_of
 
 SPEC = InstanceSpec(stack="lab", service="demo", host="h", type="t", engine="docker", image="i:1", port=8080)
 
@@ -53,7 +53,7 @@ def test_what_rests_was_stopped_or_crashed(
     ("status", "state", "running"),
     [
         ("running", State.STARTING, True),
-        ("paused", State.STARTING, True),
+        ("paused", State.STOPPED, False),
         ("restarting", State.CRASHED, False),
         ("created", State.STOPPED, False),
         ("dead", State.CRASHED, False),
@@ -96,7 +96,15 @@ def test_what_runs_has_no_exit_code_and_no_end() -> None:
 def test_why_a_start_failed_is_kept() -> None:
     instance = from_inspect(inspected({"Status": "created", "Error": "port is already allocated"}), "h")
     assert (instance.state, instance.error) == (State.STOPPED, "port is already allocated")
-    assert from_inspect(inspected({"Status": "paused"}), "h").error == "it is paused"
+    assert from_inspect(inspected({"Status": "paused"}), "h").error == PAUSED
+
+
+def test_what_runs_outside_the_network_of_its_stack_says_so() -> None:
+    for networks, error in (({"bridge": {}}, NO_NETWORK), ({"llmstack-lab": {}}, None), (None, None)):
+        data = {"NetworkSettings": {"Networks": networks}, "Config": {"Labels": {STACK: "lab"}}}
+        assert from_inspect({**inspected({"Status": "running"}), **data}, "h").error == error
+        assert from_row({"State": "running", "Labels": {STACK: "lab"}, **data}, "h").error == error
+        assert from_row({"State": "running", **data}, "h").error is None
     assert from_inspect(inspected({"Status": "running", "Error": "container is running"}), "h").error is None
 
 
