@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 def init(session: Session) -> int:
     """Look at this machine and write an inventory for it, with tasks.py, invoke.yaml and llmstack.mk beside.
 
-    Asks three questions at most, none with --yes. A file that is there is overwritten only after a look at the changes.
+    Asks three questions at most, none with --yes. A file that is there is overwritten only after a look at the changes,
+    and kept as a copy beside.
     """
     from llmstack.ui.clean import line
     from llmstack.ui.scaffold import files_of, found, usual
@@ -59,9 +62,10 @@ def _asked(session: Session, machine: Machine, wishes: Wishes) -> Wishes:
 
 
 def _write(session: Session, path: Path, content: str) -> bool:
-    """Whether the file was written; one that is there is only overwritten after its changes were shown and agreed to.
+    """Whether the file was written; one that is there is only overwritten after its changes were shown and agreed to,
+    and a copy of it was made. Raises LlmstackError when it cannot be."""
+    from llmstack.ui.clean import line
 
-    Raises LlmstackError when it cannot be."""
     try:
         if path.exists():
             old = path.read_text(encoding="utf-8", errors="replace")
@@ -69,6 +73,7 @@ def _write(session: Session, path: Path, content: str) -> bool:
                 return False
             session.err.put(_diff(path.name, old, content))
             session.confirm(f"Overwrite {path.name}?")
+            session.talk([line(("kept ", "green"), f"what was there as {_copy(path)}")])
         draft = path.with_name(f".{path.name}.new")
         draft.write_text(content, encoding="utf-8")
         os.replace(draft, path)
@@ -76,6 +81,14 @@ def _write(session: Session, path: Path, content: str) -> bool:
         message = f"{path} cannot be written: {error.strerror}"
         raise LlmstackError(message, "look at the rights of this folder") from error
     return True
+
+
+def _copy(path: Path) -> str:
+    """The name of a copy, which takes the place of no other. Raises OSError."""
+    names = (f"{path.name}.bak{number or ''}" for number in count())
+    copy = next(free for free in map(path.with_name, names) if not os.path.lexists(free))
+    shutil.copy2(path, copy)
+    return copy.name
 
 
 def _diff(name: str, old: str, new: str) -> Iterator[Text]:

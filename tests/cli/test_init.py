@@ -50,8 +50,20 @@ def test_what_is_there_is_shown_before_it_is_overwritten(empty: Desk, door: str)
     assert "+stack: desk0" in ran.err
     assert "init --yes" in ran.err
     assert (empty.folder / "inventory.yaml").read_text() == mine
-    assert "-stack: mine" in empty.good("init", "--yes", door=door).err
+    ran = empty.good("init", "--yes", door=door)
+    assert "-stack: mine" in ran.err
+    assert "kept what was there as inventory.yaml.bak\n" in ran.err
+    assert (empty.folder / "inventory.yaml.bak").read_text() == mine
     assert "stack: desk0" in (empty.folder / "inventory.yaml").read_text()
+
+
+def test_a_copy_takes_the_place_of_no_other(empty: Desk) -> None:
+    for text in ("first: {}\n", "second: {}\n"):
+        empty.write(text).chmod(0o600)
+        empty.good("init", "--yes", "-q")
+    copies = [empty.folder / name for name in ("inventory.yaml.bak", "inventory.yaml.bak1")]
+    assert [copy.read_text() for copy in copies] == ["first: {}\n", "second: {}\n"]
+    assert {copy.stat().st_mode & 0o777 for copy in copies} == {0o600}
 
 
 def test_a_broken_inventory_does_not_keep_init_from_looking(empty: Desk) -> None:
