@@ -4,6 +4,7 @@ for every task, names after `--`; and what cannot be is told with the nearest wo
 from __future__ import annotations
 
 import re
+import shlex
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -48,6 +49,8 @@ def parse(words: Sequence[str], tasks: Tasks) -> list[tuple[str, dict[str, Any]]
     while rest:
         word = rest.popleft()
         if word == "--":
+            if line == [leading]:
+                raise UsageError("`--` stands between a task and its names", f"write TASK {shlex.join([word, *rest])}")
             while rest:
                 line[-1].take_bare(rest.popleft(), tasks)
         elif name := task_name(word, rest, tasks):

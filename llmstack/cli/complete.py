@@ -63,6 +63,11 @@ def candidates(line: str, tasks: Tasks) -> list[str]:
     return [f"{head}{equals}{word}" if equals else word for word in found if word.startswith(current)]
 
 
+def task_at(words: Iterable[str], tasks: Tasks) -> str | None:
+    """The task that the end of `words` is about."""
+    return _state(words, tasks)[0]
+
+
 def _state(words: Iterable[str], tasks: Tasks) -> tuple[str | None, Flag[Any] | None, str | None]:
     """The task at the end of `words`, the flag of it that waits for its value, and the inventory that was named."""
     task, path, rest = None, None, deque(words)

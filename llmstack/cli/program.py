@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import NoReturn
 
 from llmstack import __version__
@@ -21,6 +22,7 @@ from llmstack.cli.task import SIGNALS, Verb, goes_on
 from llmstack.errors import OK
 
 NAME = "llmstack"
+HELP = ("--help", "-h")
 
 
 def start() -> NoReturn:
@@ -77,17 +79,19 @@ def _fact(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) 
 
 
 def _help(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) -> str | None:
-    """The answer to a line that asks how to use it. Raises UsageError."""
-    asked = [word for word in words if word not in ("--help", "-h")]
-    helps = len(asked) < len(words)
-    if asked[:1] == ["help"]:
-        helps, asked = True, asked[1:]
-    if helps and asked == ["exit-codes"]:
+    """The answer to a line that asks how to use it: of the task that --help follows, whatever stands between them, else
+    of the first. Raises UsageError, and what makes the task impossible."""
+    line = list(takewhile(lambda word: word != "--", words))
+    place = next((place for place, word in enumerate(line) if word in HELP or (word == "help" and not place)), None)
+    if place is None:
+        return None if words else tell.overview(NAME, groups)
+    before, after = line[:place], [word for word in line[place + 1 :] if word not in HELP]
+    if [*before, *after] == ["exit-codes"]:
         return tell.exit_codes()
-    if asked and not helps:
-        return None
-    calls = parse(asked, tasks)
-    return tell.task_help(NAME, tasks[calls[0][0]]) if calls else tell.overview(NAME, groups)
+    name = complete.task_at(before, tasks) or next((name for name, _ in parse([*before, *after], tasks)), None)
+    if name and (error := tasks[name].error):
+        raise error
+    return tell.task_help(NAME, tasks[name]) if name else tell.overview(NAME, groups)
 
 
 def _chain(sessions: Sequence[tuple[Verb, Session]]) -> int:

@@ -66,6 +66,7 @@ def test_a_question_needs_no_flag():
         ("up -q --quiet", "up: --quiet is given twice", "once is enough"),
         ("up --check=yes", "up: --check takes no value", "write --check, and nothing behind it"),
         ("--check up", "no flag '--check'", "it follows its task: up --check"),
+        ("-- status", "`--` stands between a task and its names", "write TASK -- status"),
         ("--deep", "no flag '--deep'", "it follows its task: health --deep"),
         ("ps", "no task 'ps'", "did you mean 'status'?"),
         ("start llama3", "no task 'start'", "did you mean 'up'?"),
@@ -135,6 +136,29 @@ def test_each_task_has_its_own_help(own, words):
     assert ran.out.endswith("Examples:\n  llmstack up --model demo\n  llmstack up --check --diff\n")
     assert CALLS == []
     assert own("help", "schema").out.startswith("Usage: llmstack schema [--flags]\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "task"),
+    [
+        ("status --help up", "status"),
+        ("status a up --help", "up"),
+        ("status up a -h down", "up"),
+        ("up -m --help", "up"),
+        ("up --nope --help", "up"),
+        ("--help status up", "status"),
+        ("inventory graph --help", "inventory.graph"),
+    ],
+)
+def test_help_is_of_the_task_that_it_follows(own, line, task):
+    ran = own(*line.split())
+    assert (ran.code, ran.out.split()[2]) == (0, task)
+    assert CALLS == []
+
+
+def test_behind_two_dashes_help_is_a_name(own):
+    own("up", "--", "--help")
+    assert CALLS[1][1] == Selection(models=("--help",))
 
 
 def test_no_model_may_be_called_like_a_task():
