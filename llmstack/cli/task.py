@@ -94,5 +94,5 @@ def verb(
     examples: tuple[str, ...] = (),
 ) -> Callable[[Run], Verb]:
     """Make a function of a session, which returns the exit code, a task; the common flags come along. `name` may have
-    dots (`store.info`); without it the function's own is taken."""
+    dots (`inventory.graph`); without it the function's own is taken."""
     return lambda run: Verb(run, (*flags, *COMMON), name=name, kind=kind, reads_only=reads_only, examples=examples)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
-import sys
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
@@ -18,8 +17,10 @@ from llmstack.errors import meanings
 Groups = Mapping[str, Sequence[Verb]]
 USAGE = """Usage: {door} TASK [NAME ...] [--flags] [TASK ...]
 """
-WIDTH = 120
-"""Where there is no terminal to fit into."""
+WIDTH = 80
+"""Where there is no terminal to fit into, or one that is too narrow."""
+LEAST = 25
+"""Cells that a text needs beside something."""
 
 MORE = """{door} TASK --help tells a task's flags, {door} help exit-codes what a run can end with."""
 
@@ -80,8 +81,8 @@ def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 def _folded(text: str, beside: str = "") -> list[str]:
     """`text` in lines that fit; the first stands `beside` something, and the others below it."""
-    terminal = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else WIDTH
-    width = terminal if terminal > 2 * len(beside) else WIDTH
+    terminal = shutil.get_terminal_size((WIDTH, 24)).columns
+    width = terminal if terminal >= len(beside) + LEAST else WIDTH
     return wrap(text, width, initial_indent=beside, subsequent_indent=" " * len(beside), break_on_hyphens=False)
 
 

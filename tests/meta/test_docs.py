@@ -26,7 +26,7 @@ def commands(name: str) -> set[tuple[str, str]]:
     """(`make`, target) and (`invoke`, task) of a document's code: blocks and spans."""
     code = re.findall(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", read(name), re.DOTALL)
     text = "\n".join(block or span for block, span in code)
-    words = re.findall(r"(?:^|[\n$/|;&] *)(make|invoke|llmstack)((?: +-\w+)?) +([a-z][\w.-]*)", text)
+    words = re.findall(r"(?:^|[\n$/|;&] *)(make|invoke|llmstack)((?: +-o +\w+| +-\w+)?) +([a-z][\w.-]*)", text)
     return {("make" if program == "make" else "invoke", word) for program, _, word in words}
 
 
@@ -35,10 +35,14 @@ def tasks() -> set[str]:
     run = subprocess.run(
         [sys.executable, "-m", "invoke", "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    return set(re.findall(r"^  ([a-z][\w.-]*)", run.stdout, re.MULTILINE))
+    found = re.findall(r"^  ([a-z][\w.-]*)", run.stdout, re.MULTILINE)
+    return {"help", *found, *(name.partition(".")[0] for name in found)}
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name != "docs/errors.md"])
 def test_every_command_of_a_document_exists(document: str, tasks: set[str]) -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     assert {word for program, word in commands(document) if program == "make"} - targets == set()

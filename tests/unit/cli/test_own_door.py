@@ -186,16 +186,20 @@ def test_a_name_that_is_none_may_be_a_task_that_was_mistyped(own):
     )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["backup", "--help"], ["help", "exit-codes"]])
-def test_help_is_folded(own, words):
-    assert max(map(len, own(*words).out.splitlines())) <= 120
+@pytest.mark.parametrize("words", [[], ["--list"], ["help", "exit-codes"], *([name, "--help"] for name in TASKS)])
+def test_what_is_told_fits(own, monkeypatch, words):
+    assert max(map(len, own(*words).out.splitlines())) <= 80
+    monkeypatch.setenv("COLUMNS", "60")
+    folded = [line for line in own(*words).out.splitlines() if not line.startswith("  llmstack ")]
+    assert max(map(len, folded)) <= 60
 
 
 def test_a_host_needs_no_flag_where_it_alone_can_be_meant():
     assert parse(["inventory", "host", "gpu01"], TASKS) == [("inventory.host", {"host": ["gpu01"]})]
 
 
-def test_help_lists_the_exit_codes(own):
+def test_help_lists_the_exit_codes(own, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     rows = [line.split(maxsplit=2) for line in own("help", "exit-codes").out.splitlines()]
     assert {int(code): (name, text) for code, name, text in rows} == dict(meanings())
     assert all(text.endswith(".") for _, _, text in rows)
