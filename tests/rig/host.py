@@ -113,6 +113,28 @@ class RigHost:
             self._loaded.add(tag)
         return tag
 
+    def forget(self, image: str) -> None:
+        """Remove an image."""
+        self.api.remove_image(image, force=True)
+        self._loaded.discard(image)
+
+    def put(self, files: dict[str, Path]) -> None:
+        """Put files of this machine on the host itself, at absolute paths."""
+        self._outer.put_archive(self.id, "/", _tar_of(files))
+
+    @contextmanager
+    def slowed(self, megabits_per_s: int) -> Iterator[None]:
+        """Its loopback brings no more than that. Skips the test where the kernel cannot do so."""
+        rate = f"{megabits_per_s}mbit"
+        try:
+            self.run("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", rate, "burst", "1mb", "latency", "400ms")
+        except AssertionError as error:
+            pytest.skip(f"needs the kernel's token bucket filter: {error}")
+        try:
+            yield
+        finally:
+            self.run("tc", "qdisc", "del", "dev", "lo", "root")
+
     def run(self, *command: str) -> str:
         """Run a program on the host itself; returns what it printed. Raises AssertionError when it fails."""
         job = self._outer.exec_create(self.id, list(command))
