@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from llmstack.cli.flags import ALLOW_EMPTY, COMMON, KEEP_GOING, Flag, near
+from llmstack.cli.environ import unread
+from llmstack.cli.flags import ALLOW_EMPTY, COMMON, INVENTORY, KEEP_GOING, Flag, near
 from llmstack.cli.guard import guarded
 from llmstack.cli.picked import NothingNamedError
 from llmstack.cli.session import Session
@@ -53,6 +54,8 @@ class Verb:
 
         def run() -> int:
             check_values(self.flags, line)
+            for text in unread(session.leniently(INVENTORY)):
+                session.warn(text)
             try:
                 return self.run(session.checked())
             except NoMatchError as nothing:

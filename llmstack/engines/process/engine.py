@@ -65,8 +65,9 @@ class ProcessEngine(NoVolumes):
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """Reads each folder's files and tries its lock. Raises UnreachableError when the root cannot be read."""
-        with disk(self.root):
-            folders = sorted(self.root.iterdir()) if self.root.exists() else []
+        folders: list[Path] = []
+        with disk(self.root), contextlib.suppress(FileNotFoundError):
+            folders = sorted(self.root.iterdir())
         found = (look(folder, self.host) for folder in folders if NAME.fullmatch(folder.name) and folder.is_dir())
         return tuple(instance for instance in found if stack is None or instance.stack == stack)
 

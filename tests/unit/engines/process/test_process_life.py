@@ -13,7 +13,7 @@ import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.engines.process.engine import ProcessEngine
-from llmstack.errors import LlmstackError
+from llmstack.errors import LlmstackError, UnreachableError
 from llmstack.protocols import Ability, Engine
 from tests.unit.engines.process.support import alive, clear, fetch, now, shim_pid, until
 
@@ -113,6 +113,14 @@ def test_the_root_comes_from_the_environment_or_the_users_state(monkeypatch: pyt
 def test_no_root_is_an_empty_engine(tmp_path: Path) -> None:
     assert ProcessEngine("localhost", tmp_path / "nowhere").observe(None) == ()
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_root_that_can_be_no_folder_is_no_empty_engine(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UnreachableError, match=r"cannot use .*: Not a directory") as raised:
+        ProcessEngine("localhost", tmp_path / place).observe(None)
+    assert raised.value.hint == "set LLMSTACK_PROCESS_ROOT to a directory of yours"
 
 
 def test_observe_picks_one_stack(engine: ProcessEngine, make: Make) -> None:
