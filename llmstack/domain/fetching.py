@@ -73,7 +73,7 @@ class Watch:
         high = max(told.completed_bytes, self.shown.completed_bytes)
         total = max(told.total_bytes or 0, self.shown.total_bytes or 0) or None
         if told.done:
-            return told
+            return replace(told, completed_bytes=high, total_bytes=total)
         behind = told.completed_bytes and told.completed_bytes < high
         return replace(told, phase="resuming" if behind else told.phase, completed_bytes=high, total_bytes=total)
 

@@ -70,11 +70,17 @@ def progress(image: str, lines: Iterable[Line | None]) -> Iterator[Progress]:
 
 
 def _figures(status: str, detail: Mapping[str, Any], before: tuple[int, int]) -> tuple[int, int]:
-    """Bytes of a layer that are there, and all of them."""
-    current, total = before
-    if status == "Downloading":
-        return _bytes(detail, "current", current), _bytes(detail, "total", total)
-    return (total, total) if status in DONE else before
+    """Bytes of a layer that are there, and all of them.
+
+    A download that breaks off ends with a full bar, and one that goes on counts from there: its total is the rest.
+    """
+    known, total = before
+    if status != "Downloading":
+        return (total, total) if status in DONE else before
+    current, rest = _bytes(detail, "current", 0), _bytes(detail, "total", total)
+    if current == rest:
+        return known, max(total, rest)
+    return current + max(0, total - rest), max(total, rest)
 
 
 def _bytes(detail: Mapping[str, Any], key: str, known: int) -> int:

@@ -105,6 +105,7 @@ def test_a_registry_that_dies_in_the_middle_and_comes_back_is_no_failure(
     with rig.slowed(200):
         told = fetch(engine, gone, Once(flows, again))
     assert told[-1].done
+    assert next(step for step in told if step.phase == "extracting").completed_bytes > 60 * MB, "a cut is no end"
     assert '" 206 ' in rig.run("cat", "/srv/5055.log"), "it goes on where it was"
 
 

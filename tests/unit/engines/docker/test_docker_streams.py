@@ -65,6 +65,17 @@ def test_an_engine_that_tells_no_bytes_still_ends() -> None:
     ]
 
 
+def test_a_download_that_breaks_off_is_not_all_there_and_goes_on_where_it_was() -> None:
+    steps = pulled(
+        downloading("a", 40, 100),
+        downloading("a", 100, 100),
+        {"status": "Retrying in 5 seconds", "id": "a"},
+        downloading("a", 10, 60),
+        {"status": "Download complete", "id": "a"},
+    )
+    assert steps == [("pulling", 40, 100), ("pulling", 50, 100), ("extracting", 100, 100), ("pulled", 100, 100)]
+
+
 def test_where_it_stands_is_told_while_nothing_comes_and_while_it_is_unpacked() -> None:
     steps = [
         (step.phase, step.completed_bytes)
