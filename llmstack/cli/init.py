@@ -17,9 +17,8 @@ from llmstack.cli.task import verb
 from llmstack.errors import OK, LlmstackError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from llmstack.domain.machine import Machine, Wishes
+    from llmstack.ui.text import Text
 
 
 @verb(OUTPUT_JSON, YES, kind="init", examples=("init", "init --yes"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -17,14 +18,13 @@ from llmstack.cli.streams import answering, unread, write
 from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from llmstack.app import App
     from llmstack.cli.events import Lines
     from llmstack.domain.outcome import RunResult
     from llmstack.domain.selection import RunOptions, Selection
     from llmstack.ui.console import Console
     from llmstack.ui.live import RunScreen
+    from llmstack.ui.text import Text
 
 
 _DO_IT = {flag.key: None for flag in (known.CHECK, known.DIFF, known.EXIT_CODE, known.OUTPUT)}
@@ -107,7 +107,7 @@ class Session:
         command = command_line(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
         if not self.terminal:
             raise DeclinedError(f"nobody is here to answer: {what}", f"to do it without being asked: {command}")
-        self.err.print(line((what, "bold"), " [y/N] "), end="")
+        self.err.prompt(line((what, "bold"), " [y/N] "))
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise DeclinedError("not confirmed; nothing was changed", f"to do it without being asked: {command}")
 
@@ -120,7 +120,7 @@ class Session:
         """What the user answers; `default` for an empty line."""
         from llmstack.ui.clean import line
 
-        self.err.print(line((question, "bold"), f" [{default}] "), end="")
+        self.err.prompt(line((question, "bold"), f" [{default}] "))
         return sys.stdin.readline().strip() or default
 
     @cached_property
@@ -128,7 +128,7 @@ class Session:
         """Where the answer goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stdout, talk=False, color=self.leniently(known.COLOR), door=self.door)
+        return Console(sys.stdout, talk=False, color=self.leniently(known.COLOR), door=self.door, flags=self._again)
 
     @cached_property
     def err(self) -> Console:
@@ -136,7 +136,13 @@ class Session:
         from llmstack.ui.console import Console
 
         color, progress = self.leniently(known.COLOR), self.leniently(known.PROGRESS)
-        return Console(sys.stderr, talk=True, color=color, progress=progress, door=self.door)
+        return Console(sys.stderr, talk=True, color=color, progress=progress, door=self.door, flags=self._again)
+
+    @property
+    def _again(self) -> str:
+        """What a command that we name needs too, to be about the same inventory."""
+        given = self.values.get(known.INVENTORY.key)
+        return f" --{known.INVENTORY.name} {shlex.quote(given)}" if given else ""
 
     @cached_property
     def lines(self) -> Lines:

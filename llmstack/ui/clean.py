@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from llmstack.domain.clean import clean
+from llmstack.ui.text import Text
 
 
 def prose(*parts: str | tuple[str, str] | Text) -> Text:
     """A line that may be broken at its blanks where a terminal is narrow, since nobody copies it as a command."""
     made = line(*parts)
-    made.overflow = "fold"
+    made.prose = True
     return made
 
 

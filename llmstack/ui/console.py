@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TextIO
 
-from rich.console import Console as RichConsole
-from rich.text import Text
-
 from llmstack.domain.names import RESERVED_NAMES
+from llmstack.ui.text import Text, folded
 
 TALK_COLUMNS = 80
 """Width of talk where there is no terminal to measure."""
 DATA_COLUMNS = 1000
 """Width of data that goes to a file or pipe: nothing is dropped."""
 
-_COMMAND = re.compile(rf"\b(?:invoke|llmstack) (?=(?:{'|'.join(sorted(RESERVED_NAMES))})\b)")
+_COMMAND = re.compile(rf"\b(?:invoke|llmstack) ((?:{'|'.join(sorted(RESERVED_NAMES))})\b(?:\.\w+)*)")
 
 _LABEL = re.compile(r" *(?:\w+ {2,}|error: )?")
 
@@ -29,63 +27,85 @@ def coloured(choice: str, environ: Mapping[str, str], *, terminal: bool) -> bool
         return choice == "always"
     if environ.get("NO_COLOR"):
         return False
-    return bool(environ.get("FORCE_COLOR")) or (terminal and environ.get("TERM") not in ("dumb", "unknown"))
+    return bool(environ.get("FORCE_COLOR")) or (terminal and not dumb(environ))
 
 
-class Console(RichConsole):
+def dumb(environ: Mapping[str, str]) -> bool:
+    """PURE: whether the terminal only knows letters."""
+    return environ.get("TERM") in ("dumb", "unknown")
+
+
+class Console:
     """One stream. `color` is auto, always or never, `progress` auto, tty, plain or none; `door` is how the user spells
-    our commands; `talk` tells stderr from stdout."""
+    our commands, `flags` what each of them needs besides; `talk` tells stderr from stdout. `above` prints while a part
+    of the screen moves."""
 
     def __init__(
-        self, stream: TextIO, *, talk: bool, color: str = "auto", progress: str = "auto", door: str = "llmstack"
+        self,
+        stream: TextIO,
+        *,
+        talk: bool,
+        color: str = "auto",
+        progress: str = "auto",
+        door: str = "llmstack",
+        flags: str = "",
     ) -> None:
-        terminal = stream.isatty()
-        shows_colour = coloured(color, os.environ, terminal=terminal)
-        super().__init__(
-            file=stream,
-            stderr=talk,
-            color_system="standard" if shows_colour else None,
-            no_color=not shows_colour,
-            force_terminal=terminal or progress == "tty",
-            width=None if terminal or os.environ.get("COLUMNS") else TALK_COLUMNS if talk else DATA_COLUMNS,
-            markup=False,
-            emoji=False,
-            highlight=False,
-        )
-        self.door, self.progress = door, progress
-        can = terminal and not self.is_dumb_terminal and not os.environ.get("CI")
+        self.file, self.talk, self.door, self.flags, self.progress = stream, talk, door, flags, progress
+        self.terminal = stream.isatty()
+        self.colour = coloured(color, os.environ, terminal=self.terminal)
+        can = self.terminal and not dumb(os.environ) and not os.environ.get("CI")
         self.redraws = progress == "tty" or (progress == "auto" and can)
+        self.above: Callable[[Iterable[Text]], None] | None = None
+
+    @property
+    def width(self) -> int:
+        """Cells in a line."""
+        if (asked := os.environ.get("COLUMNS", "")).isdigit() and int(asked):
+            return int(asked)
+        if not self.terminal:
+            return TALK_COLUMNS if self.talk else DATA_COLUMNS
+        with suppress(OSError):
+            return os.get_terminal_size(self.file.fileno()).columns or TALK_COLUMNS
+        return TALK_COLUMNS
 
     def put(self, lines: Iterable[Text]) -> None:
         """Print `lines` at once, each as it is: never cut, and broken on a terminal alone, if it is prose; our commands
-        spelled for the door."""
-        width = self.width if self.file.isatty() else DATA_COLUMNS
-        together = [part for line in lines for part in folded(self._spelled(line), width)]
+        spelled for the door. Talk that is lost is no failure."""
+        width = self.width if self.terminal else DATA_COLUMNS
+        spelled = map(self._spelled, lines)
+        together = [part for line in spelled for part in folded(line, width, _indent(line.plain))]
         if together:
-            with suppress(*((OSError,) if self.stderr else ())):  # talk that is lost is no failure
-                self.print(Text("\n").join(together), soft_wrap=True)
+            with suppress(*((OSError,) if self.talk else ())):
+                (self.above or self._print)(together)
 
-    def on_broken_pipe(self) -> None:
-        """Raises BrokenPipeError for the one who decides about exit codes; nobody needs to hear talk."""
-        if not self.stderr:
-            raise BrokenPipeError
-        self.quiet = True
+    def prompt(self, line: Text) -> None:
+        """Print a question, and stay behind it."""
+        self._write(self._shown(line))
+
+    def clear(self) -> None:
+        """Begin anew in the upper left corner of a terminal."""
+        self._write("\x1b[2J\x1b[H")
+
+    def _print(self, lines: Iterable[Text]) -> None:
+        self._write("".join(f"{self._shown(line)}\n" for line in lines))
+
+    def _write(self, text: str) -> None:
+        self.file.write(text)
+        self.file.flush()
+
+    def _shown(self, line: Text) -> str:
+        return line.ansi if self.colour else line.plain
 
     def _spelled(self, line: Text) -> Text:
-        ends = [end for match in _COMMAND.finditer(line.plain) for end in match.span()]
-        pieces = list(line.divide(ends))
-        for command in pieces[1::2]:
-            command.plain = f"{self.door} "
-        return Text(overflow=line.overflow).join(pieces)
+        """With our commands as they can be typed here."""
+        flags = "" if "--inventory" in line.plain else self.flags
+        made = Text(prose=line.prose)
+        for text, style in line.parts:
+            made.append(_COMMAND.sub(lambda found: f"{self.door} {found[1]}{flags}", text), style)
+        return made
 
 
-def folded(row: Text, width: int) -> Iterator[Text]:
-    """PURE: prose in lines of at most `width` cells, as far as its blanks allow; the later ones stand below what
-    follows its label."""
-    label = _LABEL.match(row.plain)
-    indent = (len(label[0]) if label else 0) or 2
-    while row.overflow == "fold" and row.cell_len > width and (cut := row.plain.rfind(" ", indent + 1, width + 1)) > 0:
-        head, row = row[:cut], row[cut + 1 :]
-        yield head
-        row.pad_left(indent)
-    yield row
+def _indent(plain: str) -> int:
+    """Where what follows the label of a line begins."""
+    label = _LABEL.match(plain)
+    return (len(label[0]) if label else 0) or 2

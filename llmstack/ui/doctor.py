@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.checkup import Checkup, Verdict
 from llmstack.ui.clean import line, prose
+from llmstack.ui.text import Text
 
 _MARKS = {
     Verdict.OK: ("✓", "green"),

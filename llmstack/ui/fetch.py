@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rich.text import Text
-
 from llmstack.domain.progress import Progress
 from llmstack.ui.clean import line
+from llmstack.ui.text import Text
 from llmstack.ui.units import duration, percent, size
 
 PLAIN_EVERY_S = 10.0

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, cast
 
-from rich.text import Text
-
 from llmstack.domain.clean import block
 from llmstack.domain.event import Event
 from llmstack.domain.ladder import rung_of
@@ -19,6 +17,7 @@ from llmstack.ui.clean import line
 from llmstack.ui.plan import field_cells
 from llmstack.ui.rungs import rung_lines, rung_text
 from llmstack.ui.table import table
+from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, millis, moment
 
 HEAD = ("RUN", "WHEN", "TASK", "OUTCOME", "TOOK", "WHO", "COMMAND")

@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rich.text import Text
-
 from llmstack.domain.host import Host
 from llmstack.domain.service import Inventory
 from llmstack.domain.setting import Setting
 from llmstack.ui.clean import line
 from llmstack.ui.table import table
+from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN
 
 HEAD = ("HOST", "ENGINE", "REACHED BY", "GROUPS", "SERVICES")
@@ -88,10 +87,9 @@ def setting_lines(title: str, settings: Iterable[Setting], width: int) -> Iterat
         for name, at in each.via:
             rows.append([line((f"    by {name}", "dim")), line(), line((str(at or "the environment"), "dim"))])
     widest = [max((row[index].cell_len for row in rows), default=0) for index in (0, 2)]
-    for _, value, _ in rows:
-        value.truncate(max(LEAST_CELLS, width - sum(widest) - 4), overflow="ellipsis")
+    room = max(LEAST_CELLS, width - sum(widest) - 4)
     yield line((title, "bold"))
-    yield from table(rows, width)
+    yield from table([[key, value.fitted(room), place] for key, value, place in rows], width)
 
 
 def _text(value: object) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.leftover import LeftoverKind, Remains, Remnant
 from llmstack.ui.clean import line
 from llmstack.ui.table import table
+from llmstack.ui.text import Text
 from llmstack.ui.units import size
 
 

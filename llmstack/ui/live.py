@@ -7,11 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
-
-from rich.console import Group
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, Self
 
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.ladder import RungResult
@@ -25,9 +21,11 @@ from llmstack.ui.fetch import Fetch
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.problems import warning_line
 from llmstack.ui.rungs import head_line, outcome_lines, rung_lines
+from llmstack.ui.text import Text
 from llmstack.ui.units import duration, size
 
-_REDRAWS_PER_S = 8
+if TYPE_CHECKING:
+    from llmstack.ui.redraw import Moving
 
 
 @dataclass(slots=True)
@@ -67,24 +65,23 @@ class RunScreen:
         self._lock = threading.Lock()
         self._blocks: dict[Target, _Block] = {}
         self._headed: Target | None = None
-        self._live = Live(
-            console=err,
-            get_renderable=self._moving,
-            refresh_per_second=_REDRAWS_PER_S,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._moving: Moving | None = None
         self._moves = err.redraws and not quiet
         self._plain = keep and not quiet and not self._moves and err.progress != "none"
 
     def __enter__(self) -> Self:
         if self._moves:
-            self._live.start()
+            from llmstack.ui.redraw import Moving
+
+            self._moving = Moving(self._err.file, self._rows, colour=self._err.colour)
+            self._err.above = self._moving.print
+            self._moving.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._live.stop()
+        if self._moving:
+            self._moving.stop()
+            self._err.above = self._moving = None
 
     def emit(self, event: Event) -> None:
         """Take one event, from any thread."""
@@ -116,8 +113,8 @@ class RunScreen:
 
     def _finish(self, block: _Block, outcome: Outcome) -> None:
         del self._blocks[block.target]
-        if self._moves:
-            self._live.refresh()  # what is over leaves the moving part before it is printed above it
+        if self._moving:
+            self._moving.refresh()  # what is over leaves the moving part before it is printed above it
         if not self._keep or (self._quiet and not outcome.error):
             return
         rungs = outcome.ladder.rungs if outcome.ladder else block.rungs
@@ -131,10 +128,7 @@ class RunScreen:
         self._headed = None
         self._err.put(lines)
 
-    def _moving(self) -> Group:
+    def _rows(self) -> Iterator[Text]:
         """The moving part. Asked for under Live's lock, so it must not wait for ours."""
         width, now = self._err.width, self._now()
-        rows = [row for block in list(self._blocks.values()) for row in block.moving(width, now)]
-        for row in rows:
-            row.no_wrap, row.overflow = True, "ellipsis"
-        return Group(*rows)
+        return (row for block in list(self._blocks.values()) for row in block.moving(width, now))

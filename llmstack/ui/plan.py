@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.text import Text
-
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Price
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
+from llmstack.ui.text import Text
 from llmstack.ui.units import duration, memory, size
 
 _MARKS = {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.position import Problem
 from llmstack.errors import InventoryError, LlmstackError
 from llmstack.ui.clean import line, prose
+from llmstack.ui.text import Text
 
 SOURCE_COLUMNS = 70
 """How much of a long line is shown around what is wrong in it."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.ui.clean import line
 from llmstack.ui.rungs import flags
+from llmstack.ui.text import Text
 from llmstack.ui.units import duration
 
 _STYLES = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.text import Text
-
 from llmstack.domain.clean import clean
 from llmstack.domain.ladder import Answer, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError
 from llmstack.ui.clean import line, prose
+from llmstack.ui.text import Text
 from llmstack.ui.units import duration, millis, rate
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "yellow")}

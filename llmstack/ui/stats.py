@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.usage import StatsReport, StatsRow
 from llmstack.ui.clean import line
 from llmstack.ui.table import known
+from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, memory, percent, size
 
 HEAD = ("SERVICE", "HOST", "CPU", "MEMORY", "GPU MEM", "GPU", "NET IN/OUT", "DISK R/W", "PROCS", "MODELS")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.instance import State
 from llmstack.domain.report import StatusReport, StatusRow
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import known
+from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, memory, percent
 
 HEAD = ("MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")

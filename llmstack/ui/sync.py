@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from llmstack.domain.report import Difference, SyncReport
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
+from llmstack.ui.text import Text
 
 
 def sync_lines(report: SyncReport) -> Iterator[Text]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from rich.text import Text
-
 from llmstack.ui.clean import line
+from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN
 
 _GAP = "  "
@@ -21,11 +20,8 @@ def table(rows: Sequence[Sequence[Text]], width: int | None = None, *, least: in
     ends = accumulate(needed, lambda end, wide: end + len(_GAP) + wide)
     shown = max(1, sum(width is None or end <= width for end in ends))
     for row in rows:
-        told = Text(_GAP).join(_padded(cell, wide) for cell, wide in zip(row[:shown], widths, strict=False))
-        told.rstrip()
-        if width is not None:
-            told.truncate(width, overflow="ellipsis")
-        yield told
+        told = Text(_GAP).join(_padded(cell, wide) for cell, wide in zip(row[:shown], widths, strict=False)).rstripped()
+        yield told if width is None else told.fitted(width)
 
 
 def known(head: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> Iterator[Text]:
@@ -36,5 +32,4 @@ def known(head: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> It
 
 
 def _padded(cell: Text, width: int) -> Text:
-    cell.pad_right(width - cell.cell_len)
-    return cell
+    return line(cell, " " * (width - cell.cell_len))

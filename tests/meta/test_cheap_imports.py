@@ -66,6 +66,12 @@ def test_a_cheap_command_loads_no_heavy_library(modules: Callable[[], set[str]],
     assert {name for name in names if name.startswith(PLUGIN)} == set()
 
 
+@pytest.mark.parametrize("door", [own_door, invoke_door])
+@pytest.mark.parametrize("words", [["history", "--store", ":memory:"], ["up", "--check", "-m", "no", "--allow-empty"]])
+def test_what_does_not_move_on_a_terminal_needs_no_rich(door: Callable[..., set[str]], words: list[str]) -> None:
+    assert "rich" not in door(*words)
+
+
 def test_importing_the_package_loads_none_of_its_parts() -> None:
     names = loaded([""], "llmstack", "__version__", "")
     assert {name for name in names if name.startswith("llmstack.")} == set()

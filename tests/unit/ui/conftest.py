@@ -6,9 +6,9 @@ import io
 from collections.abc import Callable, Iterable
 
 import pytest
-from rich.text import Text
 
 from llmstack.ui.console import Console
+from llmstack.ui.text import Text
 
 
 class Terminal(io.StringIO):

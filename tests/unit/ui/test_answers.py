@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from rich.text import Text
 
 from llmstack.domain.instance import State
 from llmstack.domain.position import Position, Problem
@@ -16,6 +15,7 @@ from llmstack.ui.problems import error_lines, problem_lines, warning_line
 from llmstack.ui.status import status_lines, status_note
 from llmstack.ui.sync import sync_lines
 from llmstack.ui.table import table
+from llmstack.ui.text import Text
 from tests.unit.ui.conftest import plain
 
 ROWS = (

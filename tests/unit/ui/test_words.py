@@ -6,12 +6,12 @@ import io
 import re
 
 import pytest
-from rich.text import Text
 
 from llmstack.domain.clean import block, clean, masked
 from llmstack.ui import units
 from llmstack.ui.clean import line, prose
 from llmstack.ui.console import Console
+from llmstack.ui.text import Text
 from tests.unit.ui.conftest import Terminal, said
 
 
@@ -79,7 +79,7 @@ def test_a_block_keeps_its_lines():
 def test_a_line_is_safe_whatever_its_parts_hold():
     made = line("a\x1b[2J", ("b\n", "bold"), Text("c"))
     assert made.plain == "ab c"
-    assert [span.style for span in made.spans] == ["bold"]
+    assert made.parts == [("a", ""), ("b ", "bold"), ("c", "")]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,25 @@ def test_commands_are_spelled_for_the_door_and_keep_their_style():
     console.put([line(("run `llmstack down --orphans`", "red"), ", or ask whoever invoked it; llmstack knows")])
     plain = re.sub(r"\x1b\[\d*m", "", said(console))
     assert plain == "run `invoke down --orphans`, or ask whoever invoked it; llmstack knows\n"
-    assert "\x1b[31minvoke \x1b[0m" in said(console)
+    assert "\x1b[31mrun `invoke down --orphans`\x1b[0m" in said(console)
+
+
+def test_commands_have_the_flags_that_make_them_work_once(err):
+    console = Console(io.StringIO(), talk=True, door="invoke", flags=" --inventory 'a b.yaml'")
+    console.put([line("llmstack plugins.trust --file x"), line("llmstack up --inventory c.yaml"), line("llmstack is")])
+    told = ["invoke plugins.trust --inventory 'a b.yaml' --file x", "invoke up --inventory c.yaml", "llmstack is"]
+    assert said(console).splitlines() == told
+
+
+@pytest.mark.parametrize(("width", "fit"), [(5, "日本x"), (4, "日…"), (3, "日…"), (2, "…"), (1, "…"), (0, "")])
+def test_what_is_too_wide_is_cut_by_its_cells(width, fit):
+    made = line(("日本", "red"), "x").fitted(width)
+    assert made.plain == fit
+    assert made.cell_len <= width
+
+
+def test_a_mark_above_a_letter_takes_no_cell():
+    assert Text("e\u0301").cell_len == 1
 
 
 @pytest.mark.parametrize(
