@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from llmstack.domain.position import Position, source_lines
-from llmstack.inventory.nodes import SMALLER, Node, Problems, resolve_plain
+from llmstack.inventory.nodes import JINJA, PLAIN_NAME, SMALLER, Node, Problems, resolve_plain
 
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 200_000
@@ -71,7 +71,7 @@ class _Composer:
         before, self._deepest = self._deepest, depth
         node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._collection(event, depth)
         if event.tag:
-            fix = REFER if "vault" in event.tag else "put text in quotes"
+            fix = REFER if "vault" in event.tag else "remove it, or put text in quotes"
             self._problems.add(node.at, "E002", f"a tag ({event.tag}) has no meaning here", fix)
         if event.anchor:
             self._anchors[event.anchor] = node, self._deepest - depth
@@ -102,6 +102,9 @@ class _Composer:
         while not isinstance(end := next(self._events), yaml.CollectionEndEvent):
             inner.append(self._node(end, depth + 1))
         is_list = isinstance(event, yaml.SequenceStartEvent)
+        if not is_list and any(isinstance(key.value, dict) for key in inner[::2]):
+            self._problems.add(self._at(event, end), "E005", JINJA, PLAIN_NAME)  # {{ x }} is a mapping in a mapping
+            return Node(self._at(event, end), {})
         size = 1 + sum(node.size for node in (inner if is_list else inner[1::2]))
         if size > MAX_VALUES:
             self._fail(event, "E004", f"holds more than {MAX_VALUES} values once aliases are expanded")

@@ -99,7 +99,7 @@ def read_dotenv(path: Path, shown: str, problems: Problems) -> dict[str, Node]:
     for binding in parse_stream(io.StringIO(read_text(path, shown, most=MAX_ENV_BYTES))):
         at = Position(shown, binding.original.line, 1)
         if binding.error:
-            problems.add(at, "E042", "cannot read this line", "NAME=value")
+            problems.add(at, "E042", "cannot read this line", "write NAME=value")
         elif binding.key and binding.value is not None:
             found[binding.key] = Node(at, binding.value, binding.value)
     return found

@@ -10,7 +10,7 @@ from dataclasses import replace
 from llmstack.domain.names import nearest
 from llmstack.domain.position import Position
 from llmstack.domain.setting import Via
-from llmstack.inventory.nodes import Node, Problems, within
+from llmstack.inventory.nodes import JINJA, PLAIN_NAME, Node, Problems, within
 
 MAX_TEXT, MAX_FILLED = 65_536, 2_000_000
 MAX_CHAIN = 20
@@ -119,8 +119,7 @@ class Scope:
         if match[0] == "$${":
             return "${"
         if match[0] == "{{":
-            message = "'{{ }}' is Jinja, which an inventory here does not have"
-            self._problems.add(at, "E005", message, "write ${name}; there are no expressions")
+            self._problems.add(at, "E005", JINJA, PLAIN_NAME)
             return None
         if name is None:
             self._problems.add(at, "E040", "cannot read what follows '${'", _GRAMMAR)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 
 from llmstack.domain.names import nearest
@@ -25,6 +27,7 @@ from llmstack.inventory.varfiles import VarFiles
 SCHEMA: Final = "1"
 PRICE: Final = 20
 """Values that an entry on a host costs at least."""
+MOST_COMPARED, ALIKE = 1000, 0.88
 KEYS: Final = ("llmstack", "stack", "compose_labels", "all", "defaults", "services", "models", "plugins")
 
 
@@ -93,9 +96,12 @@ class Reading:
         known = {*HOST, *self.tree.variables, *self._shared.used}
         for name, node in ((name, node) for table in self._extra for name, node in table.items()):
             if name not in known and name != OVERRIDES and not name.startswith("ansible_"):
-                key = nearest(name, SERVICE_KEYS | MODEL_KEYS)
+                key, entry = (
+                    nearest(name, SERVICE_KEYS | MODEL_KEYS),
+                    nearest(name, [each.name for each in self.drafts]),
+                )
                 of_entry = f"write NAME.{key}, as in ollama.{key}" if key else f"variables: {listed(known)}"
-                fix = f"write {name}.KEY" if name in {draft.name for draft in self.drafts} else of_entry
+                fix = f"write {entry}.KEY=VALUE" if entry else of_entry
                 message = f"nothing reads the variable '{name}'"
                 self.problems.add(node.key_at, "E012", message, nearest(name, known) or fix)
 
@@ -113,9 +119,18 @@ class Reading:
             },
             sources=self.problems.sources,
             plugins=(listed.node.value is not None and PLUGINS(listed)) or (),
-            warnings=tuple(self._files.unused(group_vars=self.tree.groups, host_vars=self.tree.machines)),
+            warnings=tuple(self._warnings()),
             **self._top,
         )
+
+    def _warnings(self) -> Iterator[str]:
+        """What is read for nothing: files of names that nothing has, variables that are called almost like ours."""
+        yield from self._files.unused(group_vars=self.tree.groups, host_vars=self.tree.machines)
+        ours = {OVERRIDES, *HOST}
+        for name in islice(self.tree.variables.keys() - ours - self._shared.used, MOST_COMPARED):
+            if near := get_close_matches(name, ours, 1, ALIKE):
+                at = self.tree.variables[name].key_at
+                yield f"{at}: nothing reads the variable '{name}'; did you mean '{near[0]}'?"
 
     def _scope(self, machine: Machine, **words: str) -> Scope:
         words = {"inventory_hostname": machine.name, "stack": self._top["stack"], **words}

@@ -33,6 +33,7 @@ COMMAND_LINE = "-e"
 """In place of a file: values of the command line."""
 SMALLER = "make it smaller, or divide it"
 ONE_WORD = "write one text, in quotes if need be"
+JINJA, PLAIN_NAME = "'{{ }}' is Jinja, which an inventory here does not have", "write ${name}; there are no expressions"
 
 Plain = str | int | float | bool | None
 
@@ -118,9 +119,9 @@ class Problems:
         self._found: dict[tuple[str, Position | None], Problem] = {}
 
     def add(self, at: Position | None, code: str, message: str, suggestion: str) -> None:
-        """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words. A value with a tag is
-        wrong for that alone."""
-        if ("E002", at) in self._found:
+        """Note one mistake; `suggestion` is the nearest valid word, or the fix in a few words. A value with a tag, or
+        of Jinja, is wrong for that alone."""
+        if {("E002", at), ("E005", at)} & self._found.keys():
             return
         if len(message) > MAX_MESSAGE:
             message = f"{message[:MAX_MESSAGE]} ..."

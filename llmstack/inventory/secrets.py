@@ -36,6 +36,11 @@ def secret_of(spot: Spot) -> Secret | None:
     key, read = KINDS[kind]
     spot.entries(("from", key))
     given = spot.get(key)
+    if given.node.value is None:
+        if not nearest(key, spot.node.table.keys() - {"from"}):  # else that is told
+            fix = f"{{from: {kind}, {key}: {'[PROGRAM, ARGUMENT]' if key == 'argv' else key.upper()}}}"
+            spot.add("E011", f"{spot.where} has no {key}", fix, key=False)
+        return None
     words = [item.node.text or "" for item in given.items()] if key == "argv" else [given.node.text or ""]
     if not words or not all(words):
         should_be, fix = (

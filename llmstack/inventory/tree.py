@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -62,13 +62,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Hosts in the order of the file, the hosts of each group, the groups as they were written, and the names of all
-    variables in files."""
+    """Hosts in the order of the file, the hosts of each group, the groups as they were written, and one of each
+    variable in files."""
 
     machines: Mapping[str, Machine]
     groups: Mapping[str, tuple[str, ...]]
     written: Mapping[str, Group]
-    variables: Collection[str]
+    variables: Table
 
 
 def is_group(spot: Spot) -> bool:
@@ -157,11 +157,11 @@ class _Reader:
         self._place()
         members = {name: self._hosts_of(name) for name in self.groups}
         self._lay_groups(members, files)
-        variables: set[str] = set()
+        variables: dict[str, Node] = {}
         for name, machine in self.hosts.items():
             for table in (machine.own, files("host_vars", name)):
                 self._lay(machine, table)
-            variables.update(machine.vars)
+            variables |= machine.vars
             for table in extra:
                 self._lay(machine, table)
             if name in self.groups:

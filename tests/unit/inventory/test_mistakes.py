@@ -152,6 +152,9 @@ def test_a_mistake_is_named_where_it_stands(
         ("models:\n  m:\n    type:c\n", "E013", 4),
         ("models:\n  - m:\n      type: c\n", "E013", 3),
         ("services:\n  o: {type: Odd!}\n", "E013", 3),
+        ("services:\n  o: {type: ollama, port: {{ port }}}\n", "E005", 3),
+        ("services:\n  o:\n    type: ollama\n    env: {A: {from: env, nme: X}}\n", "E012", 5),
+        ("services:\n  o:\n    type: ollama\n    env: {A: {from: env}}\n", "E011", 5),
         ("services:\n  o: {type: '${none}'}\n", "E013", 3),
     ],
 )

@@ -139,7 +139,7 @@ def test_a_command_that_hangs_is_ended(placed: Placed, monkeypatch: pytest.Monke
     [
         ("{from: vault, name: x}", "E013", "env.TOKEN.from should be env, file or command"),
         ("{from: [env], name: x}", "E013", "env.TOKEN.from should be env, file or command"),
-        ("{from: env}", "E013", "env.TOKEN.name should be text"),
+        ("{from: env}", "E011", "env.TOKEN has no name"),
         ("{from: env, name: [x]}", "E013", "env.TOKEN.name should be text"),
         ("{from: env, name: x, nmae: y}", "E012", "unknown key 'nmae' in models.m.env.TOKEN"),
         ("{from: file, name: x}", "E012", "unknown key 'name' in models.m.env.TOKEN"),

@@ -252,7 +252,8 @@ def test_a_mistake_in_a_value_of_the_command_line_is_told_there(
     ("extra", "suggestion"),
     [
         ("prot=1", "write NAME.port, as in ollama.port"),
-        ("web={port: 5}", "write web.KEY"),
+        ("web={port: 5}", "write web.KEY=VALUE"),
+        ("wep={port: 5}", "write web.KEY=VALUE"),
         ("enigne=process", "engine"),
         ("zone=b", "variables: ansible_connection, ansible_host, ansible_port"),
     ],
@@ -283,6 +284,21 @@ def test_files_of_names_that_nothing_has_are_told(read: Loaded, tmp_path: Path) 
         "host_vars/g3.yaml is read for nothing called 'g3'; known: g1, g2",
         "host_vars/other.yml is read for nothing called 'other'; known: g1, g2",
     )
+
+
+def test_a_variable_that_is_called_almost_like_ours_and_that_nothing_reads_is_told(read: Loaded) -> None:
+    files = {"group_vars__gpu_yml": "docker_hosts: tcp://a:1\nengines: x\n", "host_vars__g1_yml": "override: {}\n"}
+    use = "services: {web: {type: c, image: '${engines}', hosts: g1}}\n"
+    assert set(read(ALL + use, **files).warnings) == {
+        "group_vars/gpu.yml:1:1: nothing reads the variable 'docker_hosts'; did you mean 'docker_host'?",
+        "host_vars/g1.yml:1:1: nothing reads the variable 'override'; did you mean 'overrides'?",
+    }
+
+
+def test_what_only_ansible_reads_is_no_mistake(read: Loaded) -> None:
+    names = "ansible_become ansible_hostname ansible_password ansible_ssh_pass ansible_ssh_private_key_file http_port"
+    variables = ", ".join(f"{name}: x" for name in names.split())
+    assert read(f"all: {{vars: {{{variables}}}, hosts: {{g: }}}}\n").warnings == ()
 
 
 # -- overrides ---------------------------------------------------------------------------------------------------------
