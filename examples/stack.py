@@ -1,4 +1,4 @@
-"""One inventory from a script: python examples/stack.py [INVENTORY] [MODEL].
+"""One inventory from a script: python examples/stack.py [INVENTORY] [MODEL] [watch].
 
 What was down before is down again after it.
 """
@@ -18,8 +18,8 @@ def tell(event: Event) -> None:
         print(f"  {event.target} {event.message}")
 
 
-def main(inventory: str = "inventory.yaml", model: str = "demo") -> int:
-    """Bring a model up, prove it, look at it, take it down; returns the run's exit code."""
+def main(inventory: str = "inventory.yaml", model: str = "demo", watch: str = "") -> int:
+    """Bring a model up, prove it, look at it, take it down, or watch it until Ctrl-C; returns the run's exit code."""
     with Stack(inventory, on_event=tell) as stack:
         for action in stack.plan(model).actions:
             print(f"{action.kind.value} {action.target}: {action.reason}")
@@ -34,9 +34,10 @@ def main(inventory: str = "inventory.yaml", model: str = "demo") -> int:
         print(f"{len(stack.sync().differences)} differences between store and engine")
         for run in stack.history(model, limit=3):
             print(f"run {run.id}: {run.task} by {run.user}, exit code {run.exit_code}")
-        if any(outcome.action and outcome.action.kind.changes for outcome in result.outcomes):
+        if not watch and any(outcome.action and outcome.action.kind.changes for outcome in result.outcomes):
             stack.down(model)
-        print(f"{len(stack.events())} events in all")
+        for event in stack.events(model) if watch else ():
+            print(f"{event.target} {event.message}")
     return result.exit_code
 
 

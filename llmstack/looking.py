@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.run import not_noted, note
+from llmstack.core.select import Picked
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult
@@ -20,7 +21,9 @@ from llmstack.errors import ConfigError, NoInventoryError, StoreError
 from llmstack.root import Root
 
 if TYPE_CHECKING:
+    from llmstack.core.report import Told
     from llmstack.domain.checkup import Checkup
+    from llmstack.domain.event import Event
     from llmstack.domain.machine import Machine
     from llmstack.domain.report import StatusReport, SyncReport
     from llmstack.domain.server import ChatChunk
@@ -81,15 +84,31 @@ class Looking(Root):
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""
+        return self._sync(self._pick(selection), self.context("sync"), {}, check=check, whole=selection.everything)
+
+    def watch(self, selection: Selection = EVERYTHING) -> Iterator[Event]:
+        """As `sync`, again whenever something happens: each difference as an event that is in the store by then.
+
+        Endless; once it is closed, close the app too.
+        """
+        from llmstack.core.watch import watch
+
+        picked, context = self._pick(selection), self.context("sync")
+
+        def look(some: Sequence[Picked], told: Told, whole: bool) -> SyncReport:
+            return self._sync(some, context, told, whole=whole and selection.everything)
+
+        return watch(picked, look, context, self.store)
+
+    def _sync(
+        self, picked: Sequence[Picked], context: Context, told: Told, *, whole: bool, check: bool = False
+    ) -> SyncReport:
         from llmstack.core.report import sync_report
 
-        context = self.context("sync")
-        picked = self._pick(selection)
         observed = self._observe(picked, context, facts=False)
         wanted = [item.wanted for item in picked]
-        whole = selection.everything
         orphans = self._orphans(observed) if whole else ()
-        return sync_report(wanted, observed, orphans, context, self.store, check=check, whole=whole)
+        return sync_report(wanted, observed, orphans, context, self.store, check=check, whole=whole, told=told)
 
     def logs(
         self, selection: Selection, *, tail: int | None = None, follow: bool = False

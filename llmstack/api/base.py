@@ -25,14 +25,12 @@ class Closing:
 
 
 class Listener:
-    """Keeps every event, and passes it on."""
+    """Passes every event on."""
 
     def __init__(self, on_event: Callable[[Event], None] | None) -> None:
-        self.heard: list[Event] = []
         self.on_event = on_event
 
     def emit(self, event: Event) -> None:
         """Take one event."""
-        self.heard.append(event)
         if self.on_event:
             self.on_event(event)

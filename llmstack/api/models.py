@@ -12,7 +12,7 @@ from llmstack.core.look import Look
 from llmstack.core.remember import keep_row
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.clock import SystemClock
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import Difference
 from llmstack.domain.stored import StoredModel
 from llmstack.domain.tabular import Rows
@@ -46,7 +46,7 @@ class ModelManager(Closing):
             keep_row(wanted, there, look, self._store)
         here = {there.container_name for there, _ in found}
         for row in stored:
-            if row.state.active and row.container_name not in here:
+            if row.state is not State.ABSENT and row.container_name not in here:
                 self._store.gone(Target(row.name, row.host), row.container_name)
         return Rows(wrong)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from llmstack.api.base import Closing, Listener
 from llmstack.app import App
@@ -30,7 +31,8 @@ class Stack(Closing):
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self._listener = Listener(on_event)
-        self._app = App(Settings(inventory=inventory, store=store, command="python"), self._listener)
+        self._settings = Settings(inventory=inventory, store=store, command="python")
+        self._app = App(self._settings, self._listener)
 
     def close(self) -> None:
         """Let go of engines and store."""
@@ -70,6 +72,11 @@ class Stack(Closing):
         `run_id` that one run and its events."""
         return Rows(self._app.history(Selection(models=names), run_id=run_id, limit=limit))
 
-    def events(self) -> tuple[Event, ...]:
-        """Everything that the verbs of this object told so far, oldest first."""
-        return tuple(self._listener.heard)
+    def events(self, *names: str) -> Iterator[Event]:
+        """What happens on all hosts from now on, as it happens, whoever does it: `change` events, whose `difference`
+        says what, and `warning`s; endless. Each is in the store by then. Raises StoreError.
+
+        Closing the iterator (`contextlib.closing`, or an end of the loop and the last reference) ends the listening.
+        """
+        with contextlib.closing(App(self._settings, self._listener)) as app:
+            yield from app.watch(Selection(models=names))

@@ -205,6 +205,7 @@ DEEP = switch("deep", "Load and ask models that are not loaded, too.")
 ORPHANS = switch("orphans", "Also what is no longer in the inventory.")
 WATCH = switch("watch", "Go on and measure once a second until Ctrl-C.")
 FOLLOW = switch("follow", "Go on with new lines until Ctrl-C.")
+WATCH = switch("watch", "Go on, and tell what happens until Ctrl-C.")
 DURATION = "seconds, or 90s, 5m, 1h."
 TIMEOUT = Flag[float | None](
     "timeout", f"TIME for the whole run: {DURATION}", None, positive_seconds, env="LLMSTACK_TIMEOUT"

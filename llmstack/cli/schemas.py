@@ -114,6 +114,7 @@ def _event() -> Schema:
             _line("progress", {}, maybe={**said, **about, **_fields(Progress), "text": str}),
             _line("rung", {**said, **about, **_RUNG}, maybe=_FIGURES),
             _line("result", _outcome(), maybe=said),
+            _line("change", {**said, **about, **_fields(Difference), "target": str}),
             _line("warning", said, maybe=about),
             _line("item", {}),
             _line("recap", recap, maybe={"ms": float, "changed": int, "inventory": str | None}),

@@ -84,7 +84,7 @@ def starved(there: Instance, known: StoredModel) -> bool:
 
 
 def _gone(known: StoredModel) -> Reason:
-    if known.stopped_on_purpose:
+    if known.state is State.ABSENT and known.stopped_on_purpose:
         return Reason(Fate.STOPPED, f"stopped and removed on purpose {_at('at', known.last_updated)}".strip())
     return Reason(Fate.REMOVED, "not there any more: removed by somebody else")
 

@@ -20,7 +20,7 @@ from llmstack.core.status import found_row, orphan_row, rows_of, stranger_row
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.happening import What
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
@@ -194,7 +194,7 @@ def sync_report(
 def _taken(stored: Sequence[StoredModel], seen: Sequence[Seen], context: Context) -> dict[tuple[str, str], Instance]:
     """What has the name of an instance of ours that is gone, and does not carry our labels."""
     there = {(one.instance.host, one.instance.container_name) for one in seen}
-    gone = {(row.host, row.container_name): row for row in stored if row.state.active}
+    gone = {(row.host, row.container_name): row for row in stored if row.state is not State.ABSENT}
     found = {}
     for key in gone.keys() - there:
         with contextlib.suppress(LlmstackError):
@@ -229,5 +229,5 @@ def _seen(item: Wanted, there: Instance, found: Look) -> Iterator[Seen]:
 def _forget_gone(stored: Sequence[StoredModel], seen: Sequence[Seen], memory: Memory) -> None:
     there = {(one.instance.host, one.instance.container_name) for one in seen}
     for row in stored:
-        if row.state.active and (row.host, row.container_name) not in there:
+        if row.state is not State.ABSENT and (row.host, row.container_name) not in there:
             memory.gone(Target(row.name, row.host), row.container_name)

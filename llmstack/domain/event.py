@@ -10,7 +10,8 @@ from llmstack.domain.target import Target
 
 
 class EventType(StrEnum):
-    """What an event tells; `rung` and `progress` are steps on the way to a `result`."""
+    """What an event tells; `rung` and `progress` are steps on the way to a `result`, a `change` is what somebody or
+    something else did."""
 
     PLAN = "plan"
     START = "start"
@@ -18,12 +19,14 @@ class EventType(StrEnum):
     RUNG = "rung"
     RESULT = "result"
     WARNING = "warning"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """`ts` is seconds since the epoch; `data` holds JSON-ready facts of the event's type, or its domain value under
-    the type's own name (`rung`, `result`, `progress`). `run` is the run that the store notes it for, if any."""
+    the type's own name (`rung`, `result`, `progress`; `difference` of a change). `run` is the run that the store notes
+    it for, if any."""
 
     ts: float
     type: EventType

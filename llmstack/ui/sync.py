@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from llmstack.domain.event import Event
 from llmstack.domain.report import Difference, SyncReport
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
@@ -21,6 +23,14 @@ def sync_lines(report: SyncReport) -> Iterator[Text]:
     )
     rows = [[line("  ", (str(one.target), "bold")), _told(one), line("→ ", (one.action, "yellow"))] for one in found]
     yield from map(prose, table(rows))
+
+
+def change_line(event: Event) -> Text:
+    """When it happened, to whom, and what of it."""
+    one = event.data["difference"]
+    assert isinstance(one, Difference)
+    at = f"{datetime.fromtimestamp(event.ts).astimezone():%H:%M:%S}  "
+    return line((at, "dim"), (str(one.target), "bold"), "  ", _told(one), "  → ", (one.action, "yellow"))
 
 
 def _told(one: Difference) -> Text:

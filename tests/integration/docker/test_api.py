@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from llmstack import DockerManager, ModelManager, OllamaClient, Stack
-from llmstack.domain.event import EventType
+from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Status
@@ -62,13 +63,25 @@ def test_a_stack_plans_brings_up_looks_and_takes_down(stack: Stack) -> None:
     assert answered.answer is not None
     assert (answered.answer.tokens or 0) > 0
     assert stack.sync().differences == ()
-    assert {EventType.PLAN, EventType.START, EventType.RUNG, EventType.RESULT} <= {e.type for e in stack.events()}
+    (run,) = stack.history(run_id=result.run_id)
+    assert {EventType.START, EventType.RUNG, EventType.RESULT} <= {e.type for e in run.events or ()}
     assert stack.pull("small").exit_code == 0
     assert stack.down("demo").exit_code == 0
     assert [str(action.target) for action in stack.plan().changes] == ["demo@localhost"]
     assert [(run.task, run.exit_code) for run in stack.history("demo")] == [("down", 0), ("health", 0), ("up", 0)]
     with pytest.raises(NoMatchError, match="smal"):
         stack.up("smal")
+
+
+def test_a_stack_tells_what_happens_while_it_happens(stack: Stack, in_rig: RigHost, tmp_path: Path) -> None:
+    stack.up("demo")
+    with Stack(str(tmp_path / "inventory.yaml"), store=":memory:") as other:
+        heard: list[Event] = []
+        Thread(target=lambda: heard.extend(other.events("demo")), daemon=True).start()
+        until(lambda: heard)
+        assert (str(heard[0].target), heard[0].type) == ("demo@localhost", EventType.CHANGE)
+        in_rig.api.remove_container(DEMO, force=True)
+        until(lambda: "removed by somebody else" in heard[-1].message)
 
 
 def test_a_docker_manager_starts_stops_measures_and_asks_containers(stack: Stack) -> None:

@@ -100,6 +100,14 @@ class App:
         away = UnreachableError("gpu03: no route to host", "run `llmstack status`")
         return SyncReport(differences=(gone,), changed=1, errors=(away,))
 
+    def watch(self, selection: Selection) -> Iterator[Event]:
+        self._enter("watch", selection)
+        gone = Difference(target=Target("llama3", "gpu01"), store="active", engine="exited 7", action="recorded")
+        yield Event(1.0, EventType.CHANGE, "sync", gone.target, gone.engine, {"difference": gone})
+        yield Event(1.0, EventType.WARNING, "sync", message="gpu03 is away")
+        if "stuck" in selection.models:
+            raise KeyboardInterrupt
+
     def status(self, selection: Selection) -> StatusReport:
         self._enter("status", selection)
         rows = [

@@ -106,7 +106,8 @@ def test_another_one_of_the_same_name_is_no_restart() -> None:
 
 def test_what_is_gone_went_on_purpose_or_by_somebody_else() -> None:
     assert told(None) == (Fate.REMOVED, "not there any more: removed by somebody else")
-    assert told(None, replace(KNOWN, stopped_on_purpose=True))[0] is Fate.STOPPED
+    assert told(None, replace(KNOWN, state=State.STOPPED, stopped_on_purpose=True))[0] is Fate.REMOVED
+    assert told(None, replace(KNOWN, state=State.ABSENT, stopped_on_purpose=True))[0] is Fate.STOPPED
     assert reason(None, None, NOW) is None
 
 

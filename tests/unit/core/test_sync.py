@@ -131,6 +131,17 @@ def test_a_process_that_ran_out_of_memory_in_one_that_goes_on_is_told_once(world
     assert sync(world, store, demo).differences == ()
 
 
+def test_what_was_stopped_and_then_removed_by_somebody_is_told_too(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().stop("llmstack-lab-demo", 0)
+    sync(world, store, demo)
+    world.engine().instances.clear()
+    (difference,) = sync(world, store, demo).differences
+    assert (difference.reason, difference.store, difference.action) == (Fate.REMOVED, "inactive", "recorded")
+    assert sync(world, store, demo).differences == ()
+
+
 def test_a_model_that_left_its_server_is_told_and_one_that_never_came_is_not(world: World, store: Store) -> None:
     ollama = world.want("ollama", "lazy", models=("llama3", "never"))
     world.run(ollama)
@@ -208,4 +219,4 @@ def test_a_row_that_is_right_is_no_difference() -> None:
     )
     stored = StoredModel(name="x", host="h", container_name="c", state=State.DEGRADED)
     assert differences([stored], [Seen(instance=there, names=("x",), state=State.READY)], 0.0) == ()
-    assert differences([replace(stored, state=State.STOPPED)], [], 0.0) == ()
+    assert differences([replace(stored, state=State.ABSENT)], [], 0.0) == ()

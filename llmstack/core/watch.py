@@ -1,0 +1,176 @@
+"""Keep the store true while things happen: two threads per place, one that listens and one that looks.
+
+What an engine tells is only a reason to look; what differs is told by the same comparison as `sync`. So nothing can be
+missed for good: where a stream broke off, was too full, or we slept, a look at everything tells what it did not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from llmstack.core.context import Context
+from llmstack.core.fate import since_start
+from llmstack.core.observe import Place, places_of
+from llmstack.core.report import Memory, Told
+from llmstack.core.select import Picked
+from llmstack.domain.event import Event, EventType
+from llmstack.domain.happening import Happening, What
+from llmstack.domain.host import Host
+from llmstack.domain.instance import State
+from llmstack.domain.report import Difference, Fate, SyncReport
+from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError
+
+TURN_S = 1.0
+"""What is about to change by itself (a server that loads) is looked at so often."""
+WHOLE_S = 60.0
+"""Everything is looked at so often, whatever was told."""
+SLEPT_S = 3.0
+"""A turn that took so long means that this process was stopped, and an engine does not wait for who does not listen."""
+FULL = 256
+"""As many happenings as an engine keeps for who comes back: more may have been lost."""
+END_S = 5.0
+
+Look = Callable[[Sequence[Picked], Told, bool], SyncReport]
+"""Makes the store true for some placements, or for a whole place, and says what differed."""
+
+
+def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Memory) -> Iterator[Event]:
+    """What `look` finds from now on, as it happens, each noted in `memory` before; endless. Raises what `look` raises,
+    and DeadlineError."""
+    out = SimpleQueue[Event | BaseException]()
+    hosts = places_of(item.wanted for item in picked)
+    keepers = [
+        _Keeper(
+            place=place,
+            host=host,
+            mine=[item for item in picked if (item.wanted.target.host, item.wanted.engine) == place],
+            beside=[item for item in picked if item.wanted.external and item.wanted.target.host == place[0]],
+            look=look,
+            context=context,
+            memory=memory,
+            say=out.put,
+        )
+        for place, host in hosts.items()
+    ]
+    try:
+        for keeper in keepers:
+            keeper.start()
+        while True:
+            with contextlib.suppress(Empty):
+                told = out.get(timeout=TURN_S)
+                if isinstance(told, BaseException):
+                    raise told
+                yield told
+            context.check()
+    finally:
+        for keeper in keepers:
+            keeper.stop()
+
+
+@dataclass(kw_only=True)
+class _Keeper:
+    """Keeps what is remembered of one place true; `mine` is wanted there, `beside` are its host's external services."""
+
+    place: Place
+    host: Host
+    mine: Sequence[Picked]
+    beside: Sequence[Picked]
+    look: Look
+    context: Context
+    memory: Memory
+    say: Callable[[Event | BaseException], None]
+    inbox: SimpleQueue[Happening | None] = field(default_factory=SimpleQueue)
+    told: dict[tuple[str, str], tuple[What, ...]] = field(default_factory=dict)
+    orphans: set[Target] = field(default_factory=set)
+    trouble: str = ""
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.looker = threading.Thread(target=self._keep, name=f"look {self.place[0]}", daemon=True)
+
+    def start(self) -> None:
+        """Listen, and look."""
+        threading.Thread(target=self._listen, name=f"listen {self.place[0]}", daemon=True).start()
+        self.looker.start()
+
+    def stop(self) -> None:
+        """Look no more; who listens hears the end when the engine is closed."""
+        self.over = True
+        self.inbox.put(None)
+        self.looker.join(END_S)
+
+    def _listen(self) -> None:
+        with contextlib.suppress(LlmstackError):
+            for happening in self.context.engine_of(self.host, self.place[1]).events():
+                self.inbox.put(happening)
+                if self.over:
+                    return
+        self.inbox.put(None)  # this place has no engine: the look says why
+
+    def _keep(self) -> None:
+        clock, looked_at = self.context.clock, float("-inf")
+        try:
+            while not self.over:
+                began = clock.monotonic()
+                heard = self._hear()
+                now = clock.monotonic()
+                whole = None in heard or len(heard) >= FULL or now - looked_at >= WHOLE_S or now - began >= SLEPT_S
+                names = self._concerned(heard) | self._unsettled()
+                if self.over:
+                    return
+                if whole:
+                    self._report(self.look([*self.mine, *self.beside], self.told, True))
+                    looked_at = now
+                elif some := [item for item in self.mine if item.wanted.container_name in names]:
+                    self._report(self.look(some, self.told, False))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self.say(error)
+
+    def _hear(self) -> list[Happening | None]:
+        """All that was told meanwhile; waits for a turn when there is nothing."""
+        heard = []
+        with contextlib.suppress(Empty):
+            heard.append(self.inbox.get(timeout=TURN_S))
+            while True:
+                heard.append(self.inbox.get_nowait())
+        return heard
+
+    def _concerned(self, heard: Sequence[Happening | None]) -> set[str]:
+        """Whom it is about, and note what was told of them."""
+        names = set()
+        for one in heard:
+            if one:
+                names.add(one.container_name)
+                key = (self.place[0], one.container_name)
+                self.told[key] = since_start(self.told.get(key, ()), (one.what,))
+                if one.what is What.REMOVED:
+                    del self.told[key]
+        return names
+
+    def _unsettled(self) -> set[str]:
+        """What is on its way: no engine tells when a server has loaded."""
+        rows = (row for row in self.memory.models() if (row.host, row.engine) == self.place)
+        return {row.container_name for row in rows if row.state in (State.STARTING, State.LOADING)}
+
+    def _report(self, found: SyncReport) -> None:
+        for one in found.differences:
+            if one.reason is not Fate.ORPHAN or one.target not in self.orphans:
+                self._emit(EventType.CHANGE, one.engine, one.target, one)
+        self.orphans |= {one.target for one in found.differences if one.reason is Fate.ORPHAN}
+        trouble = "; ".join(error.message for error in found.errors)
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._emit(EventType.WARNING, trouble or f"{self.place[0]} can be asked again")
+
+    def _emit(
+        self, type_: EventType, message: str, target: Target | None = None, difference: Difference | None = None
+    ) -> None:
+        data = {"difference": difference} if difference else {}
+        event = Event(self.context.clock.now(), type_, self.context.task, target, message, data)
+        self.memory.record(None, event)
+        self.say(event)

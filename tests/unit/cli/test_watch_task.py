@@ -1,0 +1,36 @@
+"""`sync --watch`, through both doors."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llmstack.cli.schemas import schema_of
+from tests.unit.cli.fake_app import CALLS
+from tests.unit.cli.test_formats import wrong
+
+
+def test_what_is_watched_is_told_as_it_happens_until_a_signal(both):
+    ran = both("sync", "--watch", "-m", "stuck")
+    assert ran.out[8:] == "  llama3@gpu01  store: active   engine: exited 7  → recorded\n"
+    assert (ran.code, ran.err) == (130, "! gpu03 is away\nerror: interrupted\n       run it again to go on\n")
+    lines = [json.loads(line) for line in both("sync", "--watch", "-o", "ndjson").out.splitlines()]
+    assert [wrong(line, schema_of("event")) for line in lines] == [[], []]
+    assert [line["type"] for line in lines] == ["change", "warning"]
+    assert (lines[0]["target"], lines[0]["engine"], lines[0]["host"]) == ("llama3@gpu01", "exited 7", "gpu01")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["-o", "json"], "--watch has no end"),
+        (["-o", "names"], "--watch has no end"),
+        (["--check"], "--watch keeps the store"),
+    ],
+)
+def test_what_has_no_end_makes_no_document_and_cannot_be_a_check(both, words, complaint):
+    ran = both("sync", "--watch", *words)
+    assert ran.code == 2
+    assert ran.err.startswith(f"error: {complaint}")
+    assert CALLS == []
