@@ -113,7 +113,14 @@ WRITTEN = (
     written("One port, two services", "llmstack: 1\nservices:\n  a: {type: ollama}\n  b: {type: ollama}\n"),
     written("An option that the type has not", "llmstack: 1\nservices:\n  o: {type: ollama, options: {parallel: 2}}\n"),
     written("Jinja", 'llmstack: 1\nmodels:\n  llama3: {type: ollama, source: "{{ model }}"}\n'),
+    written("Jinja without quotes", "llmstack: 1\nmodels:\n  llama3: {type: ollama, source: {{ model }}}\n"),
     written("A variable that nothing sets", 'llmstack: 1\nmodels:\n  m: {type: ollama, source: "m:${size}"}\n'),
+    written("A plugin that is not there", "llmstack: 1\nplugins: [plugins/speed.py]\n"),
+    written(
+        "Services on one engine under two names",
+        "llmstack: 1\nall:\n  hosts:\n    localhost:\n    box: {ansible_connection: local}\n"
+        "services:\n  ollama: {type: ollama, hosts: all}\n",
+    ),
     written(
         "Several at once",
         "llmstack: 1\nservices:\n  ollama: {typ: ollama}\nmodels:\n  llama3: {service: olama}\n",
@@ -124,7 +131,14 @@ AROUND = (
     Mistake("Two inventories", "llmstack up", files={"inventory.yaml": GOOD, "inventory.yml": GOOD}),
     Mistake("YAML and JSON, both there", "llmstack up", files={"inventory.yaml": GOOD, "inventory.json": "{}"}),
     wrong("An inventory that is not there", "llmstack up --inventory lab.yaml"),
+    Mistake(
+        "An inventory in INI",
+        "llmstack up --inventory hosts.ini",
+        files={"hosts.ini": "[gpu]\ngpu01 ansible_host=10.0.0.1\n"},
+    ),
+    wrong("A value for a variable that nothing reads", "llmstack up -e port=9000"),
     wrong("A variable that cannot be", "llmstack status", LLMSTACK_FORKS="many"),
+    Mistake("A variable of ours misspelt", "llmstack up", env={"LLMSTACK_INVENTRY": "lab.yaml"}, files={}),
     Mistake(
         "No right to the Docker socket",
         "llmstack up",

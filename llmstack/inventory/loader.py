@@ -94,14 +94,15 @@ class Reading:
     def _check_extra(self) -> None:
         """Each variable of the command line is one that something reads."""
         known = {*HOST, *self.tree.variables, *self._shared.used}
+        entries = [draft.name for draft in self.drafts]
         for name, node in ((name, node) for table in self._extra for name, node in table.items()):
             if name not in known and name != OVERRIDES and not name.startswith("ansible_"):
-                key, entry = (
-                    nearest(name, SERVICE_KEYS | MODEL_KEYS),
-                    nearest(name, [each.name for each in self.drafts]),
-                )
-                of_entry = f"write NAME.{key}, as in ollama.{key}" if key else f"variables: {listed(known)}"
-                fix = f"write {entry}.KEY=VALUE" if entry else of_entry
+                if entry := nearest(name, entries):
+                    fix = f"write {entry}.KEY=VALUE"
+                elif entries and (key := nearest(name, SERVICE_KEYS | MODEL_KEYS)):
+                    fix = f"write NAME.{key}, as in {entries[0]}.{key}"
+                else:
+                    fix = f"variables: {listed(known)}"
                 message = f"nothing reads the variable '{name}'"
                 self.problems.add(node.key_at, "E012", message, nearest(name, known) or fix)
 

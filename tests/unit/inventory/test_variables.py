@@ -251,7 +251,7 @@ def test_a_mistake_in_a_value_of_the_command_line_is_told_there(
 @pytest.mark.parametrize(
     ("extra", "suggestion"),
     [
-        ("prot=1", "write NAME.port, as in ollama.port"),
+        ("prot=1", "write NAME.port, as in web.port"),
         ("web={port: 5}", "write web.KEY=VALUE"),
         ("wep={port: 5}", "write web.KEY=VALUE"),
         ("enigne=process", "engine"),
