@@ -69,9 +69,10 @@ def graph_lines(
 
 
 def as_ansible(inventory: Inventory) -> dict[str, Any]:
-    """The JSON of a dynamic inventory, as Ansible reads it from a program."""
+    """The JSON of a dynamic inventory, as Ansible reads it from a program: it takes a group without any key for a
+    host."""
     groups = {
-        name: {key: list(value) for key, value in (("hosts", node.hosts), ("children", node.children)) if value}
+        name: {"hosts": list(node.hosts), **({"children": list(node.children)} if node.children else {})}
         for name, node in inventory.tree.items()
     }
     return {"_meta": {"hostvars": {host.name: dict(host.vars) for host in inventory.hosts.values()}}, **groups}

@@ -138,7 +138,7 @@ def test_the_list_is_ansible_s_json(asked: Callable[..., Ran]) -> None:
         "all": {"hosts": ["lone"], "children": ["ungrouped", "gpu", "prod"]},
         "ungrouped": {"hosts": ["lone"]},
         "gpu": {"hosts": ["gpu1", "gpu2"]},
-        "prod": {"children": ["gpu"]},
+        "prod": {"hosts": [], "children": ["gpu"]},
     }
 
 
@@ -147,8 +147,14 @@ def test_one_host_is_ansible_s_json_too(asked: Callable[..., Ran], lab: Desk) ->
     assert (lab.run("inventory", "--host", "gpu3").code, lab.run("inventory", "--host", "gpu").code) == (5, 2)
 
 
-def test_ansible_takes_us_for_an_inventory(lab: Desk) -> None:
+@pytest.mark.parametrize("hosts", ["lone: {ansible_connection: local}", ""], ids=["some ungrouped", "none"])
+def test_ansible_takes_us_for_an_inventory(lab: Desk, make_desk: Callable[..., Desk], hosts: str) -> None:
     """Asked through a program of two lines, it sees what it sees in the file itself."""
+    lab = (
+        lab
+        if hosts
+        else make_desk(LAB.replace("lone: {ansible_connection: local}", "").replace("lone", "gpu1"), HF="x", KEY="y")
+    )
     script = lab.program("stack.sh", '#!/bin/sh\nexec llmstack inventory "$@"\n')
 
     def listed(source: str) -> object:
