@@ -13,6 +13,4 @@ def down(session: Session) -> int:
 
     Returns when it is verified to be gone, and its port free. Nothing to remove is no failure.
     """
-    with session.app(session.screen()) as app:
-        result = app.down(session.selection, session.options)
-    return session.finish(result)
+    return session.carry_out(lambda app: app.down)

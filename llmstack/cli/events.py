@@ -59,27 +59,16 @@ class Lines:
         self.put("recap", {**document, "items": len(items), "hosts": hosts})
 
 
-class Warnings:
-    """A Sink that gathers the texts of warnings, and hands on what happens; when `quiet` all but them."""
+class Listeners:
+    """A Sink in front of the `screen` and `others`; it gathers the `texts` of warnings, which a `quiet` screen does not
+    show."""
 
-    def __init__(self, then: Sink, texts: list[str], *, quiet: bool) -> None:
-        self._then, self._texts, self._quiet = then, texts, quiet
+    def __init__(self, screen: Sink, *others: Sink, texts: list[str], quiet: bool) -> None:
+        self._screen, self._others, self._texts, self._quiet = screen, others, texts, quiet
 
     def emit(self, event: Event) -> None:
-        """Take one event."""
+        """Tell them."""
         warned = event.type == "warning"
         self._texts += [event.message] if warned else []
-        if not (warned and self._quiet):
-            self._then.emit(event)
-
-
-class Listeners:
-    """A Sink in front of several."""
-
-    def __init__(self, *sinks: Sink) -> None:
-        self._sinks = sinks
-
-    def emit(self, event: Event) -> None:
-        """Tell them all."""
-        for sink in self._sinks:
+        for sink in self._others if warned and self._quiet else (self._screen, *self._others):
             sink.emit(event)

@@ -10,6 +10,4 @@ from llmstack.cli.task import verb
 @verb(*CHANGE, examples=("pull", "pull --model llama3 --limit gpu"))
 def pull(session: Session) -> int:
     """Fetch images and models, so that a later `up` need not wait."""
-    with session.app(session.screen()) as app:
-        result = app.pull(session.selection, session.options)
-    return session.finish(result)
+    return session.carry_out(lambda app: app.pull)

@@ -13,6 +13,4 @@ def restart(session: Session) -> int:
 
     A model of a shared service is unloaded and loaded; what is not there is not made.
     """
-    with session.app(session.screen()) as app:
-        result = app.restart(session.selection, session.options)
-    return session.finish(result)
+    return session.carry_out(lambda app: app.restart)

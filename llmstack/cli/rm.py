@@ -20,6 +20,4 @@ def rm(session: Session) -> int:
     if not session[CHECK]:
         named = ", ".join((*picked.models, *picked.services)) or "all models that this picks"
         session.confirm(f"Delete {named} from the disk of every server that keeps it?")
-    with session.app(session.screen()) as app:
-        result = app.rm(picked, session.options)
-    return session.finish(result)
+    return session.carry_out(lambda app: app.rm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from llmstack.ui.live import RunScreen
     from llmstack.ui.text import Text
 
-
+Do = Callable[["App"], Callable[["Selection", "RunOptions"], "RunResult"]]
+"""A verb of an app."""
 _DO_IT = {flag.key: None for flag in (known.CHECK, known.DIFF, known.EXIT_CODE, known.OUTPUT)}
 """What a command that only shows has, and the one that does it has not."""
 ENDS = {"names": "\n", "names0": "\0"}
@@ -100,16 +101,14 @@ class Session:
 
         Raises DeclinedError when the answer is no, or when there is nobody to ask.
         """
-        from llmstack.ui.clean import line
-
         if self[known.YES]:
             return
         command = command_line(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
+        hint = f"to do it without being asked: {command}"
         if not self.terminal:
-            raise DeclinedError(f"nobody is here to answer: {what}", f"to do it without being asked: {command}")
-        self.err.prompt(line((what, "bold"), " [y/N] "))
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise DeclinedError("not confirmed; nothing was changed", f"to do it without being asked: {command}")
+            raise DeclinedError(f"nobody is here to answer: {what}", hint)
+        if self.ask(what, "y/N").lower() not in ("y", "yes"):
+            raise DeclinedError("not confirmed; nothing was changed", hint)
 
     @property
     def terminal(self) -> bool:
@@ -152,10 +151,16 @@ class Session:
         return Lines(self.task, self._write_line)
 
     def _write_line(self, text: str) -> None:
-        """What keeps lines from being written takes nothing from a task that has work to do."""
+        with self._delivering():
+            self.write(text)
+
+    @contextmanager
+    def _delivering(self) -> Iterator[None]:
+        """What keeps an answer from being written ends a task that only reads (BrokenPipeError, OutputError), but takes
+        nothing from one that has work to do, or has done it."""
         try:
             with nullcontext() if self.reads_only else unread():
-                self.write(text)
+                yield
         except OutputError as error:
             if self.reads_only:
                 raise
@@ -174,7 +179,7 @@ class Session:
     def app(self, screen: RunScreen | None = None) -> Iterator[App]:
         """The app that does it, listened to by `screen`; closed in the end."""
         from llmstack.app import App
-        from llmstack.cli.events import Listeners, Warnings
+        from llmstack.cli.events import Listeners
         from llmstack.cli.verbose import heard
         from llmstack.domain.selection import Settings
         from llmstack.ui.live import RunScreen
@@ -189,26 +194,22 @@ class Session:
             extra=self[known.EXTRA],
         )
         with heard(self.err, self[known.VERBOSE]), screen or RunScreen(self.err, quiet=True) as shown:
-            sink = Warnings(shown, self.warnings, quiet=self[known.QUIET])
-            app = App(settings, Listeners(sink, self.lines) if self[known.OUTPUT] == "ndjson" else sink)
+            others = [self.lines] if self[known.OUTPUT] == "ndjson" else []
+            app = App(settings, Listeners(shown, *others, texts=self.warnings, quiet=self[known.QUIET]))
             try:
                 yield app
             finally:
                 app.close()
 
     def answer(self, document: Mapping[str, Any], lines: Iterable[Text] = ()) -> int:
-        """Write the answer to stdout in the format asked for and return the exit code. A reader that went away ends a
-        task that only reads (BrokenPipeError), but takes nothing from one that has done its work; an answer that is
-        lost otherwise is told."""
+        """Write the answer to stdout in the format asked for and return the exit code."""
         code = final(document["rc"])
-        try:
-            with nullcontext() if self.reads_only else unread():
-                self._answer({**document, "rc": code}, lines)
-        except OutputError as error:
-            self._lost = error
-        if self._lost:
-            self.tell(self._lost)
-        return code or (self._lost.exit_code if self._lost else OK)
+        with self._delivering():
+            self._answer({**document, "rc": code}, lines)
+        if not self._lost:
+            return code
+        self.tell(self._lost)
+        return code or self._lost.exit_code
 
     def _answer(self, document: Mapping[str, Any], lines: Iterable[Text]) -> None:
         from llmstack.domain.clean import clean
@@ -262,6 +263,12 @@ class Session:
         """Write to stderr, unless the user wants quiet."""
         if not self[known.QUIET]:
             self.err.put(lines)
+
+    def carry_out(self, verb: Do) -> int:
+        """Do what an app has a verb for, and tell how it ended."""
+        with self.app(self.screen()) as app:
+            result = verb(app)(self.selection, self.options)
+        return self.finish(result)
 
     def finish(self, result: RunResult) -> int:
         """Answer with a run: its plan if it was a check, else the recap and the next step."""

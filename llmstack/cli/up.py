@@ -13,6 +13,4 @@ def up(session: Session) -> int:
 
     Without names everything is meant; what a picked service depends on comes along. A second run changes nothing.
     """
-    with session.app(session.screen()) as app:
-        result = app.up(session.selection, session.options)
-    return session.finish(result)
+    return session.carry_out(lambda app: app.up)

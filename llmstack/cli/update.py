@@ -13,6 +13,4 @@ def update(session: Session) -> int:
 
     `up` never replaces anything because a default changed; this does.
     """
-    with session.app(session.screen()) as app:
-        result = app.update(session.selection, session.options)
-    return session.finish(result)
+    return session.carry_out(lambda app: app.update)

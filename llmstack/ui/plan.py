@@ -11,22 +11,15 @@ from llmstack.ui.table import table
 from llmstack.ui.text import Text
 from llmstack.ui.units import duration, memory, size
 
-_MARKS = {
-    ActionKind.CREATE: ("+", "green"),
-    ActionKind.START: ("+", "green"),
-    ActionKind.FETCH: ("+", "green"),
-    ActionKind.REPLACE: ("~", "yellow"),
-    ActionKind.RESTART: ("~", "yellow"),
-    ActionKind.STOP: ("-", "red"),
-    ActionKind.LOAD: ("~", "yellow"),
-    ActionKind.UNLOAD: ("-", "red"),
-    ActionKind.REMOVE: ("-", "red"),
-    ActionKind.BACKUP: ("~", "yellow"),
-    ActionKind.TIDY: ("-", "red"),
-    ActionKind.KEEP: ("=", "dim"),
-    ActionKind.REFUSED: ("!", "red"),
-    ActionKind.UNREACHABLE: ("!", "red"),
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "dim", "!": "red"}
+_KINDS = {
+    "+": (ActionKind.CREATE, ActionKind.START, ActionKind.FETCH),
+    "~": (ActionKind.REPLACE, ActionKind.RESTART, ActionKind.LOAD, ActionKind.BACKUP),
+    "-": (ActionKind.STOP, ActionKind.UNLOAD, ActionKind.REMOVE, ActionKind.TIDY),
+    "=": (ActionKind.KEEP,),
+    "!": (ActionKind.REFUSED, ActionKind.UNREACHABLE),
 }
+_MARKS = {kind: mark for mark, kinds in _KINDS.items() for kind in kinds}
 
 _WEIGHS = (ActionKind.CREATE, ActionKind.REPLACE, ActionKind.REMOVE)
 
@@ -47,7 +40,8 @@ def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Itera
 
 
 def _row(action: Action) -> list[Text]:
-    mark, style = _MARKS[action.kind]
+    mark = _MARKS[action.kind]
+    style = _STYLES[mark]
     why = line(action.reason.removeprefix(f"{action.target}: "), (", ".join(("", *_besides(action))), "dim"))
     return [line((mark, style), f" {action.target}"), line((action.kind.value, style)), why]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TextIO
+from typing import Literal, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,15 +19,8 @@ class Moving:
 
     def __init__(self, stream: TextIO, rows: Callable[[], Iterable[Text]], *, colour: bool) -> None:
         self._rows = rows
-        self._console = Console(
-            file=stream,
-            color_system="standard" if colour else None,
-            no_color=not colour,
-            force_terminal=True,
-            markup=False,
-            emoji=False,
-            highlight=False,
-        )
+        system: Literal["standard"] | None = "standard" if colour else None
+        self._console = Console(file=stream, color_system=system, no_color=not colour, force_terminal=True)
         self._live = Live(
             console=self._console,
             get_renderable=self._group,

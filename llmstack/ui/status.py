@@ -14,11 +14,8 @@ from llmstack.ui.units import UNKNOWN, memory, percent
 HEAD = ("MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")
 _STYLES = {
     State.READY: "green",
-    State.STARTING: "yellow",
-    State.LOADING: "yellow",
-    State.DEGRADED: "yellow",
-    State.CRASHED: "red",
-    State.UNREACHABLE: "red",
+    **dict.fromkeys((State.STARTING, State.LOADING, State.DEGRADED), "yellow"),
+    **dict.fromkeys((State.CRASHED, State.UNREACHABLE), "red"),
 }
 
 

@@ -397,8 +397,3 @@ def test_warnings_are_told_at_once(both):
 def test_colour_can_be_forced_and_forbidden(both):
     assert "\x1b[" in both("status", "--color", "always", "-m", "unknown").err
     assert "\x1b[" not in both("status", "--color", "never", "-m", "unknown").err
-
-
-def test_the_next_step_is_about_the_inventory_that_was_named(both, door):
-    ran = both("up", "-m", "broken", "--inventory", "my lab.yaml")
-    assert f"{door} logs --inventory 'my lab.yaml' --model broken" in ran.err

@@ -132,3 +132,8 @@ def test_each_schema_is_one(both, kind):
 def test_a_schema_has_to_be_named(both, own):
     assert both("schema").code == 2
     assert own("schema", "run").json == schema_of("run")
+
+
+def test_the_next_step_is_about_the_inventory_that_was_named(both, door):
+    ran = both("up", "-m", "broken", "--inventory", "my lab.yaml")
+    assert f"{door} logs --inventory 'my lab.yaml' --model broken" in ran.err
