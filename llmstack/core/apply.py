@@ -9,6 +9,7 @@ from dataclasses import replace
 from llmstack.core.context import Context, urls
 from llmstack.core.interrupt import told_if_cut_short
 from llmstack.core.observe import in_parallel
+from llmstack.core.remember import is_unproved
 from llmstack.core.steps import Step, steps_of
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, Status, status_of
@@ -79,14 +80,18 @@ def run(action: Action, context: Context) -> Outcome:
 
 
 def _keep(action: Action, context: Context) -> Outcome:
-    """Nothing to do; an `up` still looks whether the server is ready, and waits for one that loads."""
+    """Nothing to do; an `up` still looks whether the server is ready, waits for one that loads, and proves what was
+    begun before and never waited for."""
     there, kept = action.observed, Outcome(target=action.target, status=Status.OK, reason=action.reason, action=action)
-    if context.task not in ("up", "update") or not context.wait or action.model or there is None or not there.running:
+    runs = action.model or (there is not None and there.running)
+    if context.task not in ("up", "update") or not context.wait or not runs:
         return kept
     wanted = context.wanted_of(action)
-    client = context.client(wanted, there)
+    if (action.model or not wanted.lazy) and is_unproved(action, wanted, context):
+        return _change(action, context)
+    client = None if action.model else context.client(wanted, there)
     if client is None or client.liveness().life is Life.READY:
-        return replace(kept, urls=urls(context, wanted, there))
+        return replace(kept, urls=() if action.model else urls(context, wanted, there))
     return _change(action, context)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from llmstack.core.desired import Wanted, plugin_guard
@@ -15,10 +15,14 @@ from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Action
 from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
+from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
-from llmstack.errors import DeadlineError, InterruptedRunError
+from llmstack.errors import DeadlineError, InterruptedRunError, LlmstackError
 from llmstack.modeltype import Family
 from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
+
+Key = tuple[str, str | None, str]
+"""Host, container and name of a row of the store."""
 
 
 @dataclass(kw_only=True)
@@ -40,14 +44,24 @@ class Context:
     began: float = 0.0
     deadline: float | None = None
     file: str | None = None
+    known: Mapping[Key, StoredModel] = field(default_factory=dict)
     interrupted: threading.Event = field(default_factory=threading.Event)
     promised: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[Target, Action] = field(default_factory=dict)
     turns: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
+    done: dict[tuple[str, ...], LlmstackError | None] = field(default_factory=dict)
 
     def turn(self, *what: str) -> threading.Lock:
         """The lock of something that only one worker of this run may do at a time."""
         return self.turns.setdefault(what, threading.Lock())
+
+    def once(self, work: Callable[[], None], *what: str) -> None:
+        """Do something that serves the whole run, unless it is done; where it failed, everybody hears why."""
+        with self.turn(*what):
+            if what not in self.done:
+                self.done[what] = _failure(work)
+            if failed := self.done[what]:
+                raise failed
 
     def spent_ms(self) -> float:
         """How long the run has taken so far."""
@@ -106,6 +120,14 @@ class Context:
             return wanted.placement.service.url
         endpoint = self.engine(wanted).endpoint(there) if there else None
         return endpoint.controller if endpoint else None
+
+
+def _failure(work: Callable[[], None]) -> LlmstackError | None:
+    try:
+        work()
+    except LlmstackError as error:
+        return error
+    return None
 
 
 class _Deaf:

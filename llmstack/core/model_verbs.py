@@ -35,7 +35,7 @@ def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
         _pull(name, action, client, context)
     elif action.kind is ActionKind.LOAD:
         client.unload(name)
-    status = Status.CHANGED if pulled or action.kind is ActionKind.LOAD else Status.OK
+    status = Status.CHANGED if pulled or (action.kind is ActionKind.LOAD and context.wait) else Status.OK
     if context.task == "pull" or not context.wait:
         return _done(action, "pulled" if pulled else "there", status)
     return judge(action, climb.climb(), status, urls(context, wanted, there))

@@ -90,23 +90,28 @@ def _reload(item: Picked, observed: Observed) -> Iterator[Action]:
 def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
     stop = blocked(wanted, observed) or broken(wanted, observed) or silent(wanted, observed)
-    there = observed.find(wanted)
     if wanted.off:
         yield act(ActionKind.KEEP, wanted, "enabled: false")
     elif stop:
         yield stop
-    elif wanted.lazy:
-        running = wanted.external or (there is not None and there.running)
-        if running:
-            for action in models(item, observed):
-                yield replace(action, reason="already there") if action.kind is ActionKind.KEEP else action
-        else:
-            error = UnhealthyError(f"{wanted.target} does not run, and only it can pull", "llmstack up, then pull")
-            yield unable(wanted, ActionKind.REFUSED, error)
     elif wanted.spec and (needs := observed.needs.get(wanted.target, ())):
         yield act(ActionKind.FETCH, wanted, "not there", spec=wanted.spec, needs=needs)
-    else:
+    elif not wanted.lazy:
         yield act(ActionKind.KEEP, wanted, "already there")
+    if wanted.lazy and not (wanted.off or stop):
+        yield from _pull_models(item, observed)
+
+
+def _pull_models(item: Picked, observed: Observed) -> Iterator[Action]:
+    wanted, there = item.wanted, observed.find(item.wanted)
+    running = wanted.external or (there is not None and there.running)
+    for action in models(item, observed, load=False):
+        if not running:
+            message = f"{wanted.target} does not run, and only it can pull"
+            error = UnhealthyError(message, "llmstack up, then pull")
+            yield replace(action, kind=ActionKind.REFUSED, reason=message, error=error)
+        else:
+            yield replace(action, reason="already there") if action.kind is ActionKind.KEEP else action
 
 
 def _rm(item: Picked, observed: Observed) -> Iterator[Action]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmstack.core.context import Context
+from llmstack.core.context import Context, Key
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import PREVIOUS, in_parallel
 from llmstack.domain.codec import digest
@@ -21,9 +21,7 @@ from llmstack.protocols import Ledger, Sink
 if TYPE_CHECKING:
     from llmstack.core.look import Look
 
-Key = tuple[str, str | None, str]
-"""Host, container and name of a row."""
-
+BEGUN = (State.STARTING, State.LOADING)
 STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.RESTART, ActionKind.REPLACE)
 
 
@@ -58,6 +56,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     Health leaves the rows to `sync`, which tells what it finds changed; what was kept and is known is not asked again.
     """
     touched: dict[Target, Wanted] = {}
+    of: dict[Target, list[Outcome]] = {}
     active = {(row.host, row.container_name, row.name) for row in ledger.active_models()}
     for outcome in outcomes if context.task != "health" else ():
         action = outcome.action
@@ -66,13 +65,14 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
                 ledger.gone(action.observed.target, action.observed.container_name, on_purpose=True)
         elif action and action.placement and action.placement.target in context.wanted:
             wanted = context.wanted[action.placement.target]
-            if outcome.status is not Status.OK or not _as_known(action, wanted, active):
+            of.setdefault(wanted.target, []).append(outcome)
+            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, active):
                 touched[wanted.target] = wanted
     places = list(touched.values())
     found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
     for wanted, now in zip(places, found, strict=True):
         if now and now[0]:
-            keep_row(wanted, now[0], now[1], ledger)
+            keep_row(wanted, now[0], now[1], ledger, _unproved(of[wanted.target], wanted, context))
         elif now and wanted.container_name:
             ledger.gone(wanted.target, wanted.container_name)
     _keep_ladders(outcomes, context, ledger)
@@ -82,9 +82,40 @@ def _as_known(action: Action, wanted: Wanted, active: Collection[Key]) -> bool:
     """PURE: whether something was left as it is, and just that is noted already: all of it, or nothing, is active."""
     if action.kind is not ActionKind.KEEP or wanted.external:
         return False
-    names = [action.model.name] if action.model else _names(wanted)
+    names = names_of(action, wanted)
     known = [(wanted.target.host, wanted.container_name, name) in active for name in names]
     return all(known) if action.model or action.observed else not any(known)
+
+
+def _unproved(outcomes: Iterable[Outcome], wanted: Wanted, context: Context) -> Collection[str]:
+    """PURE: names of what was started or fetched, now or before, and nobody has waited for its answer yet."""
+    place = (wanted.target.host, wanted.container_name)
+    rows = ((name, context.known.get((*place, name))) for name in _names(wanted))
+    found = {name for name, row in rows if row and row.state in BEGUN}
+    for outcome in outcomes:
+        action = outcome.action
+        assert action is not None
+        if action.kind in (STARTS if not context.wait else ()) or _brought(outcome, action):
+            found.update(names_of(action, wanted))
+        elif outcome.ladder and (action.model or not wanted.lazy):
+            found.difference_update(names_of(action, wanted))
+    return found
+
+
+def _brought(outcome: Outcome, action: Action) -> bool:
+    return action.model is not None and action.kind in (ActionKind.FETCH, ActionKind.LOAD) and not outcome.ladder
+
+
+def is_unproved(action: Action, wanted: Wanted, context: Context) -> bool:
+    """PURE: whether it was started or fetched, as far as anybody remembers, but not seen to answer since."""
+    there, place = action.observed, (wanted.target.host, wanted.container_name)
+    rows = filter(None, (context.known.get((*place, name)) for name in names_of(action, wanted)))
+    return any(row.state in BEGUN or (there and row.container_id not in (None, there.id)) for row in rows)
+
+
+def names_of(action: Action, wanted: Wanted) -> list[str]:
+    """The names in the store of what an action is about."""
+    return [action.model.name] if action.model else _names(wanted)
 
 
 def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look] | None:
@@ -122,20 +153,23 @@ def external_instance(wanted: Wanted, stack: str | None = None) -> Instance:
     )
 
 
-def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> None:
-    """One row per model of a service (or one for a companion), each with its own state and version."""
+def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger, unproved: Collection[str] = ()) -> None:
+    """One row per model of a service (or one for a companion), each with its own state and version; what is `unproved`
+    is not ready, whatever its server says."""
     from llmstack.core.look import look_at_model
 
     models = wanted.enabled_models()
     if not models or seen.served is None:
-        ledger.seen(replace(there, state=seen.state), _names(wanted), seen.version, seen.url)
+        state = State.STARTING if unproved and seen.state is State.READY else seen.state
+        ledger.seen(replace(there, state=state), _names(wanted), seen.version, seen.url)
         return
     for model in models:
         found = look_at_model(wanted, model, seen)
         if found.state is State.ABSENT:
             ledger.gone(Target(model.name, there.host, TargetKind.MODEL), there.container_name)
         else:
-            ledger.seen(replace(there, state=found.state), [model.name], found.version, seen.url)
+            state = State.STARTING if model.name in unproved and found.state is State.READY else found.state
+            ledger.seen(replace(there, state=state), [model.name], found.version, seen.url)
 
 
 def _names(wanted: Wanted) -> list[str]:

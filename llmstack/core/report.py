@@ -34,10 +34,6 @@ from llmstack.protocols import Engine, Ledger
 class Memory(Ledger, Protocol):
     """The store with the questions that reports ask."""
 
-    def models(self) -> tuple[StoredModel, ...]:
-        """All rows."""
-        ...
-
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
         ...

@@ -39,6 +39,7 @@ class Run:
         context, plan = self.context, self._plan()
         ledger = self.ledger()
         run_id = ledger.begin_run(context.task, self.command)
+        context.known = {(row.host, row.container_name, row.name): row for row in ledger.models()}
         context.sink = Recorder(context.sink, ledger, run_id)
         return untorn(partial(self._carry_out, plan, run_id, ledger), context)
 

@@ -56,13 +56,16 @@ def _source(action: Action, spec: InstanceSpec | None) -> str | None:
 
 def fetch_needs(action: Action, context: Context, engine: Engine, spec: InstanceSpec, *, image: bool = True) -> None:
     """Bring the image (what was created has it in it) and weights. Raises FetchError, InterruptedRunError."""
-    patience_s = context.wanted_of(action).placement.service.stall_timeout_s
     for need in engine.missing(spec):
         if need.kind == "image" and not image:
             continue
-        with context.turn("fetch", spec.host, need.kind, need.name):
-            for step in _steps(need, engine, spec):
-                fetched(need.name, step, partial(context.report, action.target), context.clock, patience_s)
+        context.once(partial(_bring, need, action, context, engine, spec), "fetch", spec.host, need.kind, need.name)
+
+
+def _bring(need: Need, action: Action, context: Context, engine: Engine, spec: InstanceSpec) -> None:
+    patience_s = context.wanted_of(action).placement.service.stall_timeout_s
+    for step in _steps(need, engine, spec):
+        fetched(need.name, step, partial(context.report, action.target), context.clock, patience_s)
 
 
 def _steps(need: Need, engine: Engine, spec: InstanceSpec) -> Iterator[Callable[[Report], None]]:

@@ -177,20 +177,27 @@ def _same_volumes(spec: InstanceSpec | None, there: Instance | None) -> bool:
     }
 
 
-def models(item: Picked, observed: Observed, after: ActionKind = ActionKind.KEEP) -> Iterator[Action]:
-    """A fetch for each picked model that the server will not have `after` that; what it has is kept, or loaded anew."""
+def models(
+    item: Picked, observed: Observed, after: ActionKind = ActionKind.KEEP, *, load: bool = True
+) -> Iterator[Action]:
+    """A fetch for each picked model that the server will not have `after` that; what it has is kept, or loaded anew.
+    Those that were picked by themselves are to be loaded, others come when they are asked."""
     wanted = item.wanted
     served = None if after is ActionKind.START else observed.served.get(wanted.target)
     for model in item.models if wanted.lazy else ():
         if model.enabled:
-            yield _model(wanted, model, served, replaced=after is ActionKind.REPLACE)
+            there = wanted.find(model, served) if served is not None else None
+            if there and after is ActionKind.REPLACE:
+                yield act_on_model(ActionKind.LOAD, wanted, "its weights stay", model)
+            elif there and load and item.by_model and there.loaded is False:
+                yield act_on_model(ActionKind.LOAD, wanted, "not loaded", model)
+            elif there:
+                yield act_on_model(ActionKind.KEEP, wanted, "as wanted", model)
+            else:
+                yield _fetch(wanted, model, served)
 
 
-def _model(wanted: Wanted, model: ModelSpec, served: tuple[ServedModel, ...] | None, *, replaced: bool) -> Action:
-    if served is not None and wanted.find(model, served):
-        if replaced:
-            return act_on_model(ActionKind.LOAD, wanted, "its weights stay", model)
-        return act_on_model(ActionKind.KEEP, wanted, "as wanted", model)
+def _fetch(wanted: Wanted, model: ModelSpec, served: tuple[ServedModel, ...] | None) -> Action:
     reason = "not in the server" if served is not None else "told when the server runs"
     need = Need(kind="model", name=wanted.kind.served_name(model))
     return act_on_model(ActionKind.FETCH, wanted, reason, model, needs=(need,))

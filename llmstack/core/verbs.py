@@ -32,10 +32,14 @@ from llmstack.protocols import Engine
 
 
 def wait_until_ready(action: Action, context: Context) -> Outcome:
-    """What is kept, and loads."""
+    """What is kept, and loads or was never proved."""
+    if action.model:
+        return model_verbs.fetch(action, action.model, context)
     wanted, there = context.wanted_of(action), action.observed
     assert there is not None
-    ladder = Climb(context=context, wanted=wanted, target=action.target, there=there).climb(Rung.LOADED)
+    climb = _climb(action, context, wanted)
+    climb.there = there
+    ladder = climb.climb()
     outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
     return outcome if ladder.ok or settled(there, context.clock.now()) else _never_proved(outcome, action, context)
 
@@ -65,8 +69,14 @@ def create(action: Action, context: Context) -> Outcome:
     climb = _climb(action, context, wanted)
     climb.there = engine.create(spec)
     climb.note(Rung.CREATED)
-    with told_if_cut_short("it was removed again"), removed_if_broken(engine, spec.name):
-        ladder = start_and_climb(engine, climb, context)
+    try:
+        with told_if_cut_short("it was removed again"), removed_if_broken(engine, spec.name):
+            ladder = start_and_climb(engine, climb, context)
+    except PreflightError as error:
+        if spec.port != "auto" or spec.host_port is None or not {"port", "port_taken"} & error.data.keys():
+            raise
+        context.promised.add((spec.host, spec.host_port))  # by somebody who cannot be seen from here
+        return create(dataclasses.replace(action, spec=dataclasses.replace(spec, decided={})), context)
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
 

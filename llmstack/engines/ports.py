@@ -16,7 +16,7 @@ from llmstack.engines.addresses import ANYWHERE
 from llmstack.engines.process.files import LABELS
 from llmstack.errors import PreflightError
 
-DEFAULT, MOST = 8000, 1000
+DEFAULT, MOST, UNPRIVILEGED = 8000, 1000, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ def bind_error(address: str, port: int) -> OSError | None:
 
 
 def free(spec: InstanceSpec, wish: int | None, others: Collection[int], *, local: bool = True) -> int:
-    """The first port from `wish` upward that is not in `others`, nor (`local`) held on this machine. Raises
-    PreflightError."""
-    wish = wish or DEFAULT
+    """The first port from `wish` upward that is not in `others`, nor (`local`) held on this machine; those below 1024
+    are for the system. Raises PreflightError."""
+    wish = wish if wish and wish >= UNPRIVILEGED else DEFAULT
     for port in range(wish, min(wish + MOST, 65536)):
         if port not in others and not (local and bind_error(spec.bind, port)):
             return port

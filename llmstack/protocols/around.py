@@ -39,6 +39,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def models(self) -> tuple[StoredModel, ...]:
+        """All that were ever seen."""
+        ...
+
     def active_models(self) -> tuple[StoredModel, ...]:
         """The models that were ready (or degraded) when last seen."""
         ...

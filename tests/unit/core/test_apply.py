@@ -91,6 +91,30 @@ def test_the_port_is_checked_before_gigabytes_are_fetched(world: World) -> None:
     assert len(world.ears.of(EventType.PROGRESS)) == 2
 
 
+def test_what_many_need_is_fetched_once_for_a_host(world: World) -> None:
+    items = [world.want(name, "page", port=port) for port, name in enumerate("abc", 8080)]
+    for item in items:
+        world.engine().lack(item.target.name, Need(kind="image", name="image:1"))
+    assert set(statuses(up(world, *items)).values()) == {"changed"}
+    assert verbs(world).count("fetch") == 1
+
+
+def test_a_fetch_that_fails_fails_for_all_who_need_it_and_is_tried_once(world: World) -> None:
+    items = [world.want(name, "page", port=port) for port, name in enumerate("abc", 8080)]
+    for item in items:
+        world.engine().lack(item.target.name, Need(kind="image", name="image:1"))
+    world.engine().refuse("fetch", FetchError("no such image"), times=None)
+    assert {outcome.reason for outcome in up(world, *items)} == {"no such image"}
+    assert verbs(world) == ["fetch"]
+
+
+def test_an_automatic_port_that_turns_out_to_be_taken_is_decided_anew(world: World) -> None:
+    world.engine().refuse("start", PreflightError("its port is taken", port_taken=True), times=2)
+    (outcome,) = up(world, world.want(port="auto"))
+    (there,) = world.engine().instances.values()
+    assert (outcome.status, there.port) == (Status.CHANGED, 8082)
+
+
 def test_a_fetch_that_fails_leaves_nothing(world: World) -> None:
     demo = world.want()
     world.engine().lack("demo", Need(kind="image", name="image:1"))

@@ -31,6 +31,10 @@ def test_an_automatic_port_is_the_next_that_nobody_has() -> None:
     assert free(AUTO, [row("a", 8080), row("b", 8081)], local=False) == 8082
 
 
+def test_an_automatic_port_is_none_of_the_systems() -> None:
+    assert free(replace(AUTO, container_port=80), [row("a", 8000)], local=False) == 8001
+
+
 def test_the_instances_own_port_is_free_for_itself() -> None:
     assert free(AUTO, [row(AUTO.name, 8080)], local=False) == 8080
     check(SPEC, [row(SPEC.name, 8080)], local=True)
