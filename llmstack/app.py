@@ -26,6 +26,7 @@ from llmstack.looking import Looking
 if TYPE_CHECKING:
     from llmstack.core.uninstall import Uninstall
     from llmstack.domain.leftover import Leftover, Remains
+    from llmstack.domain.stock import Stock
 
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
 
@@ -73,6 +74,11 @@ class App(Looking):
 
         archive.inspect(options.file)
         return self._run("restore", plan_restore, selection, options)
+
+    def prune_weights(self, found: Stock) -> RunResult:
+        """Delete the model files that `weights` found and that nobody uses even now."""
+        job = self._weights("weights.prune")
+        return job.context.result(untorn(partial(job.prune, found), job.context))
 
     def leftovers(self, *, everything: bool = False) -> Remains:
         """What is left of the stack; with `everything` of all stacks, here and on the hosts of an inventory, if any."""

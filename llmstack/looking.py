@@ -11,23 +11,26 @@ from llmstack.core.context import Context
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.run import not_noted, note
 from llmstack.core.select import Picked
+from llmstack.core.twins import distinct
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.selection import Selection
 from llmstack.domain.target import Target
-from llmstack.engines.book import KINDS
+from llmstack.engines.book import KINDS, same
 from llmstack.errors import ConfigError, NoInventoryError, StoreError
 from llmstack.root import Root
 
 if TYPE_CHECKING:
     from llmstack.core.report import Told
+    from llmstack.core.weights import Weights
     from llmstack.domain.checkup import Checkup
     from llmstack.domain.event import Event
     from llmstack.domain.machine import Machine
     from llmstack.domain.report import StatusReport, SyncReport
     from llmstack.domain.server import ChatChunk
     from llmstack.domain.setting import Setting
+    from llmstack.domain.stock import DiskUse, Stock
     from llmstack.domain.stored import StoredRun
     from llmstack.domain.usage import StatsReport
     from llmstack.store.store import Store
@@ -81,6 +84,36 @@ class Looking(Root):
         from llmstack.core.stats import stats_report
 
         return stats_report(self._pick(selection), self.context("stats"))
+
+    def weights(self, hosts: tuple[str, ...] = ()) -> Stock:
+        """The model files that lie on hosts, with who uses them."""
+        return self._weights("weights.list", hosts).look()
+
+    def verify_weights(self, hosts: tuple[str, ...] = ()) -> RunResult:
+        """Read every model file, and compare it with the digest that it came with; changes nothing."""
+        job = self._weights("weights.verify", hosts)
+        return job.context.result(job.verify())
+
+    def disk_use(self, hosts: tuple[str, ...] = ()) -> tuple[tuple[DiskUse, ...], Stock]:
+        """What models take on the disks of hosts, and what could not be asked."""
+        from llmstack.core.du import disk_use
+
+        job, picked = self._weights("du", hosts), self._pick(Selection(hosts=hosts))
+        observed, stock = self._observe(picked, job.context, facts=False), job.look()
+        return disk_use([item.wanted for item in picked], observed, stock, job.context), stock
+
+    def _weights(self, task: str, hosts: tuple[str, ...] = ()) -> Weights:
+        """Of all hosts, also those on which nothing is wanted any more; this machine has its folder in any case."""
+        from llmstack.core.weights import Weights
+
+        context, known = self.context(task), self.inventory.hosts
+        required = places_of(context.wanted.values())
+        places = {(host.name, host.engine): host for host in known.values()} | required
+        places |= {("localhost", "process"): known.get("localhost") or Host(name="localhost")}
+        picked = self._with_hosts(Selection(hosts=hosts)).hosts
+        each = distinct(places, required, same).items()
+        chosen = {place: host for place, host in each if place[0] in picked or not hosts}
+        return Weights(context=context, places=chosen, same=same, lock_wait_s=self.settings.lock_wait_s)
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""

@@ -30,6 +30,7 @@ from llmstack.cli.task import Verb
 from llmstack.cli.uninstall import uninstall
 from llmstack.cli.up import up
 from llmstack.cli.update import update
+from llmstack.cli.weights import du, weights_list, weights_prune, weights_verify
 from llmstack.pluginfiles import beside_tasks, bundled_folder, files_in
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SHOW = "show"
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, pull, rm),
     "Look, and talk": (status, stats, health, logs, ask, history, doctor),
-    "Keep": (backup, restore, sync, uninstall),
+    "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
 }
 VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)

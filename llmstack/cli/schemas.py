@@ -15,8 +15,10 @@ from llmstack.domain.outcome import Status
 from llmstack.domain.plan import Price
 from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, StatusRow
+from llmstack.domain.stock import DiskUse
 from llmstack.domain.target import TargetKind
 from llmstack.domain.usage import StatsRow, Usage
+from llmstack.domain.weights import ModelFile
 from llmstack.errors import exit_codes
 
 Schema = dict[str, Any]
@@ -140,11 +142,17 @@ def _stats() -> Schema:
     return {"target": str, **row, **_fields(Usage)}
 
 
+def _kept() -> Schema:
+    return {"target": str, "host": str, "where": str, **_fields(ModelFile), "used_by": _list(_of(str))}
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
     "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
     "stats": lambda: _document("stats", _object(_stats())),
     "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
+    "weights": lambda: _document("weights", _object(_kept())),
+    "du": lambda: _document("du", _object({"target": str, **_fields(DiskUse)})),
     "leftovers": lambda: _document("leftovers", _object(_leftover())),
     "doctor": lambda: _document("doctor", _object(_finding())),
     "event": _event,

@@ -15,10 +15,10 @@ from pathlib import Path
 from llmstack.clients.origin import AGAIN, Origin, opened
 from llmstack.domain.progress import TOLD_EVERY_BYTES, Progress
 from llmstack.domain.ticking import ticking
+from llmstack.domain.weights import PART
 from llmstack.errors import FetchError, PreflightError
 from llmstack.protocols import Report
 
-PART = ".part"
 TICK_S = 0.5
 CHUNK = 1 << 23
 FULL = (errno.ENOSPC, errno.EDQUOT)

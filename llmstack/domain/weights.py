@@ -15,6 +15,8 @@ from llmstack.domain.instance import Weights
 
 MANIFESTS = "manifests"
 """The folder of all manifests, beside those of the files: it is read as a whole."""
+PART = ".part"
+"""What the name of a file ends in that is not whole yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.domain.gguf import check_gguf
 from llmstack.domain.instance import Weights
-from llmstack.domain.weights import ModelFile, described, loads
-from llmstack.errors import FetchError, PreflightError
+from llmstack.domain.weights import MANIFESTS, PART, ModelFile, described, loads
+from llmstack.errors import FetchError, LlmstackError, PreflightError
 from llmstack.modeltype.source import remote, weights_home
 from llmstack.protocols import Report
 
 if TYPE_CHECKING:
     from llmstack.clients.origin import Origin
+
+CHUNK = 1 << 20
 
 
 def obtain(weights: Weights, report: Report) -> None:
@@ -58,15 +63,72 @@ def origin_of(weights: Weights) -> Origin:
     return hub_origin(weights.source, source.repo, source.wanted, source.sha256)
 
 
+class Folder:
+    """Implements `domain.weights.Shelf` over what was fetched to this machine."""
+
+    def __init__(self) -> None:
+        self._home = weights_home()
+
+    def files(self) -> tuple[ModelFile, ...]:
+        """By their manifests; and what is left of fetches that nobody is at work on."""
+        manifests = filter(None, map(_read, sorted((self._home / MANIFESTS).glob("*.json"))))
+        found = [each for each in manifests if _size(self._home / each.path) == each.size_bytes]
+        parts = [part for part in sorted(self._home.glob(f"*/*{PART}")) if not _busy(part)]
+        return (*found, *(_unfinished(part) for part in parts))
+
+    def read(self, file: ModelFile) -> Iterator[bytes]:
+        """From the disk."""
+        try:
+            with (self._home / file.path).open("rb") as content:
+                while chunk := content.read(CHUNK):
+                    yield chunk
+        except OSError as error:
+            raise FetchError(
+                f"{self._home / file.path} cannot be read: {error.strerror}", "look at its rights"
+            ) from error
+
+    def drop(self, file: ModelFile) -> None:
+        """With its manifest."""
+        try:
+            (self._home / file.path).unlink(missing_ok=True)
+            if not file.path.endswith(PART):
+                (self._home / file.manifest_path).unlink(missing_ok=True)
+            with suppress(OSError):  # there may be another version of it
+                (self._home / file.fingerprint).rmdir()
+        except OSError as error:
+            raise LlmstackError(f"cannot delete {error.filename}: {error.strerror}", "look at its rights") from error
+
+
+def _busy(part: Path) -> bool:
+    """Whether a fetch is at work on it."""
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _unfinished(part: Path) -> ModelFile:
+    return ModelFile(fingerprint=part.parent.name, name=part.name, source="unfinished", size_bytes=_size(part) or 0)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
 def manifest_of(weights: Weights) -> ModelFile | None:
     """The manifest of a fetched file, None without one."""
-    return _read(weights_home() / "manifests" / f"{weights.fingerprint}.json")
+    return _read(weights_home() / MANIFESTS / f"{weights.fingerprint}.json")
 
 
 def whole(weights: Weights) -> bool:
     """Whether it was fetched, and nothing cut it since."""
-    manifest, path = manifest_of(weights), Path(weights.path)
-    return manifest is not None and path.is_file() and path.stat().st_size == manifest.size_bytes
+    manifest = manifest_of(weights)
+    return manifest is not None and _size(Path(weights.path)) == manifest.size_bytes
 
 
 def _read(path: Path) -> ModelFile | None:

@@ -89,10 +89,10 @@ class VolumesInMemory(ScriptedEngine):
                 if file:
                     self.data[names[folder]][path] = file.read()
 
-    def shelf(self, stack: str) -> ShelfInMemory:
-        """What a test put into `files`."""
+    def shelf(self, stack: str) -> ShelfInMemory | None:
+        """What a test put into `files`; none where it stands for processes."""
         self._call("shelf", stack)
-        return ShelfInMemory(self.files)
+        return None if self.kind == "process" else ShelfInMemory(self.files)
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """Instances, then volumes."""

@@ -34,6 +34,7 @@ from llmstack.domain.target import Target, TargetKind
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError
 from llmstack.protocols import Sink
+from tests.unit.cli.fake_weights import FakeWeights
 
 CALLS: list[tuple[str, object, dict[str, object]]] = []
 
@@ -46,7 +47,7 @@ ANSWERED = RungResult(
 )
 
 
-class App:
+class App(FakeWeights):
     def __init__(self, settings: Settings, sink: Sink) -> None:
         self.settings, self.sink = settings, sink
         self._note("open", settings)

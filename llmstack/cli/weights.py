@@ -1,0 +1,73 @@
+"""`weights.list`, `weights.verify`, `weights.prune` and `du`."""
+
+from __future__ import annotations
+
+from llmstack.cli.flags import CHECK, HOST, LOCK_WAIT, OUTPUT, OUTPUT_JSON, TIMEOUT, YES
+from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+
+
+@verb(
+    *(HOST, OUTPUT_JSON),
+    name="weights.list",
+    kind="weights",
+    reads_only=True,
+    examples=("weights.list", "weights.list --host gpu -o json"),
+)
+def weights_list(session: Session) -> int:
+    """Show the model files that were fetched or copied to hosts: what is in them, and who uses them."""
+    from llmstack.ui.weights import weights_lines
+
+    with session.app() as app:
+        found = app.weights(session[HOST])
+    session.tell(*found.lost.values())
+    return session.answer(found.as_json("weights.list"), weights_lines(found, session.out.width))
+
+
+@verb(
+    *(HOST, OUTPUT, TIMEOUT),
+    name="weights.verify",
+    reads_only=True,
+    examples=("weights.verify", "weights.verify --host gpu01 --timeout 1h"),
+)
+def weights_verify(session: Session) -> int:
+    """Read every model file and compare it with the digest that it came with; changes nothing."""
+    with session.app(session.screen()) as app:
+        result = app.verify_weights(session[HOST])
+    return session.finish(result)
+
+
+@verb(
+    *(HOST, OUTPUT, CHECK, YES, TIMEOUT, LOCK_WAIT),
+    name="weights.prune",
+    examples=("weights.prune --check", "weights.prune --host gpu01 --yes"),
+)
+def weights_prune(session: Session) -> int:
+    """Delete the model files that neither the inventory nor an instance of any stack uses; asks first.
+
+    Copies on this machine that only containers needed go too: each host has its own in its volume.
+    """
+    from llmstack.ui.weights import weights_lines
+
+    with session.app() as app:
+        found = app.weights(session[HOST]).unused
+    if session[CHECK] or not found.items:
+        session.tell(*found.lost.values())
+        return session.answer(found.as_json("weights.prune"), weights_lines(found, session.out.width))
+    session.talk(weights_lines(found, session.err.width))
+    session.confirm("Delete these model files?")
+    with session.app(session.screen()) as app:
+        result = app.prune_weights(found)
+    return session.finish(result)
+
+
+@verb(*(HOST, OUTPUT_JSON), kind="du", reads_only=True, examples=("du", "du --host gpu -o json"))
+def du(session: Session) -> int:
+    """Show what models take on the disks of hosts: those of servers, and model files."""
+    from llmstack.ui.weights import du_lines
+
+    with session.app() as app:
+        rows, stock = app.disk_use(session[HOST])
+    session.tell(*stock.lost.values())
+    items = [row.as_json() for row in rows]
+    return session.answer(session.document(items, *stock.lost.values()), du_lines(rows, session.out.width))
