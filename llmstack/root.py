@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +13,18 @@ from typing import TYPE_CHECKING
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.facts import with_facts
+from llmstack.core.fate import judged
 from llmstack.core.observe import Observed, Place, adopted, elsewhere, observe, places_of, sort_out
 from llmstack.core.select import Picked, pick
 from llmstack.core.twins import distinct, refuse_twins
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.selection import Selection, Settings
 from llmstack.domain.service import Inventory
 from llmstack.engines.book import KINDS, EngineBook, same
-from llmstack.errors import ConfigError, InventoryError, LlmstackError, NoInventoryError
+from llmstack.errors import ConfigError, InventoryError, LlmstackError, NoInventoryError, StoreError
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.modeltype.registry import Registry
 from llmstack.pluginfiles import beside_tasks
@@ -134,6 +136,16 @@ class Root:
         except NoInventoryError:
             return ()
 
+    def _explained(self, there: Instance) -> Instance:
+        """An adopted container with what the store knows of its end: stopped by us it may look as if it had crashed."""
+        if there.state is not State.CRASHED:
+            return there
+        with suppress(StoreError):
+            for row in self.store.models():
+                if (row.host, row.container_name) == (there.host, there.container_name):
+                    return judged(there, row)
+        return there
+
     def _observe(
         self, picked: Sequence[Picked], context: Context, *, facts: bool = True, everywhere: bool = False
     ) -> Observed:
@@ -146,7 +158,7 @@ class Root:
         rows, errors = self._ask(places, context)
         for host, kind in errors.keys() - places_of(wanted):
             context.emit(EventType.WARNING, message=f"{host} was not asked: {errors[host, kind].message}")
-        rows = (*rows, *adopted(wanted, self.engines.get, errors, context.forks))
+        rows = (*rows, *map(self._explained, adopted(wanted, self.engines.get, errors, context.forks)))
         observed = sort_out(rows, errors)
         if facts:
             more, _ = self._ask(elsewhere(wanted, observed, KINDS), context)

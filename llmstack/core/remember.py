@@ -72,7 +72,8 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
     for wanted, now in zip(places, found, strict=True):
         if now and now[0]:
-            keep_row(wanted, now[0], now[1], ledger, _unproved(of[wanted.target], wanted, context))
+            look = replace(now[1], state=State.STOPPED) if _stopped(of[wanted.target]) else now[1]
+            keep_row(wanted, now[0], look, ledger, _unproved(of[wanted.target], wanted, context))
         elif now and wanted.container_name:
             ledger.gone(wanted.target, wanted.container_name)
     _keep_ladders(outcomes, context, ledger)
@@ -100,6 +101,11 @@ def _unproved(outcomes: Iterable[Outcome], wanted: Wanted, context: Context) -> 
         elif outcome.ladder and (action.model or not wanted.lazy):
             found.difference_update(names_of(action, wanted))
     return found
+
+
+def _stopped(outcomes: Iterable[Outcome]) -> bool:
+    """PURE: whether its end was ours; of one that had to be killed no engine tells."""
+    return any(out.action and out.action.kind is ActionKind.STOP and out.status is Status.CHANGED for out in outcomes)
 
 
 def _brought(outcome: Outcome, action: Action) -> bool:

@@ -59,10 +59,19 @@ def _adopted(item: Picked, observed: Observed) -> Iterator[Action]:
     """Somebody else's container: it is started where it rests, and never made, changed or removed."""
     there = observed.find(item.wanted)
     assert there is not None
-    rests = there.state in RESTING
-    reason = f"adopted, {describe(there)}" if rests else "adopted"
-    yield act(ActionKind.START if rests else ActionKind.KEEP, item.wanted, reason, observed=there)
-    yield from models(item, observed, ActionKind.START if rests else ActionKind.KEEP)
+    kind = ActionKind.START if there.state in RESTING else ActionKind.KEEP
+    reason = f"adopted, {describe(there)}" if kind is ActionKind.START else "adopted"
+    yield act(kind, item.wanted, "; ".join((reason, *_otherwise(item.wanted, there))), observed=there)
+    yield from models(item, observed, kind)
+
+
+def _otherwise(wanted: Wanted, there: Instance) -> Iterator[str]:
+    """What the inventory says of an adopted container, and is not so; llmstack changes none."""
+    service = wanted.placement.service
+    port = None if service.port == "auto" else service.port
+    for name, said, found in (("image", service.image, there.image), ("port", port, there.port)):
+        if said and said != found:
+            yield f"its {name} is {found or 'not published'}, not {said} as in the inventory"
 
 
 def _moved(wanted: Wanted, observed: Observed) -> Iterator[Action]:
