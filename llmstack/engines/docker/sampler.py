@@ -41,8 +41,9 @@ class Sampler:
         quick = self._wire.samples_at_once
         fresh = [one for one in ids.values() if one not in self._last]
         if quick and fresh:
+            began = time.monotonic()
             self._last |= self._ask(fresh, one_shot=True)
-            time.sleep(GAP_S)
+            time.sleep(max(0.0, began + GAP_S - time.monotonic()))
         now = self._ask(ids.values(), one_shot=quick)
         before = self._last if quick else {}
         podman = self._wire.podman
