@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmstack.core.weights import Weights
     from llmstack.domain.checkup import Checkup
     from llmstack.domain.event import Event
+    from llmstack.domain.gpu import HeldGpu
     from llmstack.domain.machine import Machine
     from llmstack.domain.report import StatusReport, SyncReport
     from llmstack.domain.server import ChatChunk
@@ -84,6 +85,12 @@ class Looking(Root):
         from llmstack.core.stats import stats_report
 
         return stats_report(self._pick(selection), self.context("stats"))
+
+    def gpus_now(self) -> tuple[HeldGpu, ...]:
+        """The GPUs of this machine and whoever holds their memory; needs no inventory. Raises UnreachableError."""
+        from llmstack.core.gpus import held_gpus
+
+        return held_gpus(self.context("gpus"))
 
     def weights(self, hosts: tuple[str, ...] = ()) -> Stock:
         """The model files that lie on hosts, with who uses them."""

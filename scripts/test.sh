@@ -17,6 +17,8 @@ install_packages() {
   wants curl curl
   wants zsh zsh
   wants jq jq
+  wants cc gcc
+  [ -f /usr/include/stdlib.h ] || missing+=(libc6-dev)
   [[ $(ldconfig -p) == *libgomp.so.1* ]] || missing+=(libgomp1)
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
   dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)

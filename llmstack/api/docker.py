@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from llmstack.api.base import Closing, Listener
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
+from llmstack.core.gpus import holders, with_gpu
 from llmstack.core.health import prove
 from llmstack.core.ladder import Climb
 from llmstack.core.look import Look, try_look
@@ -84,17 +85,10 @@ class DockerManager(Closing):
         """CPU, memory and GPU memory of a running container; None when it does not run."""
         there = self.get_container_status(name)
         usage = self.engine.usages([there.container_name]).get(there.container_name)
-        pids, gpus = self.engine.pids(there.container_name), self._context.gpus.gpus()
-        if usage is None or pids is None or gpus is None:
+        gpus = self._context.gpus.gpus() if self._host.local else None
+        if usage is None or not gpus:
             return usage
-        held = [size for gpu in gpus for pid, size in (gpu.process_bytes or {}).items() if pid in pids]
-        total = None if None in held else sum(size for size in held if size is not None)
-        return Usage(
-            cpu_percent=usage.cpu_percent,
-            memory_bytes=usage.memory_bytes,
-            memory_limit_bytes=usage.memory_limit_bytes,
-            gpu_memory_bytes=total,
-        )
+        return with_gpu(usage, there.container_name, gpus, holders(gpus, self._context))
 
     def validate_container_health(self, name: str, *, wait_s: float | None = 5.0) -> Ladder:
         """Ask the model's own API: every rung with its time, and why one failed."""

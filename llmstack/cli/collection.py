@@ -11,6 +11,7 @@ from llmstack.cli.ask import ask
 from llmstack.cli.backup import backup, restore
 from llmstack.cli.doctor import doctor
 from llmstack.cli.down import down
+from llmstack.cli.gpus import gpus
 from llmstack.cli.health import health
 from llmstack.cli.history import history
 from llmstack.cli.init import init
@@ -41,7 +42,7 @@ SHOW = "show"
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, pull, rm),
-    "Look, and talk": (status, stats, health, logs, ask, history, doctor),
+    "Look, and talk": (status, stats, gpus, health, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
 }

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from llmstack.domain.checkup import Finding
+from llmstack.domain.gpu import Gpu, Holder
 from llmstack.domain.ladder import Rung, Why
 from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import Status
@@ -146,10 +147,16 @@ def _kept() -> Schema:
     return {"target": str, "host": str, "where": str, **_fields(ModelFile), "used_by": _list(_of(str))}
 
 
+def _gpu() -> Schema:
+    own = {name: type_ for name, type_ in _fields(Gpu).items() if not name.startswith("process_")}
+    return {"id": str, **own, "holders": {"anyOf": [_list(_object(_fields(Holder))), {"type": "null"}]}}
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
     "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
     "stats": lambda: _document("stats", _object(_stats())),
+    "gpus": lambda: _document("gpus", _object(_gpu())),
     "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
     "weights": lambda: _document("weights", _object(_kept())),
     "du": lambda: _document("du", _object({"target": str, **_fields(DiskUse)})),

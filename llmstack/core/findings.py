@@ -61,8 +61,9 @@ def gpus(found: Sequence[Gpu] | None, reason: str | None, wanting: Sequence[str]
         summary = reason or "the NVIDIA driver cannot be asked"
         return Finding(check="gpu", target="localhost", verdict=Verdict.FAILED, summary=summary, fix="nvidia-smi")
     if found:
-        summary = ", ".join(f"GPU {gpu.index} {gpu.name}" for gpu in found)
-        return Finding(check="gpu", target="localhost", verdict=Verdict.OK, summary=summary)
+        verdict = Verdict.FAILED if any(gpu.trouble for gpu in found) else Verdict.OK
+        fix = None if verdict is Verdict.OK else "nvidia-smi"
+        return Finding(check="gpu", target="localhost", verdict=verdict, summary=", ".join(map(str, found)), fix=fix)
     if wanting:
         summary = f"no NVIDIA GPU or driver, but wanted by {', '.join(wanting)}"
         fix = "install the NVIDIA driver, or take `gpus:` out of its `resources:`"

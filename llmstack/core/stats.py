@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from llmstack.core.context import Context
+from llmstack.core.gpus import holders, with_gpu
 from llmstack.core.observe import Place, in_parallel
 from llmstack.core.select import Picked
+from llmstack.domain.target import Target
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.errors import LlmstackError
 
@@ -29,7 +32,21 @@ def stats_report(picked: Sequence[Picked], context: Context) -> StatsReport:
 
     measured = dict(zip(places, in_parallel(measure, list(places.values()), context.forks), strict=True))
     rows = [row for item in picked if (row := _row(item, measured))]
-    return StatsReport(rows=tuple(rows), errors=tuple(e for e in measured.values() if isinstance(e, LlmstackError)))
+    local = {item.wanted.target for item in picked if item.wanted.placement.host.local}
+    errors = tuple(answer for answer in measured.values() if isinstance(answer, LlmstackError))
+    return StatsReport(rows=_with_gpus(rows, local, context), errors=errors)
+
+
+def _with_gpus(rows: Sequence[StatsRow], local: Collection[Target], context: Context) -> tuple[StatsRow, ...]:
+    """With what those on this machine use of its GPUs."""
+    gpus = context.gpus.gpus() if any(row.target in local for row in rows) else None
+    if not gpus:
+        return tuple(rows)
+    whose = holders(gpus, context)
+    return tuple(
+        replace(row, usage=with_gpu(row.usage, row.container_name, gpus, whose)) if row.target in local else row
+        for row in rows
+    )
 
 
 def _row(item: Picked, measured: dict[Place, Measured]) -> StatsRow | None:

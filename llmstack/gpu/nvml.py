@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from llmstack.domain.gpu import Gpu
+from llmstack.domain.gpu import Gpu, Owner
+from llmstack.gpu.owners import owner_of
 
 # NVML counts initialisations, and pynvml's lookup cache is shared: one look at a time.
 _turn = threading.Lock()
@@ -22,11 +25,25 @@ _WORDS = {
 }
 
 
+_NOT_SUPPORTED, _NOT_FOUND, _LOST = 3, 6, (15, 16)
+
+
 def bindings() -> Any:
     """NVIDIA's own Python module; 65 ms, so only when somebody asks."""
     import pynvml
 
     return pynvml
+
+
+def _no_driver() -> bool:
+    """Whether the driver's library is certainly not there: a look that costs 2 ms."""
+    if "pynvml" in sys.modules or sys.platform != "linux":
+        return False
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return True
+    return False
 
 
 class NvmlReader:
@@ -41,16 +58,26 @@ class NvmlReader:
 
     def gpus(self) -> tuple[Gpu, ...] | None:
         """All GPUs; an empty tuple without NVIDIA's driver or GPUs, None when it cannot be told."""
-        nvml = bindings()
         self.reason = None
+        if _no_driver():
+            return ()
+        nvml = bindings()
         try:
             with _turn:
                 return _look(nvml)
         except nvml.NVMLError as error:
             if error.value in _NOTHING_HERE:
                 return ()
-            self.reason = _WORDS.get(error.value, f"the NVIDIA driver answers: {error}")
+            self.reason = _words(error)
             return None
+
+    def owner(self, pid: int) -> Owner:
+        """Whose a process is."""
+        return owner_of(pid)
+
+
+def _words(error: Any) -> str:
+    return _WORDS.get(error.value, f"the NVIDIA driver answers: {error}")
 
 
 def _look(nvml: Any) -> tuple[Gpu, ...]:
@@ -62,17 +89,52 @@ def _look(nvml: Any) -> tuple[Gpu, ...]:
 
 
 def _gpu(nvml: Any, index: int) -> Gpu:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    # Unified-memory chips (GB10, Jetson) answer "not supported": the memory is the machine's.
-    memory = _optional(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    """One card; one that is lost is told as such, and takes nothing from the others."""
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        uuid, name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
+    except nvml.NVMLError as error:
+        if error.value not in _LOST:
+            raise
+        return Gpu(index, None, None, process_bytes=None, trouble=_words(error))
+    memory, unified = _memory(nvml, handle)
+    load = _optional(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    mode = _optional(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    power, limit = (
+        _optional(nvml, call, handle) for call in (nvml.nvmlDeviceGetPowerUsage, nvml.nvmlDeviceGetEnforcedPowerLimit)
+    )
     return Gpu(
         index=index,
-        uuid=nvml.nvmlDeviceGetUUID(handle),
-        name=nvml.nvmlDeviceGetName(handle),
+        uuid=uuid,
+        name=name,
         memory_total_bytes=memory and memory.total,
         memory_used_bytes=memory and memory.used,
         process_bytes=_processes(nvml, handle),
+        process_percent=_loads(nvml, handle),
+        utilization_percent=load and int(load.gpu),
+        temperature_c=_optional(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+        power_watts=power and power / 1000,
+        power_limit_watts=limit and limit / 1000,
+        unified=unified,
+        mig=bool(mode and mode[0]),
     )
+
+
+def _memory(nvml: Any, handle: Any) -> tuple[Any, bool]:
+    """Its memory, and whether that is the machine's: unified-memory chips (GB10, Jetson) answer "not supported"."""
+    try:
+        return nvml.nvmlDeviceGetMemoryInfo(handle), False
+    except nvml.NVMLError as error:
+        return None, error.value == _NOT_SUPPORTED
+
+
+def _loads(nvml: Any, handle: Any) -> dict[int, int] | None:
+    """Percent by host pid, as of the last sample of each; an idle card has no samples."""
+    try:
+        samples = nvml.nvmlDeviceGetProcessUtilization(handle, 0)
+    except nvml.NVMLError as error:
+        return {} if error.value == _NOT_FOUND else None
+    return {sample.pid: int(sample.smUtil) for sample in sorted(samples, key=lambda sample: sample.timeStamp)}
 
 
 def _processes(nvml: Any, handle: Any) -> dict[int, int | None] | None:
@@ -83,8 +145,9 @@ def _processes(nvml: Any, handle: Any) -> dict[int, int | None] | None:
     if compute is None:
         return None
     graphics = _optional(nvml, nvml.nvmlDeviceGetGraphicsRunningProcesses_v3, handle) or []
+    shared = _optional(nvml, nvml.nvmlDeviceGetMPSComputeRunningProcesses_v3, handle) or []
     sizes: dict[int, int | None] = {}
-    for process in [*graphics, *compute]:
+    for process in [*graphics, *shared, *compute]:
         known = [size for size in (sizes.get(process.pid), process.usedGpuMemory) if size is not None]
         sizes[process.pid] = max(known, default=None)
     return sizes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from llmstack.domain.event import Event
-    from llmstack.domain.gpu import Gpu
+    from llmstack.domain.gpu import Gpu, Owner
     from llmstack.domain.instance import Instance
     from llmstack.domain.ladder import Ladder
     from llmstack.domain.outcome import RunResult
@@ -68,6 +68,10 @@ class GpuReader(Protocol):
 
     def gpus(self) -> tuple[Gpu, ...] | None:
         """All of them; an empty tuple when there is none, None when it cannot be told."""
+        ...
+
+    def owner(self, pid: int) -> Owner:
+        """Whose a process of that host is."""
         ...
 
 

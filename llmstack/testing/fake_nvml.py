@@ -24,8 +24,9 @@ _NO_VALUE = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeGpu:
-    """One card. `processes` and `graphics` hold bytes (None: the driver does not say) by host pid; `errors` the NVML
-    code that a function answers with on this card, by its name (without a version suffix)."""
+    """One card. `processes`, `graphics` and `shared` (under MPS) hold bytes (None: the driver does not say) by host
+    pid, `busy` the percent of each; `errors` the NVML code that a function answers with on this card, by its name
+    (without a version suffix)."""
 
     name: str
     uuid: str
@@ -33,6 +34,12 @@ class FakeGpu:
     used_bytes: int = 0
     processes: Mapping[int, int | None] = field(default_factory=dict)
     graphics: Mapping[int, int | None] = field(default_factory=dict)
+    shared: Mapping[int, int | None] = field(default_factory=dict)
+    busy: Mapping[int, int] = field(default_factory=dict)
+    temperature_c: int = 40
+    power_mw: int | None = 30_000
+    power_limit_mw: int | None = None
+    mig: bool | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
 
     def holding(self, processes: Mapping[int, int | None], graphics: Mapping[int, int | None] | None = None) -> FakeGpu:
@@ -45,12 +52,41 @@ class FakeGpu:
         return replace(self, errors={**self.errors, **errors})
 
 
-RTX_4090 = FakeGpu(
-    name="NVIDIA GeForce RTX 4090", uuid="GPU-11111111-2222-3333-4444-555555555555", total_bytes=25757220864
+T4 = FakeGpu(
+    name="Tesla T4",
+    uuid="GPU-44444444-0000-0000-0000-000000000004",
+    total_bytes=16106127360,
+    power_limit_mw=70_000,
 )
-H100 = FakeGpu(name="NVIDIA H100 80GB HBM3", uuid="GPU-66666666-7777-8888-9999-aaaaaaaaaaaa", total_bytes=85520809984)
+RTX_3090 = FakeGpu(
+    name="NVIDIA GeForce RTX 3090",
+    uuid="GPU-30900000-0000-0000-0000-000000003090",
+    total_bytes=25769803776,
+    power_limit_mw=350_000,
+)
+RTX_4090 = FakeGpu(
+    name="NVIDIA GeForce RTX 4090",
+    uuid="GPU-11111111-2222-3333-4444-555555555555",
+    total_bytes=25757220864,
+    power_limit_mw=450_000,
+)
+A100 = FakeGpu(
+    name="NVIDIA A100-SXM4-80GB",
+    uuid="GPU-a1000000-0000-0000-0000-000000000100",
+    total_bytes=85899345920,
+    power_limit_mw=400_000,
+    mig=False,
+)
+H100 = FakeGpu(
+    name="NVIDIA H100 80GB HBM3",
+    uuid="GPU-66666666-7777-8888-9999-aaaaaaaaaaaa",
+    total_bytes=85520809984,
+    power_limit_mw=700_000,
+    mig=False,
+)
 GB10 = FakeGpu(name="NVIDIA GB10", uuid="GPU-bbbbbbbb-cccc-dddd-eeee-ffffffffffff", total_bytes=None)
-"""Unified memory: the driver knows no memory of the card's own."""
+"""Unified memory: the driver knows no memory of the card's own, and no limit of its power."""
+PROFILES = {"t4": T4, "rtx3090": RTX_3090, "rtx4090": RTX_4090, "a100": A100, "h100": H100, "gb10": GB10}
 
 
 class FakeNvml:
@@ -125,6 +161,57 @@ class FakeNvml:
         index = _index(handle)
         code = self._error(index, "nvmlDeviceGetGraphicsRunningProcesses")
         return code or _fill(self.gpus[index].graphics, count, rows)
+
+    def nvmlDeviceGetMPSComputeRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:  # noqa: N802
+        """Processes that share the card under MPS."""
+        return _fill(self.gpus[_index(handle)].shared, count, rows)
+
+    def nvmlDeviceGetProcessUtilization(self, handle: Any, rows: Any, count: Any, since: Any) -> int:  # noqa: N802, ARG002
+        """Load of each process; none is "not found"."""
+        index = _index(handle)
+        busy = self.gpus[index].busy
+        if code := self._error(index, "nvmlDeviceGetProcessUtilization"):
+            return code
+        count._obj.value = len(busy)
+        if rows is None or not busy:
+            return INSUFFICIENT_SIZE if busy else NOT_FOUND
+        for at, (row, (pid, percent)) in enumerate(zip(rows, busy.items(), strict=False)):
+            row.pid, row.smUtil, row.timeStamp = pid, percent, at
+        return 0
+
+    def nvmlDeviceGetUtilizationRates(self, handle: Any, load: Any) -> int:  # noqa: N802
+        """Load of the card; a card that is cut up by MIG has none."""
+        index = _index(handle)
+        gpu = self.gpus[index]
+        load._obj.gpu, load._obj.memory = min(100, sum(gpu.busy.values())), 0
+        return NOT_SUPPORTED if gpu.mig else self._error(index, "nvmlDeviceGetUtilizationRates")
+
+    def nvmlDeviceGetTemperature(self, handle: Any, sensor: Any, celsius: Any) -> int:  # noqa: N802, ARG002
+        """Temperature of the chip."""
+        index = _index(handle)
+        celsius._obj.value = self.gpus[index].temperature_c
+        return self._error(index, "nvmlDeviceGetTemperature")
+
+    def nvmlDeviceGetPowerUsage(self, handle: Any, milliwatts: Any) -> int:  # noqa: N802
+        """What it draws."""
+        return self._number(handle, "nvmlDeviceGetPowerUsage", self.gpus[_index(handle)].power_mw, milliwatts)
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: Any, milliwatts: Any) -> int:  # noqa: N802
+        """What it may draw."""
+        limit = self.gpus[_index(handle)].power_limit_mw
+        return self._number(handle, "nvmlDeviceGetEnforcedPowerLimit", limit, milliwatts)
+
+    def nvmlDeviceGetMigMode(self, handle: Any, current: Any, pending: Any) -> int:  # noqa: N802
+        """Whether it is cut up."""
+        mig = self.gpus[_index(handle)].mig
+        pending._obj.value = int(bool(mig))
+        return self._number(handle, "nvmlDeviceGetMigMode", None if mig is None else int(mig), current)
+
+    def _number(self, handle: Any, function: str, value: int | None, into: Any) -> int:
+        if value is None:
+            return NOT_SUPPORTED
+        into._obj.value = value
+        return self._error(_index(handle), function)
 
     def _error(self, index: int, function: str) -> int:
         return self.gpus[index].errors.get(function, 0)

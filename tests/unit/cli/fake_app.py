@@ -19,6 +19,7 @@ from pathlib import Path
 
 from llmstack import errors
 from llmstack.domain.event import Event, EventType
+from llmstack.domain.gpu import Gpu, HeldGpu, Holder, HolderKind
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
@@ -129,6 +130,12 @@ class App(FakeWeights):
             if name != "gone"
         ]
         return StatsReport(rows=tuple(rows))
+
+    def gpus_now(self) -> tuple[HeldGpu, ...]:
+        self._note("gpus", None)
+        card = Gpu(0, "GPU-1", "RTX 4090", 24 << 30, 20 << 30, {7: 20 << 30}, utilization_percent=98, temperature_c=62)
+        holder = Holder(pid=7, kind=HolderKind.INSTANCE, name="demo@localhost", memory_bytes=20 << 30)
+        return HeldGpu(card, (holder,)), HeldGpu(Gpu(1, None, None, process_bytes=None, trouble="the GPU is lost"))
 
     def history(self, selection: Selection, *, run_id: str | None, limit: int) -> tuple[StoredRun, ...]:
         self._enter("history", selection, run_id=run_id, limit=limit)

@@ -25,6 +25,7 @@ LINES = {
     "status": ("status", "-m", "a", "-m", "gone"),
     "status-unknown": ("status", "-m", "unknown"),
     "stats": ("stats", "-m", "a"),
+    "gpus": ("gpus",),
     "sync": ("sync",),
 }
 

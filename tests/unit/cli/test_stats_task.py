@@ -1,4 +1,4 @@
-"""`stats`, as it is asked for."""
+"""`stats` and `gpus`, as they are asked for."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ def test_stats_are_a_table_and_watched_one_after_the_other(both, monkeypatch):
     ran = both("stats", "--watch", "-m", "twice", "-o", "ndjson")
     assert [json.loads(line)["type"] for line in ran.out.splitlines()] == ["item", "item", "recap"]
     assert both("stats", "--watch", "-o", "json").code == 2
+
+
+def test_gpus_are_told_with_whoever_holds_them(both):
+    assert both("gpus").out == (
+        "GPU 0  RTX 4090  20/24 GiB  98 %  62 °C\n"
+        "  demo@localhost  instance  20 GiB  -  pid 7\n"
+        "GPU 1  -  \n"
+        "  the GPU is lost\n"
+    )
+    assert both("gpus", "-o", "names").out == "GPU-1\ngpu1\n"

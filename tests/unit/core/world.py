@@ -9,7 +9,7 @@ from typing import Any
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, mount_of
 from llmstack.domain.event import Event, EventType
-from llmstack.domain.gpu import Gpu
+from llmstack.domain.gpu import Gpu, Owner
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, InstanceSpec, Weights
 from llmstack.domain.ladder import Rung, RungResult
@@ -118,9 +118,13 @@ class Gpus:
 
     found: tuple[Gpu, ...] | None = ()
     reason: str | None = None
+    owners: dict[int, Owner] = field(default_factory=dict)
 
     def gpus(self) -> tuple[Gpu, ...] | None:
         return self.found
+
+    def owner(self, pid: int) -> Owner:
+        return self.owners.get(pid, Owner())
 
 
 @dataclass

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
+from llmstack.gpu import nvml
 from llmstack.gpu.nvml import NvmlReader
 from llmstack.testing.fake_nvml import (
+    A100,
     DRIVER_NOT_LOADED,
     GB10,
     GIB,
@@ -16,7 +19,10 @@ from llmstack.testing.fake_nvml import (
     NO_PERMISSION,
     NOT_FOUND,
     NOT_SUPPORTED,
+    PROFILES,
+    RTX_3090,
     RTX_4090,
+    T4,
     UNKNOWN,
     VERSION_MISMATCH,
     FakeGpu,
@@ -63,6 +69,7 @@ def test_unified_memory_is_unknown_and_not_zero():
     (gpu,), reason = read(GB10.holding({7: GIB}))
     assert (gpu.memory_total_bytes, gpu.memory_used_bytes, reason) == (None, None, None)
     assert gpu.process_bytes == {7: GIB}
+    assert gpu.unified
 
 
 @pytest.mark.parametrize("code", [NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND, UNKNOWN, GPU_IS_LOST])
@@ -124,10 +131,55 @@ def test_a_driver_that_refuses_is_unknown_with_a_reason(code, word):
     assert word in reason
 
 
-def test_one_lost_card_makes_the_whole_answer_unknown():
-    found, reason = read(RTX_4090, H100.failing(nvmlDeviceGetHandleByIndex=GPU_IS_LOST))
-    assert found is None
-    assert "lost" in reason
+def test_a_lost_card_is_named_and_takes_nothing_from_the_others():
+    (first, lost), reason = read(RTX_4090.holding({7: GIB}), H100.failing(nvmlDeviceGetHandleByIndex=GPU_IS_LOST))
+    assert reason is None
+    assert first.process_bytes == {7: GIB}
+    assert (lost.index, lost.uuid, lost.name, lost.process_bytes) == (1, None, None, None)
+    assert "lost" in lost.trouble
+    assert str(lost).startswith("GPU 1 the GPU is lost")
+
+
+def test_load_temperature_and_power_are_told_beside_the_memory():
+    card = replace(T4.holding({7: GIB}), busy={7: 61, 8: 12}, temperature_c=62, power_mw=41_500)
+    (gpu,), _ = read(card)
+    assert (gpu.utilization_percent, gpu.process_percent) == (73, {7: 61, 8: 12})
+    assert (gpu.temperature_c, gpu.power_watts, gpu.power_limit_watts) == (62, 41.5, 70.0)
+    assert (gpu.unified, gpu.mig) == (False, False)
+
+
+def test_an_idle_card_has_no_loads_and_one_that_does_not_tell_has_unknown_ones():
+    (idle, silent), _ = read(RTX_3090, RTX_3090.failing(nvmlDeviceGetProcessUtilization=NOT_SUPPORTED))
+    assert (idle.process_percent, idle.utilization_percent) == ({}, 0)
+    assert silent.process_percent is None
+
+
+def test_a_card_that_is_cut_up_is_named_and_has_no_load_of_its_own():
+    (cut, whole), _ = read(replace(A100, mig=True), A100)
+    assert (cut.mig, cut.utilization_percent, cut.memory_total_bytes) == (True, None, 85899345920)
+    assert (whole.mig, whole.utilization_percent) == (False, 0)
+
+
+def test_what_shares_a_card_under_mps_is_listed_too():
+    (gpu,), _ = read(replace(H100.holding({7: GIB}), shared={9: 2 * GIB}))
+    assert gpu.process_bytes == {7: GIB, 9: 2 * GIB}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_reads_as_a_whole_card_or_as_one_with_unified_memory(name):
+    (gpu,), reason = read(PROFILES[name])
+    assert (reason, gpu.name, gpu.trouble) == (None, PROFILES[name].name, None)
+    assert gpu.unified == (gpu.memory_total_bytes is None) == (name == "gb10")
+    assert (gpu.power_limit_watts is None) == (name == "gb10")
+
+
+def test_without_the_drivers_library_its_module_is_not_even_imported(monkeypatch):
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    if not nvml._no_driver():
+        pytest.skip("this machine has NVIDIA's driver")
+    assert NvmlReader().gpus() == ()
+    assert "pynvml" not in sys.modules
 
 
 def test_a_code_that_no_one_has_a_word_for_is_named():

@@ -1,0 +1,74 @@
+"""GPUs by whole commands, with a driver's library that was built for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.desk import SERVERS, Desk, Ran
+
+GIB = 1 << 30
+VERSION_MISMATCH = 18
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the library. Skips without a compiler."""
+    folder = tmp_path_factory.mktemp("driver")
+    library = folder / "libnvidia-ml.so.1"
+    try:
+        line = ["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", str(library), str(SERVERS / "nvml.c")]
+        subprocess.run(line, check=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("needs a C compiler: apt-get install gcc libc6-dev")
+    return folder
+
+
+@pytest.fixture
+def driver(started: Desk, library: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let commands of this test find the library, told what to answer."""
+
+    def drive(**told: object) -> None:
+        more = {f"FAKE_NVML_{name.upper()}": str(value) for name, value in told.items()}
+        monkeypatch.setattr(started, "env", {**started.env, "LD_LIBRARY_PATH": str(library), **more})
+
+    return drive
+
+
+def test_what_an_instance_holds_is_told_with_its_card(started: Desk, door: str, driver: Callable[..., None]) -> None:
+    driver(pid=started.engine.observe(None)[0].pid)
+    told = started.good("gpus", door=door).out
+    assert told.splitlines()[0] == "GPU 0  Tesla T4  2/15 GiB  61 %  62 °C  42/70 W"
+    assert told.splitlines()[1].split()[:4] == ["ollama@localhost", "instance", "2", "GiB"]
+    (row,) = started.good("stats", "-o", "json", door=door).json["items"]
+    assert (row["gpu_memory_bytes"], row["gpu_percent"]) == (2 * GIB, 61.0)
+
+
+def test_what_somebody_else_holds_is_told_by_its_program(started: Desk, driver: Callable[..., None]) -> None:
+    driver(pid=os.getpid())
+    ran = started.good("gpus", "-o", "json")
+    (holder,) = ran.json["items"][0]["holders"]
+    assert (holder["kind"], holder["pid"], holder["memory_bytes"]) == ("process", os.getpid(), 2 * GIB)
+    (row,) = started.good("stats", "-o", "json").json["items"]
+    assert row["gpu_memory_bytes"] == 0
+
+
+def test_a_driver_that_was_updated_is_named_and_takes_nothing_from_the_rest(
+    started: Desk, driver: Callable[..., None]
+) -> None:
+    driver(init=VERSION_MISMATCH)
+    ran = started.run("gpus", "-o", "json")
+    assert (ran.code, ran.json["errors"][0]["class"]) == (4, "unreachable")
+    assert "the NVIDIA driver was updated while the old one is still loaded; reboot" in ran.err
+    (row,) = started.good("stats", "-o", "json").json["items"]
+    assert row["gpu_memory_bytes"] is None
+
+
+def test_a_machine_without_a_gpu_is_an_answer(look: Callable[..., Ran]) -> None:
+    ran = look("gpus")
+    assert ran.code == 0
+    assert ran.out or "no NVIDIA GPU" in ran.err
