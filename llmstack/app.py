@@ -51,8 +51,15 @@ class App(Looking):
         return self._run("restart", plan_restart, selection, options)
 
     def update(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
-        """As `up`, and take what newer defaults of llmstack and its plugins would launch otherwise."""
+        """As `up`, and take newer images of the same name, and what newer defaults would launch otherwise."""
         return self._run("update", plan_update, selection, options, dependencies=True)
+
+    def rollback(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
+        """Give what is picked the image back that was proved ready before, as the store remembers it."""
+        from llmstack.core.versions import plan_rollback
+
+        known = {item.target: self.store.versions(item.target) for item in self.wanted}
+        return self._run("rollback", partial(plan_rollback, known=known), selection, options)
 
     def rm(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
         """Delete the picked models from their servers."""

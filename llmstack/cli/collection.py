@@ -22,6 +22,7 @@ from llmstack.cli.plugins import plugins_trust
 from llmstack.cli.pull import pull
 from llmstack.cli.restart import restart
 from llmstack.cli.rm import rm
+from llmstack.cli.rollback import rollback
 from llmstack.cli.schema import schema
 from llmstack.cli.session import Session
 from llmstack.cli.stats import stats
@@ -41,7 +42,7 @@ SHOW = "show"
 """What plain Invoke calls a task that has the name of a collection: `inventory` is `inventory.show` there."""
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
-    "Make the inventory true": (up, down, restart, update, pull, rm),
+    "Make the inventory true": (up, down, restart, update, rollback, pull, rm),
     "Look, and talk": (status, stats, gpus, health, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),

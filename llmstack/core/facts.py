@@ -11,6 +11,7 @@ from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
+from llmstack.core.versions import is_other
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, PreflightError, ServerError
@@ -26,6 +27,8 @@ class Facts:
     needs: tuple[Need, ...] = ()
     broken: LlmstackError | None = None
     copies: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+    newest: str | None = None
 
 
 def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
@@ -43,6 +46,8 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
         needs={target: facts.needs for target, facts in by_target.items()},
         broken={target: facts.broken for target, facts in by_target.items() if facts.broken},
         copies={target: facts.copies for target, facts in by_target.items() if facts.copies},
+        pins={target: facts.pins for target, facts in by_target.items() if facts.pins},
+        newest={target: facts.newest for target, facts in by_target.items() if facts.newest},
         settled=frozenset(wanted.target for wanted in items if _settled(wanted, observed.find(wanted), context)),
     )
 
@@ -66,12 +71,28 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     if error := _unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
     copies = _left_behind(wanted, there.spec, engine) if there and there.spec else ()
+    pins, newest = _images(spec, there, engine, context.task)
+    if newest and is_other(newest, pins):
+        wanted = replace(wanted, spec=spec.with_decided(image=newest))
     as_wanted = there and there.spec and there.state is not State.CRASHED and not _changes(spec, there.spec, context)
-    if there and there.spec and (context.task == "restore" or (stateful(wanted) and not as_wanted)):
+    stays = as_wanted and wanted.spec is spec and context.task != "rollback"
+    if there and there.spec and (context.task == "restore" or (stateful(wanted) and not stays)):
         _check_alone(wanted, there.spec, engine)
-    if running and as_wanted:
-        return Facts(served=served, copies=copies)
-    return replace(_before_start(wanted, observed, context), served=served, copies=copies)
+    known = Facts(served=served, copies=copies, pins=pins, newest=newest)
+    if running and as_wanted and wanted.spec is spec:
+        return known
+    found = _before_start(wanted, observed, context)
+    return replace(known, needs=found.needs, broken=found.broken)
+
+
+def _images(
+    spec: InstanceSpec, there: Instance | None, engine: Engine, task: str
+) -> tuple[tuple[str, ...], str | None]:
+    """What means just the image of an instance, and the one that there is of it now, at its registry or else here."""
+    if task not in ("update", "rollback") or there is None or not there.image_id or not spec.image:
+        return (), None
+    newest = engine.newest(spec.image) or next(iter(engine.pins(spec.image)), None) if task == "update" else None
+    return engine.pins(there.image_id), newest
 
 
 def _changes(spec: InstanceSpec, there: InstanceSpec, context: Context) -> bool:

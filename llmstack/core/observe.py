@@ -35,8 +35,8 @@ class Observed:
 
     Facts beside it: `served` the models of a running server (None where it does not answer), `needs` what must be
     fetched before a start, `broken` why a start cannot succeed, `lives` how external services look, `copies` the
-    volumes that a service has left behind, `settled` the stateful ones that have been used for so long that their data
-    count.
+    volumes that a service has left behind, `pins` what means just the image that an instance was made from, `newest`
+    the one that there is of it now, `settled` the stateful ones that have been used for so long that their data count.
     """
 
     instances: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
@@ -47,6 +47,8 @@ class Observed:
     broken: Mapping[Target, LlmstackError] = field(default_factory=dict)
     lives: Mapping[Target, Liveness] = field(default_factory=dict)
     copies: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
+    pins: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
+    newest: Mapping[Target, str] = field(default_factory=dict)
     settled: frozenset[Target] = frozenset()
     _of: Mapping[Target, list[Instance]] = field(init=False, repr=False, compare=False)
 

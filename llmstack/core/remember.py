@@ -14,6 +14,7 @@ from llmstack.domain.event import Event
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
+from llmstack.domain.stored import StoredVersion
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger, Sink
@@ -74,6 +75,8 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         if now and now[0]:
             look = replace(now[1], state=State.STOPPED) if _stopped(of[wanted.target]) else now[1]
             keep_row(wanted, now[0], look, ledger, _unproved(of[wanted.target], wanted, context))
+            if any(_started(outcome, context) for outcome in of[wanted.target]):
+                _keep_version(wanted, now[0], now[1], context, ledger)
         elif now and wanted.container_name:
             ledger.gone(wanted.target, wanted.container_name)
     _keep_ladders(outcomes, context, ledger)
@@ -180,6 +183,17 @@ def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger, unprov
 
 def _names(wanted: Wanted) -> list[str]:
     return [model.name for model in wanted.enabled_models()] or [wanted.placement.service.name]
+
+
+def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context, ledger: Ledger) -> None:
+    """Of its image, as far as the engine tells."""
+    try:
+        pins = context.engine(wanted).pins(there.image_id) if there.image_id else ()
+    except LlmstackError:
+        return
+    if pins and wanted.spec and wanted.spec.image:
+        found = StoredVersion(target=wanted.target, source=wanted.spec.image, digest=pins[0], version=seen.version)
+        ledger.proved(found)
 
 
 def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from llmstack.core.generations import stateful
 from llmstack.core.observe import Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
+from llmstack.core.versions import image_change, is_other
 from llmstack.domain.instance import NO_NETWORK, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import ServedModel
@@ -128,6 +129,11 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
         return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
     reason, differences = _differs(spec, there.spec, policy)
     spec = spec if policy.re_decide else _sticky(spec, there.spec)
+    pins, newest = observed.pins.get(wanted.target, ()), observed.newest.get(wanted.target)
+    if policy.defaults and newest and is_other(newest, pins):
+        spec = spec.with_decided(image=newest)
+        reason = f"{reason}, a newer image" if differences else "a newer image"
+        differences = (*differences, image_change(pins, newest))
     if differences:
         reason += "; its data are copied first" * stateful(wanted)
         return begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=differences)
@@ -161,7 +167,9 @@ def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
 
 
 def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
-    """What was `auto` stays as it was decided."""
+    """What was `auto` stays as it was decided, and so does which image its name means."""
+    if spec.image == there.image and (image := there.decided.get("image")):
+        spec = spec.with_decided(image=image)
     if spec.port == "auto" and there.host_port is not None:
         return spec.with_decided(port=str(there.host_port))
     return spec

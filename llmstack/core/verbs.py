@@ -99,7 +99,8 @@ def start(action: Action, context: Context) -> Outcome:
         except PreflightError:
             if action.spec.port != "auto":
                 raise
-            return _anew(action, context, dataclasses.replace(action.spec, decided={}))
+            others = {name: value for name, value in action.spec.decided.items() if name != "port"}
+            return _anew(action, context, dataclasses.replace(action.spec, decided=others))
         fetch_needs(action, context, engine, action.spec, image=False)
     climb = _climb(action, context, wanted)
     climb.there = context.inspect(wanted)

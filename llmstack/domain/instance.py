@@ -187,6 +187,7 @@ class Instance(Tabular):
     spec: InstanceSpec | None = None
     schema: int | None = None
     image: str | None = None
+    image_id: str | None = None
     pid: int | None = None
     port: int | None = None
     created_at: float | None = None

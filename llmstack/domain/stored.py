@@ -11,6 +11,7 @@ from llmstack.domain.event import Event
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.tabular import Tabular
+from llmstack.domain.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,19 @@ class StoredRun(Tabular):
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         events = None if self.events is None else [event.as_json() for event in self.events]
         return {**record, "counts": self.counts, "events": events}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVersion:
+    """A version of a target that was proved ready, last at `ready_at`. `source` is what the inventory calls it (an
+    image, a model), `digest` what means just that for ever, `version` what its server calls itself."""
+
+    target: Target
+    source: str
+    digest: str
+    version: str | None = None
+    installed_at: float | None = None
+    ready_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmstack.domain.instance import Instance
     from llmstack.domain.ladder import Ladder
     from llmstack.domain.outcome import RunResult
-    from llmstack.domain.stored import StoredModel
+    from llmstack.domain.stored import StoredModel, StoredVersion
     from llmstack.domain.target import Target
 
 
@@ -54,6 +54,10 @@ class Ledger(Protocol):
     def climbed(self, ladder: Ladder, container_name: str, *, started_spec: str | None = None) -> None:
         """Keep the figures of a ladder; `started_spec` is the digest of the spec when it was that of a start which came
         to its end."""
+        ...
+
+    def proved(self, version: StoredVersion) -> None:
+        """Note that a version was proved ready just now; its times are the store's to set."""
         ...
 
     def start_s(self, target: Target, spec_digest: str) -> float | None:

@@ -73,6 +73,14 @@ class Engine(Protocol):
         """
         ...
 
+    def pins(self, image: str) -> tuple[str, ...]:
+        """Names that mean what `image` (a name or id) is now, and always will; none where it is not there."""
+        ...
+
+    def newest(self, image: str) -> str | None:
+        """Such a name for what its registry has under that name now; None where that cannot be told."""
+        ...
+
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
         """Bring one need, telling where it stands by the source's own figures; ends when `report` raises. Raises
         FetchError, with `again=True` where another try may go better."""

@@ -37,10 +37,10 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["host"], row["container_name"], row["name"]
 
 
-def climbs_of(target: Target) -> Any:
-    """The rungs of every climb of a target."""
-    rule = (HealthRecord.target == target.name) & (HealthRecord.host == target.host)
-    return rule & (HealthRecord.kind == target.kind.value)
+def is_of(record: Any, target: Target) -> Any:
+    """The rows of a target."""
+    rule = (record.target == target.name) & (record.host == target.host)
+    return rule & (record.kind == target.kind.value)
 
 
 def forget(sqlite: SqliteDatabase, last: int) -> None:

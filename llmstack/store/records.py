@@ -117,3 +117,22 @@ class HealthRecord(Model):
         """Peewee's settings."""
 
         table_name = "health"
+
+
+class VersionRecord(Model):
+    """A version of a target that was proved ready."""
+
+    id = AutoField()
+    target = Text()
+    host = Text()
+    kind = Text()
+    source = Text()
+    digest = Text()
+    version = Text(null=True)
+    installed_at = FloatField()
+    ready_at = FloatField()
+
+    class Meta:
+        """Peewee's settings."""
+
+        table_name = "versions"

@@ -9,7 +9,7 @@ from typing import Any, cast
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import FIGURES, Ladder, RungResult, Why, rung_of
-from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredVersion
 from llmstack.domain.target import Target, TargetKind
 from llmstack.store import plain
 
@@ -106,6 +106,18 @@ def ladder_of(rows: Sequence[Row]) -> StoredLadder:
     told = Why(**{**why, "last_lines": tuple(why.get("last_lines", ()))}) if why else None
     ladder = Ladder(target=_target_of(last), rungs=tuple(map(rung_of, rows)), why=told)
     return StoredLadder(ladder=ladder, container_name=last["container_name"], at=last["at"])
+
+
+def version_of(row: Row) -> StoredVersion:
+    """A row of `versions`."""
+    values = {field.name: row[field.name] for field in fields(StoredVersion)}
+    return StoredVersion(**{**values, "target": _target_of(row)})
+
+
+def row_of_version(version: StoredVersion) -> dict[str, object]:
+    """What a row of `versions` holds beside its times."""
+    facts = {name: getattr(version, name) for name in ("source", "digest", "version")}
+    return {**_row_of_target(version.target), **facts}
 
 
 def _row_of_target(target: Target) -> dict[str, object]:

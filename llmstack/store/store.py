@@ -15,15 +15,15 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.outcome import RunResult
-from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredVersion
 from llmstack.domain.target import Target, TargetKind
 from llmstack.domain.who import Who, who
 from llmstack.errors import UsageError
 from llmstack.store import place, plain, rows
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
-from llmstack.store.queries import KEY, Key, climbs_of, forget, has_key, in_container, key_of, select_models
-from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord
+from llmstack.store.queries import KEY, Key, forget, has_key, in_container, is_of, key_of, select_models
+from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
 
 KEPT_RUNS = 1000
 """Older runs go, with their events and the health of their time."""
@@ -121,6 +121,20 @@ class Store:
             climb = (HealthRecord.select(fn.MAX(HealthRecord.climb)).scalar(sqlite) or 0) + 1
             if found := rows.rows_of_ladder(ladder, **common, climb=climb):
                 HealthRecord.insert_many(found).execute(sqlite)
+
+    def proved(self, version: StoredVersion) -> None:
+        """Note that a version was proved ready just now; its times are the store's to set."""
+        row, now = rows.row_of_version(version), self._now()
+        known = is_of(VersionRecord, version.target) & (VersionRecord.digest == version.digest)
+        with self._database.write() as sqlite:
+            if not VersionRecord.update({**row, "ready_at": now}).where(known).execute(sqlite):
+                VersionRecord.insert({**row, "installed_at": now, "ready_at": now}).execute(sqlite)
+
+    def versions(self, target: Target) -> tuple[StoredVersion, ...]:
+        """The versions of a target that were proved ready, the last one first."""
+        query = VersionRecord.select().where(is_of(VersionRecord, target)).order_by(VersionRecord.ready_at.desc())
+        with self._database.read() as sqlite:
+            return tuple(map(rows.version_of, query.dicts().execute(sqlite)))
 
     def seen(
         self, instance: Instance, models: Iterable[str], version: str | None = None, url: str | None = None
@@ -241,11 +255,11 @@ class Store:
 
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
-        return self._last_climb(climbs_of(target))
+        return self._last_climb(is_of(HealthRecord, target))
 
     def start_s(self, target: Target, spec_digest: str) -> float | None:
         """Seconds that the last start of a target took, of this spec where there was one, else of any."""
-        starts = climbs_of(target) & HealthRecord.started_spec.is_null(False)
+        starts = is_of(HealthRecord, target) & HealthRecord.started_spec.is_null(False)
         last = self._last_climb(starts & (HealthRecord.started_spec == spec_digest)) or self._last_climb(starts)
         return last.ladder.start_s if last else None
 

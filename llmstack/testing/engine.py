@@ -57,6 +57,16 @@ class FakeEngine(VolumesInMemory):
         self._call("missing", spec.name)
         return self._needs.get(spec.service, ())
 
+    def pins(self, image: str) -> tuple[str, ...]:
+        """What `tags` says of it; an id means itself."""
+        self._call("pins", image)
+        return (self.tags.get(image, image),) if image else ()
+
+    def newest(self, image: str) -> str | None:
+        """What `registry` says of it."""
+        self._call("newest", image)
+        return self.registry.get(image)
+
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
         """Report half and all of it; the need is gone then."""
         self._call("fetch", need.name)
@@ -103,6 +113,7 @@ class FakeEngine(VolumesInMemory):
             stack=spec.stack,
             spec=codec.loads(codec.dumps(spec)),
             image=spec.image,
+            image_id=spec.decided.get("image") or self.tags.get(spec.image or "", spec.image),
             port=spec.host_port,
             created_at=self.clock.now(),
             restarts=0,

@@ -67,6 +67,8 @@ class ScriptedEngine:
         self.measured: dict[str, Usage] = {}
         self.data: dict[str, dict[str, bytes]] = {}
         self.owners: dict[str, tuple[str, str]] = {}
+        self.tags: dict[str, str] = {}
+        self.registry: dict[str, str] = {}
         self.told: EngineFacts | None = None
         self.files: dict[ModelFile, bytes] = {}
         self.litter = self.closed = False

@@ -226,3 +226,14 @@ def test_an_engine_says_what_it_is(bench: Bench) -> None:
     assert facts.name == bench.engine.describe()
     assert facts.local
     assert facts.free_bytes is None or facts.free_bytes > 0
+
+
+def test_an_image_has_names_that_last_where_there_are_images(bench: Bench) -> None:
+    made = bench.engine.create(bench.spec())
+    now = bench.engine.inspect(made.container_name)
+    assert now is not None
+    if Ability.IMAGES in bench.engine.abilities:
+        pins = bench.engine.pins(now.image_id or "")
+        assert pins
+        assert bench.engine.pins(pins[-1]) == bench.engine.pins(now.image or "") == pins
+    assert bench.engine.newest("127.0.0.1:9/none/such:1") is None

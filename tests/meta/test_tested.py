@@ -13,7 +13,7 @@ from tests.meta.source import ROOT
 
 PLUGINS = sorted(path.stem.replace("_", "-") for path in (ROOT / "plugins").glob("[!_]*.py"))
 VERBS = ["up", "down", "restart", "update", "pull", "rm", "health", "sync", "status", "logs", "history", "ask"]
-VERBS += ["inventory", "backup", "restore", "uninstall", "stats", "gpus"]
+VERBS += ["inventory", "backup", "restore", "uninstall", "stats", "gpus", "rollback"]
 
 
 def named(pattern: str, *suites: str) -> list[Path]:

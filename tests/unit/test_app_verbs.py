@@ -13,7 +13,7 @@ from llmstack.domain.selection import RunOptions, Selection
 from llmstack.domain.server import ServedModel
 from llmstack.errors import NoMatchError
 from tests.unit.core.stack import ALL, Bench, recap
-from tests.unit.core.world import statuses
+from tests.unit.core.world import LOADING, READY, statuses
 
 TWO_HOSTS = """
 llmstack: 1
@@ -54,6 +54,43 @@ def test_restart_of_a_model_frees_it_and_loads_it(bench: Bench) -> None:
     done = [call for call in bench.world.server(11434).calls if call.startswith(("unload", "load", "chat"))]
     assert done == ["unload llama3", "load llama3", "chat llama3"]
     assert bench.world.server(11434).models["llama3"].loaded
+
+
+DEMO = Selection(models=("demo",))
+FIRST, SECOND = "image@sha256:aaaa", "image@sha256:bbbb"
+
+
+def image_of_demo(bench: Bench) -> str | None:
+    return bench.world.engine().instances["llmstack-lab-demo"].image_id
+
+
+def test_update_takes_a_newer_image_and_rollback_the_one_before(bench: Bench) -> None:
+    engine = bench.world.engine()
+    engine.tags["image:1"] = FIRST
+    bench.app().up(DEMO)
+    assert bench.app().rollback(DEMO).exit_code == 9
+    engine.registry["image:1"] = SECOND
+    assert recap(bench.app().up(DEMO)) == {"ok": 1}
+    assert image_of_demo(bench) == FIRST
+    assert bench.app().update(DEMO).outcomes[0].reason == "a newer image"
+    assert image_of_demo(bench) == SECOND
+    (outcome,) = bench.app().rollback(DEMO).outcomes
+    assert (outcome.exit_code, outcome.reason) == (0, "back to the image that was proved ready before")
+    assert image_of_demo(bench) == FIRST
+    assert recap(bench.app().up(DEMO)) == {"ok": 1}
+    bench.app().rollback(DEMO)
+    assert image_of_demo(bench) == SECOND
+
+
+def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_back_to(bench: Bench) -> None:
+    engine = bench.world.engine()
+    engine.tags["image:1"], engine.registry["image:1"] = FIRST, SECOND
+    bench.app().up(DEMO)
+    bench.world.servers["http://127.0.0.1:8080"].lives = [LOADING] * 3000 + [READY]
+    assert bench.app().update(DEMO).exit_code == 6
+    assert image_of_demo(bench) == FIRST
+    (outcome,) = bench.app().rollback(DEMO).outcomes
+    assert outcome.reason == "demo@localhost: no other image that it was proved ready with is remembered"
 
 
 def test_rm_deletes_from_the_server_and_the_next_up_fetches_again(bench: Bench) -> None:

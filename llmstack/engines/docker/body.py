@@ -59,10 +59,10 @@ def container_body(spec: InstanceSpec, *, podman: bool = False) -> dict[str, Any
 
 
 def image_of(spec: InstanceSpec) -> str:
-    """Its image. Raises PreflightError without one."""
+    """Its image, by digest where that was decided. Raises PreflightError without one."""
     if not spec.image:
         raise PreflightError(f"{spec.target} has no image", hint=f"set services.{spec.service}.image")
-    return spec.image
+    return spec.decided.get("image", spec.image)
 
 
 def inner_port(spec: InstanceSpec) -> int | None:

@@ -70,14 +70,21 @@ class Client(docker.APIClient):
         self._raise_for_status(response)
         return response
 
+    def newest(self, image: str) -> Any:
+        """What its registry has under that name now; the same login goes along."""
+        return self.raw("GET", "/distribution/{0}/json", image, headers=self._login(image)).json()
+
     def pulling(self, image: str) -> Any:
         """The response that tells of a pull; the login of Docker's own command line for the registry goes along."""
         repository, tag = parse_repository_tag(image)
-        registry, _ = auth.resolve_repository_name(repository)
-        login = auth.get_config_header(self, registry)
-        headers = {"X-Registry-Auth": login} if login else {}
         params = {"fromImage": repository, "tag": tag or "latest"}
+        headers = self._login(image)
         return self.raw("POST", "/images/create", params=params, headers=headers, stream=True, timeout=None)
+
+    def _login(self, image: str) -> dict[str, Any]:
+        registry, _ = auth.resolve_repository_name(parse_repository_tag(image)[0])
+        login = auth.get_config_header(self, registry)
+        return {"X-Registry-Auth": login} if login else {}
 
     def values(self, response: Any) -> Iterator[Any]:
         """The JSON values of a streamed answer as they come."""

@@ -18,6 +18,7 @@ from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock,
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.facts import facts_of
+from llmstack.engines.docker.images import WithImages
 from llmstack.engines.docker.pids import belongs
 from llmstack.engines.docker.sampler import Sampler
 from llmstack.engines.docker.seen import Seen
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 GONE_S, LOOK_AGAIN_S = 10.0, 0.05
 
 
-class DockerEngine(WithVolumes):
+class DockerEngine(WithImages, WithVolumes):
     """Instances as containers of one engine; `host` is its name in the inventory.
 
     `docker_host` is the engine's address (`unix://`, `tcp://`); without one DOCKER_HOST, DOCKER_CONTEXT, the current

@@ -1,4 +1,4 @@
-"""Volumes, for an engine that has none."""
+"""Volumes and images, for an engine that has none."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from llmstack.errors import PreflightError
 
 class NoVolumes:
     """A process writes where it likes; nothing of that can be copied or kept for it."""
+
+    def pins(self, image: str) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's name
+        """None at all."""
+        return ()
+
+    def newest(self, image: str) -> str | None:  # noqa: ARG002 - the protocol's name
+        """Nobody knows."""
+        return None
 
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's name
         """None at all."""

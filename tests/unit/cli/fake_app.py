@@ -71,6 +71,9 @@ class App(FakeWeights):
     def update(self, selection: Selection, options: RunOptions) -> RunResult:
         return self._run("update", selection, **asdict(options))
 
+    def rollback(self, selection: Selection, options: RunOptions) -> RunResult:
+        return self._run("rollback", selection, **asdict(options))
+
     def rm(self, selection: Selection, options: RunOptions) -> RunResult:
         return self._run("rm", selection, **asdict(options))
 

@@ -8,6 +8,7 @@
 | there | instances, see below |
 | served, errors, broken, needs, silent, copies | what else was found out, by target; errors by `host/engine` |
 | no_place | data of the error for a name or port that is taken, by target |
+| pins, newest | names of the image that an instance was made from, and of the one there is of it now |
 | settled | targets that have been used for so long that their data count |
 | select | `models`, `services`, `hosts` that were picked |
 | policy | `re_decide`; `orphans: true` takes along what is there and not in the inventory |
@@ -110,6 +111,8 @@ def look(case: dict[str, Any], folder: Path) -> Observed:
         | {target(name): PreflightError(text) for name, text in case.get("broken", {}).items()},
         needs={target(name): tuple(Need(**need) for need in found) for name, found in case.get("needs", {}).items()},
         copies={target(name): tuple(found) for name, found in case.get("copies", {}).items()},
+        pins={target(name): tuple(found) for name, found in case.get("pins", {}).items()},
+        newest={target(name): found for name, found in case.get("newest", {}).items()},
         settled=frozenset(map(target, case.get("settled", []))),
         lives={
             target(name): Liveness(Life.SILENT if silent else Life.READY, "connection refused" if silent else "")

@@ -40,7 +40,7 @@ INSERT INTO runs VALUES (1, 'up', 'invoke up', 1700000000.0, 1700000001.5, 1500.
 """
 """A store as schema 1 made it, written down and never to be changed."""
 
-SCHEMA_3 = (
+SCHEMA_4 = (
     SCHEMA_1
     + """
 PRAGMA user_version = 2;
@@ -50,6 +50,11 @@ PRAGMA user_version = 3;
 ALTER TABLE "models" ADD COLUMN "container_id" TEXT; ALTER TABLE "models" ADD COLUMN "started_at" REAL;
 ALTER TABLE "models" ADD COLUMN "ended_at" REAL; ALTER TABLE "models" ADD COLUMN "restarts" INTEGER;
 ALTER TABLE "models" ADD COLUMN "out_of_memory" SMALLINT;
+PRAGMA user_version = 4;
+CREATE TABLE "versions" ("id" INTEGER NOT NULL PRIMARY KEY, "target" TEXT NOT NULL, "host" TEXT NOT NULL,
+  "kind" TEXT NOT NULL, "source" TEXT NOT NULL, "digest" TEXT NOT NULL, "version" TEXT, "installed_at" REAL NOT NULL,
+  "ready_at" REAL NOT NULL);
+CREATE UNIQUE INDEX "versions_target_host_kind_digest" ON "versions" ("target", "host", "kind", "digest");
 """
 )
 
@@ -94,7 +99,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_a_fresh_store_has_the_shape_that_was_written_down(path, tmp_path):
     open_store(str(path), {}).close()
-    make(tmp_path / "frozen.db", SCHEMA_3)
+    make(tmp_path / "frozen.db", SCHEMA_4)
     assert shape(path) == shape(tmp_path / "frozen.db")
 
 
@@ -106,7 +111,7 @@ def test_a_store_of_schema_1_is_read_and_written(path):
         old = store.run("1")
         assert (old.exit_code, old.items, old.user, old.controller) == (0, ({"status": "changed"},), None, None)
         assert store.begin_run("up", "") == "2"
-    make(path.with_name("frozen.db"), SCHEMA_3)
+    make(path.with_name("frozen.db"), SCHEMA_4)
     assert shape(path) == shape(path.with_name("frozen.db"))
 
 
@@ -122,7 +127,7 @@ def test_a_climb_of_before_it_was_known_what_was_started_is_no_start(path):
         assert store.start_s(demo, "") is None
 
 
-@pytest.mark.parametrize("record", [records.ModelRecord, records.RunRecord, records.EventRecord, records.HealthRecord])
+@pytest.mark.parametrize("record", [getattr(records, name) for name in dir(records) if name.endswith("Record")])
 def test_the_records_name_the_columns_that_the_steps_make(path, record):
     open_store(str(path), {}).close()
     with closing(sqlite3.connect(path)) as connection:
