@@ -8,12 +8,13 @@ from typing import Any
 from llmstack.core.desired import Wanted
 from llmstack.core.fate import IN_IT, SIGKILLED
 from llmstack.core.observe import Observed
-from llmstack.domain.instance import NO_NETWORK, PAUSED, SPEC_SCHEMA, Instance, InstanceSpec, State
+from llmstack.domain.instance import NO_NETWORK, PAUSED, Instance, InstanceSpec, State
+from llmstack.domain.newer import newer
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import Life
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import LlmstackError, PluginError, PreflightError, UnreachableError, UsageError
+from llmstack.errors import LlmstackError, PreflightError, UnreachableError, UsageError
 
 
 def act(kind: ActionKind, wanted: Wanted, reason: str, **more: Any) -> Action:
@@ -69,14 +70,6 @@ def not_adoptable(wanted: Wanted, there: Instance | None) -> LlmstackError | Non
     if there.spec is None and there.schema is None:
         return None
     return UsageError(f"{wanted.target}: '{there.container_name}' is llmstack's own", "take `adopt:` away")
-
-
-def newer(there: Instance) -> LlmstackError | None:
-    """The error for an instance of a newer llmstack."""
-    if there.schema is None or there.schema <= SPEC_SCHEMA:
-        return None
-    message = f"{there.container_name} was written by a newer llmstack (spec {there.schema}, known {SPEC_SCHEMA})"
-    return PluginError(message, "upgrade llmstack on this machine")
 
 
 def _foreign(there: Instance) -> LlmstackError | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from llmstack.core.actions import act, act_on_model, blocked, broken, describe, newer, silent, unable
+from llmstack.core.actions import act, act_on_model, blocked, broken, describe, silent, unable
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
 from llmstack.core.upward import models, up
+from llmstack.domain.newer import newer
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import ModelSpec

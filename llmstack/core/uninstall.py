@@ -81,9 +81,14 @@ class Uninstall:
         """Under its lock. That of a container engine goes when it is let go of, a file of it stays and goes after."""
         discard = self._engine(place).discard
         mine = [each for each in found if each.stack == stack]
+        stays: dict[LeftoverKind, LlmstackError] = {}
         with held({place: self.places[place]}, self.context, stack, self.lock_wait_s) as refused:
             error = refused.get(place)
-            yield from [self._gone(place[0], each, discard, error) for each in mine if error or each.what != LOCK]
+            for each in mine if error else [each for each in mine if each.what != LOCK]:
+                outcome = self._gone(place[0], each, discard, error or stays.get(each.kind))
+                if each.kind is LeftoverKind.CONTAINER and outcome.error:
+                    stays[LeftoverKind.NETWORK] = outcome.error  # it could not be started again without
+                yield outcome
         if not error:
             yield from [self._gone(place[0], each, discard) for each in mine if each.kind is LeftoverKind.FILE]
 

@@ -190,7 +190,7 @@ class Engine(Protocol):
 
     def discard(self, leftover: Leftover) -> None:
         """Remove it for good, stopped first where it runs; no error when it is gone. Raises LlmstackError where
-        something of somebody else uses it."""
+        something of somebody else uses it, PluginError where a newer llmstack made it."""
         ...
 
     def close(self) -> None:

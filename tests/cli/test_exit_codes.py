@@ -146,7 +146,10 @@ def test_8_when_something_would_change_or_drifts(desk: Desk, door: str) -> None:
 def test_12_when_nobody_confirms_what_would_be_lost(theirs: Desk, far: Replay, door: str) -> None:
     ran = theirs.run("rm", "-m", "near", door=door)
     assert ran.code == 12
+    assert "Delete near@localhost from disk?" in ran.err
     assert "rm --model near --yes" in ran.err
+    ran = theirs.run("rm", "-m", "nosuch", door=door)
+    assert (ran.code, ran.recap.split()[2]) == (0, "ok=1")  # nothing to lose, nothing to ask
     assert [path for _, path, _ in far.requests if path == "/api/delete"] == []
     assert theirs.good("rm", "-m", "near", "--yes", door=door).recap.startswith("localhost : ok=0 changed=1")
     assert [body for _, path, body in far.requests if path == "/api/delete"] == [{"model": "near:1b"}]

@@ -158,7 +158,7 @@ def test_an_unknown_model_is_told_with_advice_and_takes_nothing_down(talk: Talk)
     assert ran.item("nosuch")["error"]["class"] == "fetch"
     assert "file does not exist" in ran.item("nosuch")["error"]["message"]
     assert ran.item("nosuch")["error"]["hint"]
-    assert ran.item("small")["status"] == "ok"
+    assert ran.item("small")["error"] is None
     assert talk.desk.run("pull", "-m", "nosuch").code == 10
 
 

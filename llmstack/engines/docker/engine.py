@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from llmstack.domain import newer
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.instance import Instance, InstanceSpec, Need
@@ -231,7 +232,8 @@ class DockerEngine(WithImages, WithVolumes):
         from llmstack.domain.leftover import LeftoverKind
         from llmstack.engines.docker.leftovers import discard
 
-        if leftover.kind is LeftoverKind.CONTAINER and self.inspect(leftover.name):
+        if leftover.kind is LeftoverKind.CONTAINER and (there := self.inspect(leftover.name)):
+            newer.check(there)
             self.stop(leftover.name, GRACE_S)
         discard(self._wire, leftover)
 

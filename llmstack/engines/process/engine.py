@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import llmstack
+from llmstack.domain import newer
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.happening import Happening
@@ -231,7 +232,8 @@ class ProcessEngine(NoVolumes):
 
     def discard(self, leftover: Leftover) -> None:
         """Stop and remove an instance, or delete a file of ours."""
-        if self.inspect(leftover.name):
+        if there := self.inspect(leftover.name):
+            newer.check(there)
             self.stop(leftover.name, GRACE_S)
             self.remove(leftover.name)
             return

@@ -12,10 +12,11 @@ from dataclasses import replace
 import pytest
 
 from llmstack.domain.instance import PAUSED, InstanceSpec, State
+from llmstack.domain.leftover import LeftoverKind
 from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine
 from llmstack.engines.labels import SCHEMA, labels_of
-from llmstack.errors import FetchError, LlmstackError, LockedError, PreflightError
+from llmstack.errors import FetchError, LlmstackError, LockedError, PluginError, PreflightError
 from tests.contract.benches import free_port, until
 from tests.rig.host import RigHost
 
@@ -151,6 +152,10 @@ def test_a_spec_of_a_newer_llmstack_is_seen_but_not_read(engine: DockerEngine, w
     rig.api.create_container(rig.busybox(), command=["true"], name=web().name, labels=labels)
     (instance,) = engine.observe("lab")
     assert (instance.schema, instance.spec, instance.service) == (99, None, "web")
+    (found,) = [each for each in engine.leftovers("lab") if each.kind is LeftoverKind.CONTAINER]
+    with pytest.raises(PluginError, match="newer llmstack"):
+        engine.discard(found)
+    assert engine.observe("lab") == (instance,)
 
 
 def test_an_adopted_container_is_seen_by_its_name(engine: DockerEngine, rig: RigHost) -> None:

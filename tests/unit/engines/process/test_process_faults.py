@@ -13,7 +13,7 @@ import pytest
 
 from llmstack.domain.instance import Instance, InstanceSpec, State, Weights
 from llmstack.engines.process.engine import ProcessEngine
-from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
+from llmstack.errors import LlmstackError, NoMatchError, PluginError, PreflightError, UnreachableError
 from tests.unit.engines.process.support import now
 
 Make = Callable[..., InstanceSpec]
@@ -132,6 +132,10 @@ def test_what_a_newer_version_wrote_is_not_started(engine: ProcessEngine, make: 
     assert (now(engine, spec.name).schema, now(engine, spec.name).spec) == (99, None)
     with pytest.raises(LlmstackError, match="schema 99"):
         engine.start(spec.name)
+    for found in engine.leftovers(spec.stack):
+        with pytest.raises(PluginError, match="newer llmstack"):
+            engine.discard(found)
+    assert (engine.root / spec.name).exists()
 
 
 def test_drafts_of_a_killed_run_are_invisible_and_forgotten(engine: ProcessEngine, make: Make, root: Path) -> None:
