@@ -20,7 +20,7 @@ from llmstack.inventory.files import find, read_dotenv, read_text, refuse_foreig
 from llmstack.inventory.hosts import host_of
 from llmstack.inventory.interpolate import Scope, Shared
 from llmstack.inventory.nodes import Node, Problems, Spot, better_key, listed, plain, positions
-from llmstack.inventory.tree import OVERRIDES, Machine, is_group, read_tree
+from llmstack.inventory.tree import OVERRIDES, SECTIONS, Machine, is_group, read_tree
 from llmstack.inventory.values import HOST, MODEL_KEYS, PLUGINS, SERVICE_KEYS, TOP, read, spec_of
 from llmstack.inventory.varfiles import VarFiles
 
@@ -204,6 +204,7 @@ def _checked_groups(root: Spot) -> dict[str, Spot]:
             groups[key] = spot
         elif not ignored:
             entry = {"type", "source"} & spot.node.table.keys()
-            fix = "move it below services or models" if entry else better_key(key, KEYS)
+            group = f"move it below all, or the name of a group: all: {{{key}: ...}}" if key in SECTIONS else ""
+            fix = "move it below services or models" if entry else group or better_key(key, KEYS)
             spot.add("E012", f"unknown key '{key}' in the inventory", fix)
     return groups

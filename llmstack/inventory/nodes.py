@@ -224,7 +224,11 @@ def listed(names: Iterable[str]) -> str:
 
 def _as_mapping(node: Node) -> str:
     """How something else was probably meant to be written."""
+    if node.items:
+        first = node.items[0]
+        name, _, value = (first.text or next(iter(first.table), "NAME")).partition("=")
+        return f"write {name}: {value or '...'}, not a list"
     name, colon, value = (node.text or "").partition(":")
-    if colon and name and value and not node.items:
+    if colon and name and value:
         return f"write a blank after the colon: {name}: {value}"
-    return "write NAME: value, not a list" if node.items else "write NAME: value"
+    return "write NAME: value"

@@ -73,7 +73,7 @@ class Tree:
 
 def is_group(spot: Spot) -> bool:
     """Whether a key at the top of the file is a group: Ansible lets groups stand beside `all`."""
-    return bool(spot.node.table) and spot.node.table.keys() <= set(SECTIONS)
+    return bool(spot.node.table.keys() & set(SECTIONS)) and not spot.node.table.keys() & {"type", "source"}
 
 
 def read_tree(tops: Mapping[str, Spot], root: Spot, files: Files, extra: Iterable[Table] = ()) -> Tree:
@@ -125,7 +125,10 @@ class _Reader:
         pattern, port = (found[1], found[2]) if (found := _WITH_PORT.fullmatch(key)) else (key, None)
         at = spot.node.key_at or spot.node.at
         own = {"ansible_port": Node(at, resolve_plain(port), port)} if port else {}
-        spot.entries()
+        if spot.node.text and spot.node.value is not None:
+            spot.wrong("a mapping of its variables", f"{{ansible_host: {spot.node.text}}}")
+        else:
+            spot.entries()
         try:
             for name in expand(pattern):
                 self.host(name, spot, group, own)

@@ -207,7 +207,13 @@ _RESOURCES: Final[dict[str, Reader]] = {
 NAME_OF_TYPE: Final = One("the name of a type", "ollama", NAME_PATTERN.pattern)
 PATTERN: Final = One("a pattern of at most 1000 characters", "gpu", "(?s).{0,1000}")
 
-_SWITCH = One("true or false", "true", f"(?i:{_YES}|false|no|off)", lambda text: bool(re.fullmatch(_YES, text.lower())))
+_SWITCH = One(
+    "true or false",
+    "true",
+    f"(?i:{_YES}|false|no|off)",
+    lambda text: bool(re.fullmatch(_YES, text.lower())),
+    ("false",),
+)
 
 _READERS: Final[dict[str, Reader]] = {
     **dict.fromkeys(("type", "service", "source"), Spot.text),

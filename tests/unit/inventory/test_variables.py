@@ -355,7 +355,7 @@ def test_a_url_on_one_host_takes_away_what_has_no_meaning_there(read: Loaded) ->
         ("{own: {service: web}}", "E014", "'service' is decided", "write it in models.own"),
         ("{m: {port: 1}}", "E015", "'port' is a key of the service", "write it in services.web (line 3)"),
         ("{web: {url: 'http://x', image: y}}", "E013", "'image' has no meaning there", "remove it"),
-        ("[web]", "E013", "overrides should be a mapping", "write NAME: value, not a list"),
+        ("[web]", "E013", "overrides should be a mapping", "write web: ..., not a list"),
     ],
 )
 def test_a_mistake_in_overrides_is_told_once(
