@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+from llmstack.domain.check import Check
 from llmstack.domain.resources import Resources
 from llmstack.domain.service import ModelSpec, ServiceSpec, Update
 from llmstack.inventory.schema import HOSTS, entry_keys
@@ -54,6 +55,7 @@ def tables() -> Mapping[str, str]:
         "service": table(head, iter([hosts, *rows_of(ServiceSpec)])),
         "model": table(head, rows_of(ModelSpec)),
         "resources": table(head, rows_of(Resources)),
+        "check": table(head, rows_of(Check)),
         "update": table(head, rows_of(Update)),
         "options": table(("type: option", *head[1:]), iter(options)),
         "host": table(("variable", "meaning"), ((f"`{name}`", reader.should_be) for name, reader in HOST.items())),

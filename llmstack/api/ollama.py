@@ -7,8 +7,8 @@ from functools import partial
 
 from llmstack.api.base import Closing
 from llmstack.api.docker import DockerManager
+from llmstack.core.asking import ask
 from llmstack.core.fetching import fetched
-from llmstack.core.ladder import ask
 from llmstack.domain.clock import SystemClock
 from llmstack.domain.ladder import Answer
 from llmstack.domain.progress import Progress

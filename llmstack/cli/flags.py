@@ -192,6 +192,7 @@ VERBOSE = Flag[int](
 )
 OUTPUT = output("json", "ndjson", "names", "names0")
 OUTPUT_JSON = output("json", "ndjson")
+OUTPUT_RUN = output("json", "ndjson", "names", "names0", "junit")
 STATES: Flag[tuple[str, ...]] = choice(
     "status", "Only what is in this STATE; may be given again.", *State, default=(), kind=list, commas=True
 )
@@ -222,7 +223,7 @@ MAX_TOKENS = Flag[int | None]("max-tokens", "End the answer after NUMBER tokens.
 PROMPT = Flag[str | None]("prompt", "What to ask; read from standard input if left out.", None)
 
 SELECT = (MODEL, SERVICE, HOST, EXCLUDE, TAGS, ALLOW_EMPTY)
-CHANGE = (*SELECT, OUTPUT, CHECK, DIFF, EXIT_CODE, YES, TIMEOUT, LOCK_WAIT)
+CHANGE = (*SELECT, OUTPUT_RUN, CHECK, DIFF, EXIT_CODE, YES, TIMEOUT, LOCK_WAIT)
 COMMON = (INVENTORY, EXTRA, STORE, FORKS, KEEP_GOING, COLOR, PROGRESS, QUIET, VERBOSE)
 LEADING = (*SELECT, OUTPUT, TIMEOUT, YES, *COMMON)
 """What may stand before the first task, for every task of the line."""

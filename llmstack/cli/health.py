@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import DEEP, OUTPUT, SELECT, TIMEOUT
+from llmstack.cli.flags import DEEP, OUTPUT_RUN, SELECT, TIMEOUT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
 
-@verb(*SELECT, OUTPUT, DEEP, TIMEOUT, reads_only=True, examples=("health", "health --model demo --deep -o json"))
+@verb(*SELECT, OUTPUT_RUN, DEEP, TIMEOUT, reads_only=True, examples=("health", "health --deep -o junit > health.xml"))
 def health(session: Session) -> int:
     """Prove that each model answers, or say why not; changes nothing.
 
-    A model that is loaded on demand stays unloaded, unless --deep asks for it.
+    A model that is loaded on demand stays unloaded, and its `checks:` are not run, unless --deep asks for it.
     """
     from llmstack.ui.recap import recap_lines
     from llmstack.ui.rungs import report_lines

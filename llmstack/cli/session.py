@@ -217,6 +217,10 @@ class Session:
         wanted = self.leniently(known.OUTPUT)
         if wanted == "json":
             self.write(json.dumps({**document, "warnings": self.warnings}, indent=2, default=str) + "\n")
+        elif wanted == "junit":
+            from llmstack.cli.junit import junit
+
+            self.write(junit(document))
         elif wanted == "ndjson":
             self.lines.finish(document)
         elif wanted in ENDS:

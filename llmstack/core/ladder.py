@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from random import randrange
 from typing import TypeVar, cast
 
 from llmstack.core.actions import describe
+from llmstack.core.asking import ask, unfit
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.device import by_processes, by_server, verdict
+from llmstack.core.device import UNKNOWN, by_processes, by_server, verdict
 from llmstack.core.logview import LogView, last_line
 from llmstack.core.patience import Patience
 from llmstack.core.why import explain
+from llmstack.domain.check import Check
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
@@ -35,7 +36,6 @@ SETTLE_S = 1.0
 """What has no port to be asked at has to live that long at least."""
 MORE_TIME = "see its log; if it only needs longer, raise `ready_timeout_s:`"
 LOST = ("refused", "reset", "cut")
-ANSWER_TOKENS = 16
 
 
 class _FellError(Exception):
@@ -60,6 +60,7 @@ class Climb:
     wait_s: float | None = None
     rungs: list[RungResult] = field(default_factory=list)
     began: float = 0.0
+    device: str = UNKNOWN
     log: LogView = field(default_factory=LogView)
 
     def __post_init__(self) -> None:
@@ -101,11 +102,14 @@ class Climb:
         rungs = kind.family.rungs
         if Rung.WEIGHTS not in rungs or up_to in (Rung.API, Rung.LOADED) or self.model is None:
             return
+        name = kind.served_name(self.model)
         if kind.family is Family.LAZY:
-            self._climb_lazy(cast(LazyClient, client), kind.served_name(self.model))
+            self._climb_lazy(cast(LazyClient, client), name)
         else:
-            self._answer(client, kind.served_name(self.model))
+            self._answer(client, name)
             self._device(None)
+        for check in self.model.checks if self.deep else ():
+            self._check(client, name, check)
 
     # -- up to the API -------------------------------------------------------------------------------------------
 
@@ -229,9 +233,19 @@ class Climb:
             pids = self.context.engine(self.wanted).pids(self.there.container_name)
             gpus = self.context.gpus.gpus() if self.wanted.placement.host.local else None
             device = by_processes(gpus, pids)
-        spec = self.wanted.spec
+        spec, self.device = self.wanted.spec, device
         ok, words = verdict(device, gpu_wanted=bool(spec and spec.resources.gpus))
         self.note(Rung.DEVICE, words, ok=ok)
+
+    def _check(self, client: Client, name: str, check: Check) -> None:
+        """What the inventory wants of an answer."""
+        clock = self.context.clock
+        began = clock.monotonic()
+        answer = self._asking(Rung.CHECKED, lambda: ask(client, name, clock.monotonic, check))
+        if wrong := unfit(check, answer, self.device):
+            why = Why(summary=f"{check.title}: {wrong}", do=f"look why, or correct `checks:` of {self.target.name}")
+            raise _FellError(Rung.CHECKED, why)
+        self.note(Rung.CHECKED, check.title, answer=answer, ms=(clock.monotonic() - began) * 1000)
 
     def _alive(self) -> bool:
         """Whether a load is worth waiting for: only Ctrl-C or a dead server ends it, never a short time-out."""
@@ -274,27 +288,3 @@ class Climb:
 
     def _ms(self) -> float:
         return (self.context.clock.monotonic() - self.began) * 1000
-
-
-def ask(client: Client, model: str, monotonic: Callable[[], float]) -> Answer:
-    """One short real request, measured; what a model thinks before it answers is a sign of life too.
-
-    Raises ServerError.
-    """
-    began = monotonic()
-    first_ms: float | None = None
-    text = ""
-    for chunk in client.chat(model, f"What is {randrange(100)} + {randrange(100)}?", max_tokens=ANSWER_TOKENS):  # noqa: S311 - no secret
-        said = chunk.text or chunk.thinking
-        if said and first_ms is None:
-            first_ms = (monotonic() - began) * 1000
-        text += said
-        if chunk.done:
-            return Answer(
-                text=text,
-                first_token_ms=first_ms,
-                tokens=chunk.tokens,
-                tokens_per_s=chunk.tokens_per_s,
-                clock=chunk.clock,
-            )
-    raise ServerError("the answer ended early", kind="cut")

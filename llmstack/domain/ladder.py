@@ -25,6 +25,7 @@ class Rung(StrEnum):
     LOADED = "loaded"
     ANSWERED = "answered"
     DEVICE = "device"
+    CHECKED = "checked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

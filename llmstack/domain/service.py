@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from llmstack.domain.check import Check
 from llmstack.domain.doc import doc
 from llmstack.domain.host import Group, Host
 from llmstack.domain.position import KeyPath, Position, Positions, Problem, locate, source_lines
@@ -14,6 +15,7 @@ from llmstack.domain.secret import Secret
 from llmstack.domain.target import Target
 
 EXTERNAL = "external"
+_EXAMPLE = {"prompt": "What is the capital of France?", "text": "Paris"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,10 @@ class ModelSpec:
     )
     tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
     aliases: tuple[str, ...] = field(default=(), metadata=doc("Other names that select it.", ["default"]))
+    checks: tuple[Check, ...] = field(
+        default=(),
+        metadata=doc("What its answers must be: the last rung of `up`, `update` and `health --deep`.", [_EXAMPLE]),
+    )
     enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
     options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from llmstack.domain.check import Check
 from llmstack.domain.names import NAME_PATTERN, nearest
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Secret
@@ -184,6 +185,21 @@ def _update(spot: Spot) -> Update:
     return Update(**read(_UPDATE, spot))
 
 
+def _check(spot: Spot) -> Check | None:
+    spot.entries(_CHECK)
+    found = read(_CHECK, spot)
+    if "prompt" not in found and spot.node.table:
+        spot.add("E011", f"{spot.where} has no prompt", "prompt: What is 2 + 2?")
+    return Check(**found) if found.get("prompt") else None
+
+
+def _pattern(text: str) -> str:
+    try:
+        return re.compile(text).pattern
+    except re.error as error:
+        raise ValueError from error
+
+
 def _serial(text: str) -> int | str:
     if not 1 <= int(text.removesuffix("%")) <= (100 if text.endswith("%") else 9999):
         raise ValueError
@@ -194,6 +210,15 @@ _UPDATE: Final[dict[str, Reader]] = {
     "serial": One("how many hosts at once", "2 or 25%", "[0-9]{1,4}%?", _serial),
     "max_fail": One("a whole number", "1", "[0-9]{1,4}", int),
     "drain_s": One("a number of seconds", "30", r"[0-9]{1,6}(\.[0-9]{1,3})?", float),
+}
+
+_CHECK: Final[dict[str, Reader]] = {
+    **dict.fromkeys(("prompt", "text"), Spot.text),
+    "pattern": One("a regular expression", "^4", "(?s).+", _pattern),
+    "json_schema": lambda spot: plain(spot.node),
+    **dict.fromkeys(("first_token_s", "tokens_per_s"), One("a number above 0", "20", _NUMBER, _number)),
+    "device": One("gpu or cpu", "gpu", "gpu|cpu", str, ("cpu",)),
+    "max_tokens": One("a whole number above 0", "128", "[1-9][0-9]{0,5}", int),
 }
 
 _RESOURCES: Final[dict[str, Reader]] = {
@@ -232,6 +257,7 @@ _READERS: Final[dict[str, Reader]] = {
     "restart": One("no, always, unless-stopped or on-failure[:N]", "always", _RESTART, str, ("unless-stopped",)),
     "ready_timeout_s": One("a number above 0", "120", _NUMBER, _number),
     "stall_timeout_s": One("a number above 0", "120", _NUMBER, _number),
+    "checks": many(_check),
     "options": _options,
 }
 

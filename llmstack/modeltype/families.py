@@ -26,7 +26,7 @@ class Family(StrEnum):
 
 
 _START = (Rung.CREATED, Rung.RUNNING, Rung.PORT, Rung.API)
-_MODEL = (Rung.WEIGHTS, Rung.LOADED, Rung.ANSWERED, Rung.DEVICE)
+_MODEL = (Rung.WEIGHTS, Rung.LOADED, Rung.ANSWERED, Rung.DEVICE, Rung.CHECKED)
 _RUNGS = {
     Family.LAZY: _START + _MODEL,
     Family.LOADING: _START + _MODEL,

@@ -44,6 +44,7 @@ LIBRARIES: dict[str, set[str]] = {
     "store": {"peewee", "playhouse", "platformdirs"},
     "gpu": {"pynvml"},
     "ui": {"rich"},
+    "core": {"jsonschema"},
     "embedded": {"xllamacpp"},
     "modeltype": {"platformdirs"},
     "app": {"platformdirs"},

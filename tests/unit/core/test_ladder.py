@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmstack.core.ladder import Climb, ask
+from llmstack.core.asking import ask
+from llmstack.core.ladder import Climb
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.instance import Weights
 from llmstack.domain.ladder import Ladder, Rung

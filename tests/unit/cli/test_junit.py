@@ -1,0 +1,56 @@
+"""The answer for a CI."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+from llmstack.cli.junit import junit
+
+
+def item(*rungs: tuple[str, bool | None, str], **more: Any) -> dict[str, Any]:
+    told = [{"rung": rung, "ok": ok, "detail": detail, "ms": 1500} for rung, ok, detail in rungs]
+    base = {"target": "demo@localhost", "status": "ok", "reason": "as wanted", "ms": 2000, "why": None, "error": None}
+    return {**base, "rungs": told, **more}
+
+
+def suites(*items: dict[str, Any], errors: tuple[dict[str, Any], ...] = ()) -> list[Element]:
+    return list(fromstring(junit({"task": "health", "items": items, "errors": errors})))
+
+
+ERROR = {"message": "it \x1b[31mbroke\x00", "hint": "mend it"}
+
+
+def test_each_rung_is_a_case() -> None:
+    (suite,) = suites(item(("api", True, ""), ("loaded", None, "on demand"), ("checked", True, "What is it?")))
+    assert {**suite.attrib} == {
+        "name": "demo@localhost", "time": "2.000", "tests": "3", "failures": "0", "skipped": "1"
+    }  # fmt: skip
+    assert [(case.get("name"), case.get("time")) for case in suite] == [
+        ("api", "1.500"),
+        ("loaded", "1.500"),
+        ("checked: What is it?", "1.500"),
+    ]
+    assert [skipped.get("message") for skipped in suite.iter("skipped")] == ["on demand"]
+
+
+def test_a_failed_rung_says_why_and_what_to_do_and_counts_once() -> None:
+    why = {"summary": "out of memory", "meaning": "Too big."}
+    (suite,) = suites(item(("api", True, ""), ("loaded", False, "failed"), why=why, error=ERROR))
+    (failure,) = suite.iter("failure")
+    assert (failure.get("message"), failure.text) == ("failed", "out of memory\nToo big.\nmend it")
+    assert suite.get("failures") == "1"
+
+
+def test_what_has_no_rungs_has_its_outcome() -> None:
+    kept, failed, skipped = suites(item(), item(error=ERROR, status="failed"), item(status="skipped"))
+    assert [len(list(kept.iter(word))) for word in ("testcase", "failure", "skipped")] == [1, 0, 0]
+    (failure,) = failed.iter("failure")
+    assert failure.get("message") == "it broke"
+    assert [one.get("message") for one in skipped.iter("skipped")] == ["as wanted"]
+
+
+def test_what_failed_before_anything_was_looked_at_is_an_error() -> None:
+    (suite,) = suites(errors=(ERROR,))
+    (error,) = suite.iter("error")
+    assert (suite.get("errors"), error.get("message"), error.text) == ("1", "it broke", "mend it")
