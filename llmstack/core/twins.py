@@ -22,7 +22,7 @@ def refuse_twins(inventory: Inventory, same: SameAs) -> None:
     placed = {(each.host.name, each.engine): each.host for each in inventory.placements if each.engine != EXTERNAL}
     taken: dict[tuple[str, str], str] = {}
     problems = []
-    for (name, kind), host in placed.items():
+    for (name, kind), host in placed.items() if len(placed) > 1 else ():
         first = taken.setdefault((kind, same(host, kind)), name)
         if first != name:
             at = locate(inventory.positions, ("hosts", first))

@@ -198,6 +198,7 @@ def show(source: Explainer) -> None:
         inventory = source.load()
     rows = host_rows(inventory, inventory.hosts.values())
     lines = [*host_lines(rows, 80), *graph_lines(inventory)]
+    assert not [line.plain for line in lines if line.plain != line.plain.rstrip()]
     for placement in inventory.placements:
         lines += setting_lines(str(placement.target), source.placement(placement), 80)
     for name in inventory.hosts:
