@@ -85,7 +85,7 @@ TYPED = (
     Mistake("A question for nobody", "llmstack ask --prompt hello"),
     Mistake("A question that is empty", "llmstack ask llama3"),
     Mistake("Everything, where that would be too much", "llmstack rm"),
-    Mistake("Nobody there to confirm", "llmstack rm llama3"),
+    Mistake("A model in a server that does not run", "llmstack rm llama3"),
     Mistake("Plain Invoke: a task misspelt (Invoke's own words)", "invoke ups"),
     Mistake("Plain Invoke: a value forgotten", "invoke up --model"),
 )
