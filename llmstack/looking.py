@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from llmstack.domain.checkup import Checkup
     from llmstack.domain.event import Event
     from llmstack.domain.gpu import HeldGpu
+    from llmstack.domain.inquiry import Inquest, Inquiry
     from llmstack.domain.machine import Machine
     from llmstack.domain.report import StatusReport, SyncReport
     from llmstack.domain.server import ChatChunk
@@ -71,6 +73,32 @@ class Looking(Root):
         memory = self._memory(context)
         report = status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
         return replace(report, inventory=self.inventory.path)
+
+    def why(self, selection: Selection) -> Inquest:
+        """Why each of what is picked is as it is; a fresh look that changes nothing."""
+        from llmstack.core.context import quiet
+        from llmstack.core.health import health
+        from llmstack.core.inquiry import Asker
+        from llmstack.core.report import status_report
+        from llmstack.domain.inquiry import Inquest
+
+        picked, context = self._pick(selection), self.context("why")
+        observed, memory = self._observe(picked, context), self._memory(context)
+        asker = Asker(context, memory, self._source.placement, self.inventory, observed)
+        found: list[Inquiry] = []
+        for item in picked:
+            report = status_report([item], observed, (), context, memory=memory, registry=self.registry)
+            outcomes = health([item], observed, quiet(context), deep=False)
+            found += asker.ask(item, report.rows, outcomes)
+        return Inquest(inquiries=tuple(found))
+
+    def fix(self, inquiry: Inquiry) -> tuple[Path, str, str]:
+        """The file to write for its remedy: path, what it holds, what it is to hold. Raises ConfigError."""
+        from llmstack.inventory import fix
+
+        assert inquiry.remedy
+        assert self.inventory.path
+        return fix(Path(self.inventory.path), inquiry.row.host, inquiry.remedy)
 
     def _memory(self, context: Context) -> Store | None:
         """The store, as far as it can be read: status goes without it."""

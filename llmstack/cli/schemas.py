@@ -134,6 +134,14 @@ def _leftover() -> Schema:
     return {"target": str, "host": str, "engine": str | None, **_fields(Leftover)}
 
 
+def _inquiry() -> Schema:
+    place = {"file": str | None, "line": int | None, "column": int | None}
+    told = {"why": _maybe(_fields(Why)), "log": _list(_object({"line": int, "text": str})), "climbed_at": float | None}
+    remedy = _maybe({"key": str, "value": str | int | None, "written": bool, **place})
+    rungs, error = _list(_object(_RUNG, maybe=_FIGURES)), {"anyOf": [_error(), {"type": "null"}]}
+    return {"target": str, **_fields(StatusRow), **told, "remedy": remedy, "rungs": rungs, "error": error}
+
+
 def _finding() -> Schema:
     return {name: type_ for name, type_ in _fields(Finding).items() if name != "code"}
 
@@ -161,6 +169,7 @@ KINDS: dict[str, Callable[[], Schema]] = {
     "weights": lambda: _document("weights", _object(_kept())),
     "du": lambda: _document("du", _object({"target": str, **_fields(DiskUse)})),
     "leftovers": lambda: _document("leftovers", _object(_leftover())),
+    "why": lambda: _document("why", _object(_inquiry())),
     "doctor": lambda: _document("doctor", _object(_finding())),
     "event": _event,
 }

@@ -173,6 +173,8 @@ class Climb:
             raise _FellError(rung, Why(summary=f"{self.there.container_name} was removed by somebody else"))
         again = self.there.restarts is not None and (now.restarts or 0) > self.there.restarts
         if now.state is State.CRASHED or again or not now.running:
+            if not now.out_of_memory:
+                now = replace(now, out_of_memory=engine.starved(now.container_name))
             raise _FellError(rung, self.why(now, describe(now)), describe(now))
         self.there = now
 

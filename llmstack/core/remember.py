@@ -12,6 +12,7 @@ from llmstack.core.observe import PREVIOUS, in_parallel
 from llmstack.domain.codec import digest
 from llmstack.domain.event import Event
 from llmstack.domain.instance import Instance, State
+from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.stored import StoredVersion
@@ -199,9 +200,15 @@ def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context,
 def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
     for outcome in outcomes:
         placement = outcome.action.placement if outcome.action else None
-        if outcome.ladder and placement:
+        if outcome.ladder and placement and not _only_looked(outcome):
             name = context.wanted[placement.target].container_name or f"external-{placement.service.name}"
             ledger.climbed(outcome.ladder, name, started_spec=_started(outcome, context))
+
+
+def _only_looked(outcome: Outcome) -> bool:
+    """Whether it was seen not to run: that tells nothing of how its last climb ended."""
+    looked = outcome.action is not None and outcome.action.kind is ActionKind.KEEP
+    return looked and outcome.ladder is not None and outcome.ladder.fallen in (Rung.CREATED, Rung.RUNNING)
 
 
 def _started(outcome: Outcome, context: Context) -> str | None:

@@ -122,11 +122,24 @@ def _anew(action: Action, context: Context, spec: InstanceSpec) -> Outcome:
     return create(dataclasses.replace(action, kind=ActionKind.CREATE, spec=spec), context)
 
 
+def _with_free_port(action: Action, engine: Engine) -> Action:
+    """The same; a port once decided for it that somebody has taken meanwhile is open again."""
+    spec = action.spec
+    if spec and spec.port == "auto":
+        try:
+            engine.check_port(spec)
+        except PreflightError:
+            rest = {name: value for name, value in spec.decided.items() if name != "port"}
+            return dataclasses.replace(action, spec=dataclasses.replace(spec, decided=rest))
+    return action
+
+
 def replace(action: Action, context: Context) -> Outcome:
     """The new one takes over when it has climbed its ladder, or the old one comes back."""
     wanted = context.wanted_of(action)
     engine = context.engine(wanted)
-    spec = with_volumes(action, decided(action, engine, context), engine, context)
+    spec = decided(_with_free_port(action, engine), engine, context)
+    spec = with_volumes(action, spec, engine, context)
     announce(action, context, spec)
     fetch_needs(action, context, engine, spec)
     climb = _climb(action, context, wanted)

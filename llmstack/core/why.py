@@ -10,18 +10,21 @@ from llmstack.modeltype.failures import COMMON, FailureRule, first_error
 
 SIGKILLED = (137, -9)
 LAST_LINES = 10
+Verdict = tuple[str | None, str | None, str | None]
 _OF_EXIT = {
-    132: ("The program used a CPU instruction that this machine lacks.", "use a build for an older CPU"),
-    127: ("The program is not there.", "correct `image:`, or install the program"),
-    126: ("The program may not be run.", "check `image:` and its entrypoint"),
+    132: ("The program used a CPU instruction that this machine lacks.", "use a build for an older CPU", "image"),
+    127: ("The program is not there.", "correct `image:`, or install the program", "image"),
+    126: ("The program may not be run.", "check `image:` and its entrypoint", "image"),
 }
 _KILLED = (
     "It was killed from outside (SIGKILL), not by itself.",
     "look for who killed it: the kernel for lack of memory, or somebody's kill -9; then run up again",
+    None,
 )
 _OUT_OF_MEMORY = (
     "The kernel killed it: it needed more memory than it may use.",
     "raise resources.memory, or use a smaller context or model",
+    "resources.memory",
 )
 
 
@@ -36,11 +39,12 @@ def explain(
     killed = there is not None and not there.running and there.exit_code in SIGKILLED
     found = None if killed else first_error(lines, (*rules, *COMMON))
     number, line, rule = found or (None, None, None)
-    meaning, do = _verdict(there, rule)
+    meaning, do, key = _verdict(there, rule)
     return Why(
         summary=(line or otherwise).strip(),
         meaning=meaning,
         do=do,
+        key=key,
         log_line=number + first - 1 if number else None,
         exit_code=there.exit_code if there and not there.running else None,
         out_of_memory=there.out_of_memory if there else None,
@@ -49,11 +53,11 @@ def explain(
     )
 
 
-def _verdict(there: Instance | None, rule: FailureRule | None) -> tuple[str | None, str | None]:
+def _verdict(there: Instance | None, rule: FailureRule | None) -> Verdict:
     if there and there.out_of_memory:
         return _OUT_OF_MEMORY
     if rule:
-        return rule.meaning, rule.do
+        return rule.meaning, rule.do, rule.key
     if there and not there.running and there.exit_code in SIGKILLED:
         return _KILLED
-    return _OF_EXIT.get(there.exit_code or 0, (None, None)) if there else (None, None)
+    return _OF_EXIT.get(there.exit_code or 0, (None, None, None)) if there else (None, None, None)

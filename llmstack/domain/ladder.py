@@ -82,12 +82,13 @@ def rung_of(record: Mapping[str, Any]) -> RungResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """Why a rung failed: the first error line of the log, its meaning, and one concrete change (`do`). `last_lines` are
-    those that its log ended with."""
+    """Why a rung failed: the first error line of the log, its meaning, and one concrete change (`do`), with the key of
+    the inventory it is made at. `last_lines` are those that its log ended with."""
 
     summary: str
     meaning: str | None = None
     do: str | None = None
+    key: str | None = None
     log_line: int | None = None
     exit_code: int | None = None
     out_of_memory: bool | None = None
@@ -118,6 +119,11 @@ class Ladder(Tabular):
     def ok(self) -> bool:
         """Every rung that was tried holds, or could not be told."""
         return self.why is None and all(rung.ok is not False for rung in self.rungs)
+
+    @property
+    def fallen(self) -> Rung | None:
+        """The first rung that failed."""
+        return next((result.rung for result in self.rungs if result.ok is False), None)
 
     @property
     def start_s(self) -> float | None:

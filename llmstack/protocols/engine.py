@@ -135,6 +135,11 @@ class Engine(Protocol):
         was away, and ends with `close`."""
         ...
 
+    def starved(self, name: str) -> bool | None:
+        """Whether a process in it was killed for lack of memory, as far as the engine still knows; its flag on the
+        instance forgets that at a restart. None where it does not tell."""
+        ...
+
     def lock(self, stack: str, owner: str, lease_s: float) -> AbstractContextManager[Renew]:
         """Hold (host, stack) against other controllers for `lease_s`, and longer when it is renewed. Raises LockedError
         naming the holder."""

@@ -183,6 +183,12 @@ class FakeEngine(VolumesInMemory):
         while not isinstance(happening := heard.get(), bool):
             yield happening
 
+    def starved(self, name: str) -> bool | None:
+        """What its instance says."""
+        self._call("starved", name)
+        there = self.instances.get(name)
+        return there.out_of_memory if there else None
+
     @contextmanager
     def lock(self, stack: str, owner: str, lease_s: float) -> Iterator[Renew]:
         """One holder a stack, until the lease ends by the clock."""

@@ -187,6 +187,12 @@ class DockerEngine(WithImages, WithVolumes):
 
         return follow(self._wire, self._over)
 
+    def starved(self, name: str) -> bool | None:
+        """By its last events, of which it keeps 256."""
+        from llmstack.engines.docker.happenings import starved
+
+        return starved(self._wire, name)
+
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A container that never starts, on the host itself, so that every controller sees it."""
         return stacklock.lock(self._wire, stack, owner, lease_s, littered=self.littered(stack))

@@ -63,6 +63,17 @@ def follow(wire: Wire, over: threading.Event) -> Iterator[Happening | None]:
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
+def starved(wire: Wire, name: str) -> bool:
+    """Whether memory ran out in a container, as far as the engine's memory of events reaches back."""
+    wanted = {
+        "filters": json.dumps({"container": [name], "event": ["oom"]}),
+        "since": "0",
+        "until": str(int(wire.now()) + 1),
+    }
+    with wire.doing(f"ask what happened to {name}") as api:
+        return any(True for _ in api.listen("/events", wanted))
+
+
 def cursor(event: Mapping[str, Any]) -> str | None:
     """PURE: the engine's own time of an event, as `since` takes it; None where it tells none."""
     nanoseconds = event.get("timeNano")

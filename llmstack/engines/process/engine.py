@@ -197,6 +197,10 @@ class ProcessEngine(NoVolumes):
         """By the folders' files."""
         return happenings.follow(self.root, self._over)
 
+    def starved(self, name: str) -> bool | None:  # noqa: ARG002 - the protocol's name
+        """Nobody tells that of a process."""
+        return None
+
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A file lock in the root: whoever dies frees it."""
         with disk(self.root):

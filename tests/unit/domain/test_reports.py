@@ -51,6 +51,7 @@ def test_why_says_all_it_knows():
         "summary": "gone",
         "meaning": None,
         "do": "start it",
+        "key": None,
         "log_line": None,
         "exit_code": None,
         "out_of_memory": None,

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from llmstack.domain.inquiry import Inquest, Inquiry
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, RunResult, Status
@@ -90,6 +91,7 @@ def test_hostile_names_stay_text() -> None:
 
 def test_the_columns_of_every_table_are_there() -> None:
     entries = {Plan: Action, RunResult: Outcome, Ladder: RungResult, StatusReport: StatusRow, SyncReport: Difference}
+    entries |= {Inquest: Inquiry}
     by_name = {cls.__name__: entry for cls, entry in entries.items()}  # a class with slots is made twice
     for cls in Tabular.__subclasses__():
         entry = by_name.get(cls.__name__, cls)

@@ -1,0 +1,42 @@
+"""`why`."""
+
+from __future__ import annotations
+
+from llmstack.cli.flags import OUTPUT_JSON, SELECT, TIMEOUT, YES, switch
+from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+
+FIX = switch("fix", "Write the change into the inventory's host_vars, and try once more.")
+
+
+@verb(
+    *(*SELECT, OUTPUT_JSON, FIX, YES, TIMEOUT),
+    kind="why",
+    examples=("why --model demo", "why --model demo --fix --yes"),
+)
+def why(session: Session) -> int:
+    """Say on one page why a model is as it is, and what to change where.
+
+    State, ladder, exit, restarts, memory, the log around the first error, and the line of the inventory. --fix makes
+    the change for memory, context, shared memory and port: it shows it, asks, and brings the model up once more.
+    """
+    from llmstack.cli.written import write
+    from llmstack.domain.selection import Selection
+    from llmstack.ui.why import why_lines
+
+    with session.app() as app:
+        inquest = app.why(session.selection)
+        fixes = [one for one in inquest.inquiries if one.remedy and one.remedy.value is not None]
+        rewrites = [app.fix(one) for one in fixes] if session[FIX] else []
+    if not rewrites:
+        code = session.answer(inquest.as_json(), why_lines(inquest, session.out.width))
+        if session[FIX]:
+            session.warn("nothing here can be mended by --fix")
+        return code
+    session.talk(why_lines(inquest, session.err.width))
+    for path, old, new in rewrites:
+        write(session, path, old, new, f"Write {path}, and bring it up again?")
+    names = tuple(dict.fromkeys(f"{one.row.service}@{one.row.host}" for one in fixes))
+    with session.app(session.screen()) as app:
+        result = app.up(Selection(models=names))
+    return session.finish(result)

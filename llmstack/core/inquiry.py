@@ -1,0 +1,91 @@
+"""Ask why: put together what status, health, the log, the store and the inventory know of each target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.observe import Observed
+from llmstack.core.remedy import remedy
+from llmstack.core.report import Memory
+from llmstack.core.select import Picked
+from llmstack.domain.clean import clean, masked
+from llmstack.domain.inquiry import Inquiry, Remedy
+from llmstack.domain.instance import State
+from llmstack.domain.ladder import Rung, Why
+from llmstack.domain.outcome import Outcome
+from llmstack.domain.report import StatusRow
+from llmstack.domain.secret import revealed
+from llmstack.domain.service import Inventory, Placement
+from llmstack.domain.setting import Setting
+from llmstack.domain.stored import StoredLadder
+from llmstack.errors import LlmstackError, StoreError
+
+BEFORE, AFTER = 2, 3
+"""Lines shown around the one that explains a failure."""
+RUNNING = (State.STARTING, State.LOADING, State.READY, State.DEGRADED)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """`memory` is None where the store cannot be read; `written` tells what stands in the inventory for a placement."""
+
+    context: Context
+    memory: Memory | None
+    written: Callable[[Placement], Sequence[Setting]]
+    inventory: Inventory
+    observed: Observed
+
+    def ask(self, item: Picked, rows: Sequence[StatusRow], outcomes: Sequence[Outcome]) -> Iterator[Inquiry]:
+        """One page for each outcome of a placement. What keeps it from starting now goes before what once did."""
+        wanted = item.wanted
+        for outcome in outcomes:
+            row = next((row for row in rows if row.target == outcome.target), None) or rows[0]
+            broken = None if row.state in RUNNING else self.observed.broken.get(wanted.target)
+            last = None if broken else self._last(outcome)
+            ladder = None if broken else last.ladder if last else outcome.ladder
+            why = ladder.why if ladder else None
+            key = _key(broken) if broken else why and why.key
+            yield Inquiry(
+                target=outcome.target,
+                row=row,
+                ladder=ladder,
+                climbed_at=last.at if last else None,
+                excerpt=() if not why else tuple(self._excerpt(wanted, why)),
+                remedy=self._remedy(wanted, key) if key else None,
+                error=broken or outcome.error,
+            )
+
+    def _remedy(self, wanted: Wanted, key: str) -> Remedy:
+        placement = wanted.placement
+        return remedy(wanted, key, self.written(placement), self.inventory.on(placement).positions)
+
+    def _last(self, outcome: Outcome) -> StoredLadder | None:
+        """The climb that is remembered, of what is not there now, or was stopped because it failed."""
+        fallen = outcome.ladder.fallen if outcome.ladder else None
+        if self.memory is None or fallen not in (Rung.CREATED, Rung.RUNNING):
+            return None
+        try:
+            last = self.memory.last_ladder(outcome.target)
+        except StoreError:
+            return None
+        return last if last and (fallen is Rung.CREATED or not last.ladder.ok) else None
+
+    def _excerpt(self, wanted: Wanted, why: Why) -> Iterator[tuple[int, str]]:
+        if why.log_line is None or not wanted.container_name:
+            return
+        first, secrets = max(1, why.log_line - BEFORE), revealed(wanted.spec.secrets.values()) if wanted.spec else ()
+        try:
+            lines = self.context.engine(wanted).logs(wanted.container_name)
+            for number, text in enumerate(islice(lines, first - 1, why.log_line + AFTER), first):
+                yield number, masked(clean(text), secrets)
+        except LlmstackError:
+            return
+
+
+def _key(broken: LlmstackError) -> str | None:
+    """The key of the inventory that what keeps something from starting is about."""
+    return next((key for fact, key in (("port", "port"), ("path", "source")) if fact in broken.data), None)

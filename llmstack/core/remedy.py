@@ -1,0 +1,56 @@
+"""PURE: the one change in the inventory that would help, and the value to write there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from llmstack.core.desired import Wanted
+from llmstack.domain.inquiry import Remedy
+from llmstack.domain.position import Positions, locate
+from llmstack.domain.setting import Setting
+
+MIB = 1024**2
+LEAST_CONTEXT = 512
+SHM = "1GiB"
+
+
+def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Positions) -> Remedy:
+    """Where to change `key` of a service or model, and to what."""
+    path = wanted.placement.path
+    parts = tuple(key.split("."))
+    place = next((each.at for each in written if each.key == ".".join((*map(str, path), *parts))), None)
+    return Remedy(
+        entry=str(path[-1]),
+        key=key,
+        at=place or locate(positions, path, key=True),
+        written=place is not None,
+        value=_VALUES[key](wanted) if key in _VALUES else None,
+    )
+
+
+def _memory(wanted: Wanted) -> str | None:
+    """Twice the limit, and room for the weights beside a server; rounded up to 256 MiB."""
+    spec = wanted.spec
+    limit = spec.resources.memory_bytes if spec else None
+    if spec is None or limit is None:
+        return None
+    size_bytes = spec.weights.size_bytes if spec.weights else None
+    needed = size_bytes * 5 // 4 + 512 * MIB if size_bytes else 0
+    steps = -(-max(2 * limit, needed) // (256 * MIB))
+    return f"{steps // 4}GiB" if steps % 4 == 0 else f"{steps * 256}MiB"
+
+
+def _context(wanted: Wanted) -> int | None:
+    """Half of it."""
+    size = getattr(wanted.options, "ctx_size", None)
+    return size // 2 if isinstance(size, int) and size >= 2 * LEAST_CONTEXT else None
+
+
+_VALUES: Mapping[str, Callable[[Wanted], Any]] = {
+    "resources.memory": _memory,
+    "options.ctx_size": _context,
+    "resources.shm": lambda _: SHM,
+    "port": lambda _: "auto",
+}
+"""What `--fix` may write, by key."""

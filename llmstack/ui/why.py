@@ -1,0 +1,74 @@
+"""Why a target is as it is: one page for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
+from llmstack.domain.ladder import Why
+from llmstack.ui.clean import line, prose
+from llmstack.ui.rungs import rung_lines
+from llmstack.ui.text import Text
+from llmstack.ui.units import moment
+
+
+def why_lines(inquest: Inquest, width: int) -> Iterator[Text]:
+    """A page for each, an empty line between two."""
+    for number, one in enumerate(inquest.inquiries):
+        if number:
+            yield Text()
+        yield from _page(one, width)
+
+
+def _page(one: Inquiry, width: int) -> Iterator[Text]:
+    row = one.row
+    yield prose((str(one.target), "bold"), f"  {row.state}", (f"  {row.detail}" if row.detail else "", "dim"))
+    if one.ladder:
+        if one.climbed_at:
+            yield line((f"  last climb, {moment(one.climbed_at)}:", "dim"))
+        yield from rung_lines(one.ladder.rungs, width)
+    why = one.ladder.why if one.ladder else None
+    if why:
+        yield Text()
+        yield from _told("why", _reasons(why))
+        yield from _log(one, why)
+        yield from _told("do", [why.do] if why.do else [])
+    elif one.error:
+        yield from _told("why", [one.error.message.removeprefix(f"{one.target}: ")])
+        yield from _told("do", [one.error.hint] if one.error.hint else [])
+    else:
+        yield line(("  nothing is wrong with it", "green"))
+    yield from _place(one.remedy) if one.remedy else ()
+
+
+def _reasons(why: Why) -> list[str]:
+    ended = f"exit code {why.exit_code}" if why.exit_code is not None else ""
+    memory = {True: "out of memory", False: "not out of memory", None: ""}[why.out_of_memory]
+    restarts = f"restarts {why.restarts}" if why.restarts is not None else ""
+    facts = ", ".join(filter(None, (ended, memory if ended or why.out_of_memory else "", restarts if ended else "")))
+    return [text for text in (why.summary, why.meaning, facts) if text]
+
+
+def _log(one: Inquiry, why: Why) -> Iterator[Text]:
+    for number, text in one.excerpt:
+        style = "bold" if number == why.log_line else "dim"
+        yield line(
+            (f"  {'log' if (number, text) == one.excerpt[0] else '':<4}", "bold"), (f"{number:>5} | {text}", style)
+        )
+    for number, text in enumerate(() if one.excerpt else why.last_lines):
+        yield line((f"  {'' if number else 'log':<6}", "bold"), (text, "dim"))
+
+
+def _place(remedy: Remedy) -> Iterator[Text]:
+    """Where to make the change; the value, where `--fix` could write it."""
+    key = f"{remedy.entry}.{remedy.key}"
+    value = f" to {remedy.value}" if remedy.value is not None else ""
+    where = f"  ({remedy.at})" if remedy.at else ""
+    yield line(f"        {'change' if remedy.written else 'set'} {key}{value}{where}")
+    if remedy.value is not None:
+        yield line(("        --fix does that, and tries once more", "dim"))
+
+
+def _told(label: str, texts: list[str]) -> Iterator[Text]:
+    for number, text in enumerate(texts):
+        yield prose((f"  {'' if number else label:<6}", "bold"), text)

@@ -1,0 +1,138 @@
+"""One page on why a target is as it is, and the change that helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llmstack.domain.inquiry import Inquiry, Remedy
+from llmstack.domain.instance import State
+from llmstack.domain.ladder import Rung
+from llmstack.errors import ConfigError
+from llmstack.inventory import fix
+from tests.unit.core.stack import ALL, Bench
+
+TEXT = """
+llmstack: 1
+stack: lab
+models:
+  demo:
+    type: loader
+    port: 8000
+    resources: {memory: 100MiB}
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path)
+    made.write(TEXT)
+    return made
+
+
+def asked(bench: Bench) -> Inquiry:
+    app = bench.app()
+    try:
+        (found,) = app.why(ALL).inquiries
+    finally:
+        app.close()
+    return found
+
+
+def up(bench: Bench) -> None:
+    app = bench.app()
+    app.up(ALL)
+    app.close()
+
+
+def test_what_is_well_is_said_to_be(bench: Bench) -> None:
+    up(bench)
+    found = asked(bench)
+    assert (found.ok, found.remedy, found.row.state) == (True, None, State.READY)
+    assert found.ladder is not None
+    assert found.ladder.find(Rung.ANSWERED)
+
+
+def test_the_first_error_stands_in_its_place_with_the_line_to_change(bench: Bench) -> None:
+    log = ("one", "two", "error: invalid argument: --nosuch", "four", "five", "six", "seven")
+    bench.world.engine().script("demo", *log, exit_code=1)
+    up(bench)
+    found = asked(bench)
+    assert found.ladder is not None
+    assert found.ladder.why is not None
+    assert found.ladder.why.meaning == "The server does not accept one of its arguments."
+    assert found.excerpt == tuple(enumerate(log[:6], 1))
+    assert found.remedy is not None
+    assert (found.remedy.key, found.remedy.written, found.remedy.value) == ("args", False, None)
+    assert str(found.remedy.at).endswith("inventory.yaml:5:3")
+    assert found.as_json()["remedy"] == {
+        "key": "demo.args", "value": None, "written": False, "file": str(found.remedy.at).split(":")[0], "line": 5,
+        "column": 3,
+    }  # fmt: skip
+
+
+def test_out_of_memory_has_a_limit_to_set_and_the_place_of_the_one_that_is(bench: Bench) -> None:
+    bench.world.engine().script("demo", exit_code=137, out_of_memory=True)
+    up(bench)
+    remedy = asked(bench).remedy
+    assert remedy is not None
+    assert (remedy.entry, remedy.key, remedy.value, remedy.written) == ("demo", "resources.memory", "256MiB", True)
+    assert str(remedy.at).endswith("inventory.yaml:8:25")
+
+
+def test_what_keeps_it_from_starting_now_goes_before_what_once_did(bench: Bench) -> None:
+    bench.world.engine().script("demo", "error: invalid argument: --nosuch", exit_code=1)
+    up(bench)
+    bench.world.engine().instances.clear()
+    bench.world.engine().occupied[8000] = "nginx"
+    found = asked(bench)
+    assert found.error is not None
+    assert "nginx" in found.error.message
+    assert found.remedy is not None
+    assert (found.remedy.key, found.remedy.value, found.ladder) == ("port", "auto", None)
+
+
+def test_what_is_gone_has_the_climb_that_is_remembered(bench: Bench) -> None:
+    bench.world.engine().script("demo", "error: invalid argument: --nosuch", exit_code=1)
+    up(bench)
+    bench.world.engine().instances.clear()
+    found = asked(bench)
+    assert found.climbed_at is not None
+    assert found.ladder is not None
+    assert found.ladder.why is not None
+    assert found.ladder.why.meaning == "The server does not accept one of its arguments."
+    assert found.excerpt == ()
+
+
+def test_a_fix_is_laid_over_what_the_file_holds(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.yaml"
+    path, old, new = fix(inventory, "a", Remedy(entry="demo", key="resources.memory", value="256MiB"))
+    assert (path, old) == (tmp_path / "host_vars" / "a" / "llmstack-fixes.yaml", "")
+    path.parent.mkdir(parents=True)
+    path.write_text(new)
+    _, old, newer = fix(inventory, "a", Remedy(entry="demo", key="options.ctx_size", value=2048))
+    assert old == new
+    assert yaml.safe_load(newer) == {
+        "overrides": {"demo": {"resources": {"memory": "256MiB"}, "options": {"ctx_size": 2048}}}
+    }
+
+
+@pytest.mark.parametrize("name", ["a", "a.yml", "a.yaml", "a.json"])
+def test_a_file_of_somebody_s_is_left_alone_and_the_text_to_add_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars" / name).write_text("x: 1\n")
+    with pytest.raises(ConfigError) as raised:
+        fix(tmp_path / "inventory.yaml", "a", Remedy(entry="demo", key="port", value="auto"))
+    assert raised.value.hint == "add: overrides: {demo: {port: auto}}"
+
+
+@pytest.mark.parametrize("text", ["[", "- a\n"])
+def test_a_file_of_fixes_that_was_changed_beyond_reading_is_left_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "host_vars" / "a" / "llmstack-fixes.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="not as `why --fix` wrote it"):
+        fix(tmp_path / "inventory.yaml", "a", Remedy(entry="demo", key="port", value="auto"))
+    assert path.read_text() == text
