@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +29,7 @@ def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], addres
         rootless=any("rootless" in option for option in options),
         gpu=_gives_gpus(info, local=address.local),
         folder=folder,
-        free_bytes=_free_bytes(folder) if folder and address.local else None,
+        free_bytes=_free_bytes(folder) if folder and address.local and _here(info) else None,
         proxy=str(info.get("HttpsProxy") or info.get("HttpProxy") or ""),
         warnings=tuple(str(text) for text in info.get("Warnings") or ()),
     )
@@ -40,6 +41,11 @@ def _gives_gpus(info: Mapping[str, Any], *, local: bool) -> bool | None:
     if "nvidia" in (info.get("Runtimes") or {}) or any(device.startswith("nvidia.com/gpu") for device in devices):
         return True
     return shutil.which(HOOK) is not None if local else None
+
+
+def _here(info: Mapping[str, Any]) -> bool:
+    """Whether the engine sees this machine's disks: a socket may lead into a virtual machine or a container."""
+    return bool(info.get("Name") == socket.gethostname())
 
 
 def _free_bytes(folder: str) -> int | None:

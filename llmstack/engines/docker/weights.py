@@ -20,6 +20,8 @@ from llmstack.domain.weights import MANIFESTS, ModelFile, described, loads
 from llmstack.engines import tars
 from llmstack.engines.docker import placeholder
 from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME, weights_mount
+from llmstack.engines.docker.facts import facts_of
+from llmstack.engines.docker.refusal import ROOM_HINT
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import PUT, ROLE, STACK
 from llmstack.errors import FetchError, LlmstackError, PreflightError
@@ -55,12 +57,16 @@ def put(wire: Wire, stack: str, weights: Weights, report: Report) -> None:
         size = manifest.size_bytes
         try:
             if not _whole(wire, way, weights):
+                _check_room(wire, manifest)
                 _send(wire, way, archive(file, manifest, report))
             if _size(wire, way, weights.volume_path) != size:
                 raise FetchError(f"{weights.source} did not arrive whole on {wire.host}", "run it again")
-        except LlmstackError:
+        except LlmstackError as error:
             _give_back(wire, way, weights.volume_path)
-            raise
+            if error.hint != ROOM_HINT or not isinstance(error, FetchError):
+                raise
+            message = f"{error.message}: {weights.source} needs {size / 1e6:.1f} MB"
+            raise FetchError(message, error.hint, kind="disk_full", needed_bytes=size) from error
     report(Progress(weights.source, "copied", size, size, done=True))
 
 
@@ -164,6 +170,16 @@ def way_in(wire: Wire, stack: str) -> Iterator[str]:
         yield way
     finally:
         placeholder.remove(wire, way)
+
+
+def _check_room(wire: Wire, file: ModelFile) -> None:
+    """Raises PreflightError where the room is known and too small."""
+    with wire.doing("ask for room") as api:
+        facts = facts_of("", None, api.info(), wire.address)
+    if facts.free_bytes is not None and facts.free_bytes < file.size_bytes:
+        free = f"{facts.folder} of {wire.host} has {facts.free_bytes / 1e6:.1f} MB"
+        what = f"{file.source} needs {file.size_bytes / 1e6:.1f} MB, {free}"
+        raise PreflightError(what, ROOM_HINT, needed_bytes=file.size_bytes, free_bytes=facts.free_bytes)
 
 
 def _send(wire: Wire, container: str, data: Iterator[bytes]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.instance import InstanceSpec, Need, Weights
 from llmstack.domain.progress import Progress
 from llmstack.engines.docker import DockerEngine
@@ -144,12 +145,26 @@ def test_a_full_disk_is_a_fetch_error_and_its_room_is_given_back(
     )
     engine = DockerEngine("small", host.address)
     before = host.run("df", "--output=avail", "/var/lib/docker")
-    with pytest.raises(FetchError, match="disk of the engine is full"):
+    with pytest.raises(FetchError, match=r"disk of the engine is full: file:big\.gguf needs 104\.9 MB"):
         fetched(engine, spec)
     after = host.run("df", "--output=avail", "/var/lib/docker")
     assert int(before.split()[1]) - int(after.split()[1]) < 2048
     assert host.api.containers(all=True) == []
     engine.close()
+
+
+def test_what_does_not_fit_is_refused_with_figures_before_a_byte_is_copied(
+    engine: DockerEngine, spec: InstanceSpec, rig: RigHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = EngineFacts(name="", folder="/var/lib/docker", free_bytes=MIB)
+    monkeypatch.setattr("llmstack.engines.docker.weights.facts_of", lambda *_: small)
+    with pytest.raises(
+        PreflightError, match=r"m\.gguf needs 3\.1 MB, /var/lib/docker of localhost has 1\.0 MB"
+    ) as caught:
+        fetched(engine, spec)
+    assert (caught.value.data["needed_bytes"], caught.value.data["free_bytes"]) == (3 * MIB + 8, MIB)
+    assert rig.api.containers(all=True) == []
+    assert engine.shelf(spec.stack).files() == ()
 
 
 @pytest.mark.model
@@ -182,3 +197,16 @@ def test_a_real_llama_server_serves_weights_from_the_volume(engine: DockerEngine
 
     assert until(healthy)
     engine.stop(spec.name, 10)
+
+
+def test_of_a_fetched_file_the_manifest_comes_last(engine: DockerEngine, spec: InstanceSpec) -> None:
+    """A cut transfer has none, so that the file does not count."""
+    assert spec.weights
+    remote = replace(spec, weights=replace(spec.weights, size_bytes=None))
+    path = Path(spec.weights.path)
+    (need,) = engine.missing(remote)
+    with pytest.raises(FetchError, match="became shorter"):
+        engine.fetch(need, remote, lambda step: path.write_bytes(b""))
+    assert engine.shelf(spec.stack).files() == ()
+    engine.create(remote)
+    assert engine.missing(remote) == (need,)
