@@ -12,9 +12,11 @@ from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
 from llmstack.core.versions import is_other
+from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, PreflightError, ServerError
+from llmstack.modeltype.folder import size_of
 from llmstack.protocols import Ability, Engine
 
 
@@ -141,10 +143,24 @@ def _before_start(wanted: Wanted, observed: Observed, context: Context) -> Facts
     try:
         with plugin_guard(wanted.kind.name):
             wanted.kind.preflight(spec)
-        needs = engine.missing(spec)
+        needs = tuple(_sized(need, wanted, context) for need in engine.missing(spec))
         return Facts(needs=needs, broken=None if context.task == "pull" else _no_place(engine, spec, observed, context))
     except LlmstackError as error:
         return Facts(broken=error)
+
+
+def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
+    """With the size of a model file from elsewhere. That it cannot be told is no reason to do nothing: the host may
+    have the file, which is seen only once it is locked."""
+    weights = wanted.needed_spec.weights
+    if need.kind != "weights" or weights is None or not weights.remote:
+        return need
+    try:
+        return replace(need, size_bytes=size_of(weights))
+    except LlmstackError as error:
+        message = f"{error.message}; {error.hint}" if error.hint else error.message
+        context.emit(EventType.WARNING, wanted.target, message)
+        return need
 
 
 def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: Context) -> LlmstackError | None:

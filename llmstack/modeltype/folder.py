@@ -51,6 +51,14 @@ def obtain(weights: Weights, report: Report) -> None:
     Download(origin=origin_of(weights), folder=path.parent, report=report, accept=accept).run()
 
 
+def size_of(weights: Weights) -> int | None:
+    """Bytes of a remote source, as far as its server tells them; it is asked. Raises FetchError, PreflightError."""
+    from llmstack.clients.download import look
+
+    manifest = manifest_of(weights)
+    return manifest.size_bytes if manifest and whole(weights) else look(origin_of(weights)).size_bytes
+
+
 def origin_of(weights: Weights) -> Origin:
     """Where its bytes are; of a repository the hub is asked. Raises FetchError, PreflightError."""
     from llmstack.clients.origin import Origin

@@ -12,6 +12,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.facts import with_facts
 from llmstack.core.observe import Observed, elsewhere, in_parallel, observe, places_of, sort_out
 from llmstack.core.select import Picked
+from llmstack.domain.event import EventType
 from llmstack.domain.instance import Need
 from llmstack.domain.secret import Secret
 from llmstack.domain.server import ServedModel
@@ -21,6 +22,8 @@ from llmstack.errors import (
     SecretError,
     UnreachableError,
 )
+from llmstack.modeltype.source import gguf_weights
+from tests.servers.files import FileServer, serving
 from tests.unit.core.world import REFUSED, World, refuse
 
 
@@ -196,3 +199,19 @@ def test_a_client_that_a_plugin_cannot_make_is_the_plugins_fault(world: World) -
         client_of(replace(world.want(), type=None), "http://x")
     with pytest.raises(PluginError, match="broken"):
         client_of(replace(world.want(), type=None, error=PluginError("broken")), "http://x")
+
+
+def test_the_size_of_what_is_to_be_fetched_is_asked_of_its_server(world: World) -> None:
+    with serving(FileServer(bytes(5000))) as server:
+        wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
+        need = Need(kind="weights", name="m")
+        world.engine().lack("demo", need, Need(kind="image", name="image:1"))
+        assert facts(world, wanted).needs[wanted.target] == (
+            replace(need, size_bytes=5000),
+            Need(kind="image", name="image:1"),
+        )
+        server.status = 404
+        assert facts(world, wanted).needs[wanted.target][0] == need
+    (warning,) = world.ears.of(EventType.WARNING)
+    assert "answered 404: there is no such file; correct the address" in warning.message
+    assert facts(world, wanted).broken == {}
