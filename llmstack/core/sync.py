@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmstack.core.actions import describe
-from llmstack.core.fate import Reason, began_anew, changed_hands, reason, starved
+from llmstack.core.fate import ENDED, Reason, began_anew, changed_hands, reason, starved
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import Difference, Fate
 from llmstack.domain.stored import StoredModel
@@ -49,7 +49,9 @@ def _of_row(one: Seen, name: str, rows: Mapping[tuple[str, str, str], StoredMode
     word = "active" if one.state.active else "inactive"
     if row is None and one.state is State.ABSENT:
         return
-    if row and row.status == word and not (changed_hands(there, row) or began_anew(there, row) or starved(there, row)):
+    otherwise = row and row.state in ENDED and one.state in ENDED and row.state is not one.state
+    news = otherwise or (row and (changed_hands(there, row) or began_anew(there, row) or starved(there, row)))
+    if row and row.status == word and not news:
         return
     yield _difference(Target(name, there.host), row, word, _why(one, row, now))
 

@@ -119,8 +119,9 @@ class _Keeper:
                 began = clock.monotonic()
                 heard = self._hear()
                 now = clock.monotonic()
-                whole = None in heard or len(heard) >= FULL or now - looked_at >= WHOLE_S or now - began >= SLEPT_S
-                names = self._concerned(heard) | self._unsettled()
+                lost = None in heard or len(heard) >= FULL or now - began >= SLEPT_S
+                whole = lost or now - looked_at >= WHOLE_S
+                names = self._concerned(heard, lost=lost) | self._unsettled()
                 if self.over:
                     return
                 if whole:
@@ -140,12 +141,15 @@ class _Keeper:
                 heard.append(self.inbox.get_nowait())
         return heard
 
-    def _concerned(self, heard: Sequence[Happening | None]) -> set[str]:
-        """Whom it is about, and note what was told of them."""
+    def _concerned(self, heard: Sequence[Happening | None], *, lost: bool) -> set[str]:
+        """Whom it is about, and note what was told of them; where some of it is lost, an end is no word on who asked
+        for it."""
         names = set()
         for one in heard:
             if one:
                 names.add(one.container_name)
+                if lost and one.what is What.DIED:
+                    continue
                 key = (self.place[0], one.container_name)
                 self.told[key] = since_start(self.told.get(key, ()), (one.what,))
                 if one.what is What.REMOVED:

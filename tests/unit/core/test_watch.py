@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -11,6 +12,7 @@ import pytest
 from llmstack.app import App
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.happening import What
+from llmstack.domain.instance import State
 from llmstack.domain.report import Difference, Fate
 from llmstack.errors import DeadlineError, LlmstackError, StoreError, UnreachableError
 from llmstack.store import open_store
@@ -92,6 +94,17 @@ def test_a_good_end_that_nobody_asked_for_is_no_stop_neither_now_nor_later(watch
     assert watched.change()[1] is Fate.DIED
     report = watched.bench.app().status(ALL)
     assert (report.rows[0].reason, report.rows[0].detail[:9]) == (Fate.DIED, "exited 0 ")
+
+
+def test_a_first_guess_is_corrected_by_what_is_heard_later(watched: Watched) -> None:
+    there = watched.engine.instances[DEMO]
+    ended = replace(there, state=State.CRASHED, running=False, exit_code=137, finished_at=watched.world.clock.now())
+    watched.engine.instances[DEMO] = ended
+    watched.engine.tell(DEMO)
+    assert watched.change()[1:] == (Fate.DIED, "recorded inactive")
+    watched.engine.tell(DEMO, What.STOPPED)
+    watched.engine.tell(DEMO, What.DIED)
+    assert watched.change()[1:] == (Fate.STOPPED, "recorded")
 
 
 def test_memory_that_ran_out_is_told_where_the_engine_s_flag_is_silent(watched: Watched) -> None:
