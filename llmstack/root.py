@@ -111,7 +111,8 @@ class Root:
         return replace(selection, hosts=tuple(dict.fromkeys(hosts)))
 
     def context(self, task: str, *, wait: bool = True) -> Context:
-        """A run's context."""
+        """A run's context. Raises StoreError for a store that was named where none can be."""
+        _refuse_no_file(self.settings.store)
         timeout_s = self.settings.timeout_s
         wanted = self._wanted_or_none()
         return Context(
@@ -176,3 +177,12 @@ class Root:
         known = {item.target for item in self.wanted}
         lost = (row for row in observed.rows() if row.target not in known and (not hosts or row.host in hosts))
         return tuple(sorted(lost, key=lambda row: row.target))
+
+
+def _refuse_no_file(store: str | None) -> None:
+    """Who only looks goes without a store, but is told of a place that was meant to be one."""
+    place = Path(store or "").expanduser().absolute()
+    there = next(path for path in (place, *place.parents) if path.exists())
+    fits = there.is_file() if there == place else there.is_dir()
+    if store and store != ":memory:" and not fits:
+        raise StoreError(f"no file can be the store at {store}", "set LLMSTACK_STORE to a file in a folder of yours")

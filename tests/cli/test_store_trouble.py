@@ -50,6 +50,16 @@ def test_who_only_looks_goes_without_it(newer: Path, desk: Desk) -> None:
     assert "not noted in the store" in desk.run("health", "-m", "llama3").err
 
 
+@pytest.mark.parametrize("place", ["bin", "inventory.yaml/store.db"])
+def test_a_place_where_no_file_can_be_is_refused_by_who_only_looks_too(
+    make_desk: Callable[..., Desk], place: str
+) -> None:
+    desk = make_desk(LLMSTACK_STORE=place)
+    for line in ("status", "up --check", "health", "sync"):
+        ran = desk.run(*line.split())
+        assert (ran.code, f"no file can be the store at {place}" in ran.err) == (11, True)
+
+
 def test_a_file_that_is_no_store_is_refused(desk: Desk) -> None:
     path = Path(desk.env["LLMSTACK_STORE"])
     path.write_text("my diary", encoding="utf-8")
