@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from llmstack.protocols import Report
 from llmstack.testing import FakeClock
 from tests.servers.files import FileServer, serving
 
-BODY = os.urandom(300_000)
+BODY = random.Random(1).randbytes(300_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 OTHER = "0" * 64
 
