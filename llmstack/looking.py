@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from llmstack.domain.server import ChatChunk
     from llmstack.domain.setting import Setting
     from llmstack.domain.stock import DiskUse, Stock
-    from llmstack.domain.stored import StoredRun
+    from llmstack.domain.stored import Metrics, StoredRun
     from llmstack.domain.usage import StatsReport
     from llmstack.store.store import Store
 
@@ -43,6 +43,9 @@ EVERYTHING = Selection()
 
 class Looking(Root):
     """One inventory and what serves it, as it is."""
+
+    _kept_minute: int | None = None
+    """The last minute of which samples were kept."""
 
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         """Climb the ladder of everything picked that should run; changes nothing on engines and servers."""
@@ -108,11 +111,29 @@ class Looking(Root):
             context.emit(EventType.WARNING, message=f"the store cannot be read: {error.message}")
             return None
 
-    def stats(self, selection: Selection) -> StatsReport:
-        """What everything uses that runs of what is picked; the next call tells the CPU of the time since this one."""
+    def stats(self, selection: Selection, *, keep: bool = False) -> StatsReport:
+        """What everything uses that runs of what is picked; the next call tells the CPU of the time since this one.
+
+        With `keep` the store remembers one sample a minute.
+        """
         from llmstack.core.stats import stats_report
 
-        return stats_report(self._pick(selection), self.context("stats"))
+        context = self.context("stats")
+        report = stats_report(self._pick(selection), context)
+        minute = int(context.clock.now() // 60)
+        if keep and minute != self._kept_minute:
+            self._kept_minute = minute
+            try:
+                self.store.keep_samples(report.rows)
+            except StoreError as error:
+                not_noted(error, context)
+        return report
+
+    def metrics(self, selection: Selection = EVERYTHING, *, last: int = 60) -> tuple[Metrics, ...]:
+        """The last samples of what is picked, as `stats` kept them. Asks the store alone."""
+        from llmstack.core.metrics import metrics
+
+        return metrics(self.store, selection, last=last)
 
     def gpus_now(self) -> tuple[HeldGpu, ...]:
         """The GPUs of this machine and whoever holds their memory; needs no inventory. Raises UnreachableError."""

@@ -26,17 +26,18 @@ def stats(session: Session) -> int:
     """Show what everything that runs uses: CPU, memory, GPU, network, disk; changes nothing.
 
     CPU and GPU count 100 % for one core and one GPU; bytes of network and disk count from the start of an instance.
+    With --watch one sample a minute is kept for `history --metrics`.
     """
     picked, watches = session.selection, session[WATCH]
     if watches and session[OUTPUT] not in ("text", "ndjson"):
         raise UsageError("--watch has no end, so it makes no document", "take -o ndjson")
     with session.app() as app:
-        report = app.stats(picked)
+        report = app.stats(picked, keep=watches)
         while watches:
             began = time.monotonic()
             _show_again(session, report)
             time.sleep(max(0.0, began + EVERY_S - time.monotonic()))
-            report = app.stats(picked)
+            report = app.stats(picked, keep=True)
     return _show(session, report)
 
 

@@ -34,7 +34,7 @@ def history(archive: Archive, selection: Selection, *, limit: int | None) -> tup
 
     Raises NoMatchError for names that no run worked on.
     """
-    names = _names(selection)
+    names = names_in(selection)
     found = archive.runs(limit, names)
     if names and not found:
         known = {item[key] for run in archive.runs(None) for item in run.items for key in ("name", "target")}
@@ -54,6 +54,7 @@ def one_run(archive: Archive, run_id: str) -> StoredRun:
     return replace(run, events=archive.events(run_id))
 
 
-def _names(selection: Selection) -> tuple[str, ...]:
+def names_in(selection: Selection) -> tuple[str, ...]:
+    """What was picked by name, with the hosts that were."""
     names = (*selection.models, *selection.services)
     return tuple(f"{name}@{host}" for name in names for host in selection.hosts) if selection.hosts else names

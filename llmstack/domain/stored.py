@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from llmstack.domain.event import Event
@@ -12,6 +12,7 @@ from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
+from llmstack.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +110,33 @@ class StoredLadder:
     ladder: Ladder
     container_name: str
     at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSample:
+    """What an instance used in a minute that began `at`."""
+
+    at: float
+    host: str
+    service: str
+    container_name: str
+    usage: Usage
+
+    @property
+    def target(self) -> Target:
+        """`service@host`."""
+        return Target(self.service, self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """The samples of one instance that were asked for, oldest first."""
+
+    service: str
+    host: str
+    samples: tuple[StoredSample, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-ready record."""
+        told = [{"at": sample.at, **asdict(sample.usage)} for sample in self.samples]
+        return {"target": f"{self.service}@{self.host}", "service": self.service, "host": self.host, "samples": told}

@@ -15,11 +15,12 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.outcome import RunResult
-from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredVersion
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredSample, StoredVersion
 from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.usage import StatsRow
 from llmstack.domain.who import Who, who
 from llmstack.errors import UsageError
-from llmstack.store import place, plain, rows
+from llmstack.store import place, plain, rows, samples
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
 from llmstack.store.queries import KEY, Key, forget, has_key, in_container, is_of, key_of, select_models
@@ -164,6 +165,16 @@ class Store:
             for row in select_models(rule, sqlite):
                 purpose = on_purpose or (None if row["status"] == "active" else row["stopped_on_purpose"])
                 self._merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose})
+
+    def keep_samples(self, rows: Iterable[StatsRow]) -> None:
+        """Keep what was measured now: one sample per instance and minute, for a week."""
+        with self._database.write() as sqlite:
+            samples.keep(sqlite, rows, self._now())
+
+    def samples(self) -> tuple[StoredSample, ...]:
+        """Everything that is kept of what was measured, by instance, oldest first."""
+        with self._database.read() as sqlite:
+            return tuple(samples.kept(sqlite))
 
     # Models
 

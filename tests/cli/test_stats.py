@@ -28,6 +28,15 @@ def test_watched_stats_end_with_their_reader(started: Desk) -> None:
     assert code == "141"
 
 
+def test_what_was_watched_is_remembered_by_the_names_of_its_models(started: Desk, door: str) -> None:
+    (item,) = started.good("history", "--model", "llama3", "--metrics", "-o", "json", door=door).json["items"]
+    assert item["target"] == "ollama@localhost"
+    assert item["samples"][-1]["memory_bytes"] > 0
+    told = started.good("history", "--metrics", door=door).out
+    assert "\n  MEMORY  " in told
+    assert started.run("history", "--model", "nobody", "--metrics", door=door).code == 5
+
+
 def test_nothing_that_runs_is_an_answer(desk: Desk, door: str) -> None:
     ran = desk.good("stats", door=door)
     assert (ran.out, ran.err) == ("", "! nothing of it runs\n")

@@ -30,7 +30,7 @@ from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, Fate, StatusReport, StatusRow, SyncReport
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
-from llmstack.domain.stored import StoredRun
+from llmstack.domain.stored import Metrics, StoredRun, StoredSample
 from llmstack.domain.target import Target, TargetKind
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError
@@ -121,8 +121,15 @@ class App(FakeWeights):
         ]
         return StatusReport(rows=tuple(rows), inventory="inventory.yaml")
 
-    def stats(self, selection: Selection) -> StatsReport:
-        self._enter("stats", selection)
+    def metrics(self, selection: Selection, *, last: int) -> tuple[Metrics, ...]:
+        self._enter("metrics", selection, last=last)
+        sample = StoredSample(
+            at=60.0, host="gpu01", service="demo", container_name="demo", usage=Usage(cpu_percent=5.0)
+        )
+        return (Metrics(service="demo", host="gpu01", samples=(sample, replace(sample, at=120.0))),)[: last < 999]
+
+    def stats(self, selection: Selection, *, keep: bool) -> StatsReport:
+        self._enter("stats", selection, keep=keep)
         if "twice" in selection.models and sum(name == "stats" for name, *_ in CALLS) % 3 == 0:
             raise KeyboardInterrupt
         used = Usage(cpu_percent=3.2, memory_bytes=3 << 29, memory_limit_bytes=3 << 32, processes=2)

@@ -40,7 +40,7 @@ INSERT INTO runs VALUES (1, 'up', 'invoke up', 1700000000.0, 1700000001.5, 1500.
 """
 """A store as schema 1 made it, written down and never to be changed."""
 
-SCHEMA_4 = (
+SCHEMA_5 = (
     SCHEMA_1
     + """
 PRAGMA user_version = 2;
@@ -55,6 +55,12 @@ CREATE TABLE "versions" ("id" INTEGER NOT NULL PRIMARY KEY, "target" TEXT NOT NU
   "kind" TEXT NOT NULL, "source" TEXT NOT NULL, "digest" TEXT NOT NULL, "version" TEXT, "installed_at" REAL NOT NULL,
   "ready_at" REAL NOT NULL);
 CREATE UNIQUE INDEX "versions_target_host_kind_digest" ON "versions" ("target", "host", "kind", "digest");
+PRAGMA user_version = 5;
+CREATE TABLE "samples" ("minute" INTEGER NOT NULL, "host" TEXT NOT NULL, "container_name" TEXT NOT NULL,
+  "service" TEXT NOT NULL, "cpu_percent" REAL, "memory_bytes" INTEGER, "memory_limit_bytes" INTEGER,
+  "network_received_bytes" INTEGER, "network_sent_bytes" INTEGER, "disk_read_bytes" INTEGER,
+  "disk_written_bytes" INTEGER, "processes" INTEGER, "gpu_memory_bytes" INTEGER, "gpu_percent" REAL,
+  PRIMARY KEY ("minute", "host", "container_name")) WITHOUT ROWID;
 """
 )
 
@@ -99,7 +105,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_a_fresh_store_has_the_shape_that_was_written_down(path, tmp_path):
     open_store(str(path), {}).close()
-    make(tmp_path / "frozen.db", SCHEMA_4)
+    make(tmp_path / "frozen.db", SCHEMA_5)
     assert shape(path) == shape(tmp_path / "frozen.db")
 
 
@@ -111,7 +117,7 @@ def test_a_store_of_schema_1_is_read_and_written(path):
         old = store.run("1")
         assert (old.exit_code, old.items, old.user, old.controller) == (0, ({"status": "changed"},), None, None)
         assert store.begin_run("up", "") == "2"
-    make(path.with_name("frozen.db"), SCHEMA_4)
+    make(path.with_name("frozen.db"), SCHEMA_5)
     assert shape(path) == shape(path.with_name("frozen.db"))
 
 
