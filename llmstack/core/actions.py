@@ -45,8 +45,9 @@ def begin(
     return act(kind, wanted, reason, observed=there, spec=spec, changes=tuple(differences), needs=needs)
 
 
-def unable(wanted: Wanted, kind: ActionKind, error: LlmstackError) -> Action:
+def unable(wanted: Wanted, error: LlmstackError) -> Action:
     """Refused or unreachable, and why."""
+    kind = ActionKind.UNREACHABLE if isinstance(error, UnreachableError) else ActionKind.REFUSED
     return act(kind, wanted, error.message, error=error)
 
 
@@ -54,12 +55,12 @@ def blocked(wanted: Wanted, observed: Observed) -> Action | None:
     """Why nothing can be done with a placement at all."""
     place = (wanted.target.host, wanted.engine)
     if place in observed.errors:
-        return unable(wanted, ActionKind.UNREACHABLE, observed.errors[place])
+        return unable(wanted, observed.errors[place])
     if wanted.error and not wanted.off:
-        return unable(wanted, ActionKind.REFUSED, wanted.error)
+        return unable(wanted, wanted.error)
     there = observed.find(wanted)
     error = not_adoptable(wanted, there) if wanted.adopted else there and (newer(there) or _foreign(there))
-    return unable(wanted, ActionKind.REFUSED, error) if error else None
+    return unable(wanted, error) if error else None
 
 
 def not_adoptable(wanted: Wanted, there: Instance | None) -> LlmstackError | None:
@@ -82,7 +83,7 @@ def _foreign(there: Instance) -> LlmstackError | None:
 def broken(wanted: Wanted, observed: Observed) -> Action | None:
     """Why a start cannot succeed."""
     error = observed.broken.get(wanted.target)
-    return unable(wanted, ActionKind.REFUSED, error) if error else None
+    return unable(wanted, error) if error else None
 
 
 def silent(wanted: Wanted, observed: Observed) -> Action | None:
@@ -93,7 +94,7 @@ def silent(wanted: Wanted, observed: Observed) -> Action | None:
     detail = f": {life.detail}" if life and life.detail else ""
     message = f"nothing answers at {wanted.placement.service.url}{detail}"
     hint = "llmstack does not run it: start it, or correct `url:`"
-    return unable(wanted, ActionKind.UNREACHABLE, UnreachableError(message, hint))
+    return unable(wanted, UnreachableError(message, hint))
 
 
 def describe(there: Instance) -> str:

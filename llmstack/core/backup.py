@@ -76,7 +76,7 @@ def _unfit(item: Picked, observed: Observed) -> Action | None:
         error = PreflightError(f"{wanted.target} has no volume of its own", "`mounts:` gives it one")
     else:
         return None
-    return unable(wanted, ActionKind.REFUSED, error)
+    return unable(wanted, error)
 
 
 def backup(action: Action, context: Context) -> Outcome:

@@ -67,7 +67,7 @@ def _restart(item: Picked, observed: Observed) -> Iterator[Action]:
     elif wanted.external:
         yield act(ActionKind.KEEP, wanted, "external: not llmstack's to restart")
     elif there is None:
-        yield unable(wanted, ActionKind.REFUSED, _absent(wanted))
+        yield unable(wanted, _absent(wanted))
     else:
         kind = ActionKind.RESTART if there.running else ActionKind.START
         yield act(kind, wanted, "asked for" if there.running else describe(there), observed=there, spec=there.spec)
@@ -123,10 +123,10 @@ def _rm(item: Picked, observed: Observed) -> Iterator[Action]:
         yield stop
     elif not wanted.lazy:
         unfit = UsageError(f"{wanted.target} keeps no models of its own", "`down` removes it; weights stay")
-        yield unable(wanted, ActionKind.REFUSED, unfit)
+        yield unable(wanted, unfit)
     elif served is None:
         mute = UnhealthyError(f"{wanted.target} does not answer, and only it can delete", "llmstack up, then rm")
-        yield unable(wanted, ActionKind.REFUSED, mute)
+        yield unable(wanted, mute)
     else:
         for model, there in _served(item, served):
             reason = "in the server" if there else "not in the server"
@@ -143,7 +143,7 @@ def _down(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
     place = (wanted.target.host, wanted.engine)
     if place in observed.errors:
-        yield unable(wanted, ActionKind.UNREACHABLE, observed.errors[place])
+        yield unable(wanted, observed.errors[place])
     elif _only_models(item):
         yield from _unload(item, observed)
     elif wanted.external:
@@ -154,7 +154,7 @@ def _down(item: Picked, observed: Observed) -> Iterator[Action]:
         for row in there:
             error = newer(row)
             gone = act(ActionKind.REMOVE, wanted, describe(row), observed=row)
-            yield unable(wanted, ActionKind.REFUSED, error) if error else gone
+            yield unable(wanted, error) if error else gone
     else:
         yield act(ActionKind.KEEP, wanted, "not there")
 
@@ -175,7 +175,7 @@ def _only_models(item: Picked) -> bool:
 def _unload(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
     if wanted.type is None:
-        yield unable(wanted, ActionKind.REFUSED, wanted.error or PluginError(f"{wanted.target} has no type"))
+        yield unable(wanted, wanted.error or PluginError(f"{wanted.target} has no type"))
         return
     for model, there in _served(item, observed.served.get(wanted.target) or ()):
         loaded = there is not None and there.loaded

@@ -124,7 +124,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     error = observed.broken.get(wanted.target)
     freed = {row.port for row in policy.orphans if row.host == spec.host} - {None}
     if error and error.data.get("port") not in freed:
-        return unable(wanted, ActionKind.REFUSED, error)
+        return unable(wanted, error)
     if there is None or there.spec is None:
         return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
     reason, differences = _differs(spec, there.spec, policy)

@@ -31,7 +31,7 @@ def _back(item: Picked, observed: Observed, known: Known) -> Action:
     if stop := blocked(wanted, observed) or broken(wanted, observed):
         return stop
     if there is None or there.spec is None or before is None or wanted.off or wanted.adopted:
-        return unable(wanted, ActionKind.REFUSED, _nowhere(item))
+        return unable(wanted, _nowhere(item))
     spec = replace(there.spec, secrets=wanted.needed_spec.secrets).with_decided(image=before.digest)
     reason = "back to the image that was proved ready before"
     change = image_change(pins, before.digest)

@@ -58,6 +58,13 @@ def test_3_for_a_broken_inventory(make_desk: Callable[..., Desk], door: str) -> 
     assert errors(ran) == [("config", 3)]
 
 
+def test_3_for_an_engine_s_address_that_is_none(make_desk: Callable[..., Desk], door: str) -> None:
+    desk = make_desk("llmstack: 1\nservices:\n  a: {type: ollama, engine: docker}\n", DOCKER_HOST="garbage")
+    ran = desk.run("up", "--check", "-o", "json", door=door)
+    assert (ran.code, errors(ran)) == (3, [("config", 3)])
+    assert ran.item("a")["action"]["action"] == "refused"
+
+
 def test_4_when_nobody_answers_at_a_url(make_desk: Callable[..., Desk], door: str) -> None:
     ran = make_desk(THEIRS.format(url=closed_port())).run("up", "-m", "near", "-o", "json", door=door)
     assert ran.code == 4

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from llmstack.engines.addresses import LOOPBACK
 from llmstack.errors import ConfigError
@@ -118,7 +119,7 @@ def _checked(address: Address) -> Address:
     parts = urlsplit(address.url)
     if parts.scheme == "ssh":
         raise _tunnel_instead(parts.netloc)
-    if parts.scheme not in ("unix", "tcp") or not (parts.path if parts.scheme == "unix" else parts.netloc):
+    if not (parts.path if parts.scheme == "unix" else parts.scheme == "tcp" and _port(parts)):
         raise ConfigError(
             f"cannot speak to a Docker engine at {address.url!r} (from {address.origin.split()[0]})",
             hint="use unix:///path/to/docker.sock or tcp://host:port",
@@ -127,6 +128,13 @@ def _checked(address: Address) -> Address:
         if not path.is_file():
             raise ConfigError(f"no TLS file {path} for {address.origin}", hint="it belongs beside ca, cert and key.pem")
     return address
+
+
+def _port(parts: SplitResult) -> int | None:
+    """The port of a URL with a host; None for what is no number below 65536 either."""
+    with suppress(ValueError):
+        return parts.port if parts.hostname else None
+    return None
 
 
 def _tunnel_instead(netloc: str) -> ConfigError:

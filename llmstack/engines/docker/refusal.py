@@ -9,6 +9,8 @@ from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightEr
 
 LONGEST = 400
 START_HINT = "start it: sudo systemctl start docker   (Docker Desktop: open the application), or set DOCKER_HOST"
+LISTEN_HINT = "let its engine listen there, or correct the address: DOCKER_HOST, Docker context, `docker_host:`"
+NAME_HINT = "correct the address: DOCKER_HOST, Docker context, `docker_host:`"
 GROUP_HINT = "sudo usermod -aG docker $USER and log in again, or use rootless Docker"
 GPU_HINT = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 TLS_HINT = "check DOCKER_TLS_VERIFY and ca.pem, cert.pem, key.pem in DOCKER_CERT_PATH"
@@ -73,6 +75,10 @@ def _unreachable(what: str, hint: str) -> Build:
     return lambda r: UnreachableError(f"the Docker engine of {r.host} ({r.where}) {what}", hint, cause=r.short)
 
 
+def _refused(r: Refusal) -> LlmstackError:
+    return _unreachable("does not run", LISTEN_HINT if "tcp://" in r.where else START_HINT)(r)
+
+
 def _preflight(what: str, hint: str, **data: object) -> Build:
     return lambda r: PreflightError(f"cannot {r.doing} on {r.host}: {what}", hint, cause=r.short, **data)
 
@@ -126,9 +132,10 @@ PULL_RULES: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = (
     Rule(("timed out", "timeout"), _unreachable("did not answer in time", "is the machine busy, asleep or away?"), 0),
     Rule(("permission denied",), _unreachable("refuses us: permission denied", GROUP_HINT), 0),
-    Rule(("no such file", "connection refused"), _unreachable("does not run", START_HINT), 0),
+    Rule(("no such file",), _unreachable("does not run", START_HINT), 0),
+    Rule(("connection refused",), _refused, 0),
     Rule(("certificate", "ssl", "tls"), _unreachable("and we do not agree on TLS", TLS_HINT), 0),
-    Rule(("name or service not known", "no route", "name resolution"), _unreachable("is not found", TLS_HINT), 0),
+    Rule(("name or service not known", "no route", "name resolution"), _unreachable("is not found", NAME_HINT), 0),
     Rule(("request to an https server",), _unreachable("wants TLS", "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")),
     Rule(("client version",), _unreachable("speaks another API version", "llmstack needs Docker 20.10 or newer"), 400),
     Rule(("no such container", "no container with name"), _gone, 404),

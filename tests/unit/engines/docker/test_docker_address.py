@@ -107,7 +107,9 @@ def test_ssh_names_the_tunnel_that_works(tmp_path: Path) -> None:
     assert "ssh -N -L /tmp/docker-ops@gpu01.sock:/var/run/docker.sock ops@gpu01" in (raised.value.hint or "")
 
 
-@pytest.mark.parametrize("url", ["npipe:////./pipe/docker", "http://h", "tcp://", "unix://", "docker.sock"])
+@pytest.mark.parametrize(
+    "url", ["npipe:////./pipe/docker", "http://h", "tcp://", "tcp://h", "tcp://h:x", "unix://", "docker.sock"]
+)
 def test_an_address_of_another_kind_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="cannot speak"):
         resolve(url, environ(tmp_path))

@@ -18,7 +18,7 @@ def refusal(status: int | None, text: str, **more: type[LlmstackError]) -> Refus
         (None, "PermissionError(13, 'Permission denied')", UnreachableError, "usermod -aG docker"),
         (None, "Read timed out. (read timeout=10)", UnreachableError, "busy"),
         (None, "SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')", UnreachableError, "DOCKER_TLS_VERIFY"),
-        (None, "Failed to resolve 'h' ([Errno -2] Name or service not known)", UnreachableError, ""),
+        (None, "Failed to resolve 'h' ([Errno -2] Name or service not known)", UnreachableError, "correct the address"),
         (None, "Response ended prematurely", UnreachableError, "start"),
         (400, "Client sent an HTTP request to an HTTPS server.", UnreachableError, "DOCKER_TLS_VERIFY=1"),
         (400, "client version 1.51 is too new. Maximum supported API version is 1.41", UnreachableError, "20.10"),
@@ -48,6 +48,11 @@ def test_each_refusal_becomes_an_error_that_says_what_to_do(
     assert type(error) is kind
     assert "gpu01" in error.message
     assert hint in (error.hint or "")
+
+
+def test_nothing_is_started_here_for_an_address_elsewhere() -> None:
+    error = explain(Refusal("start demo", "gpu01", "DOCKER_HOST tcp://gpu01:1", None, "Connection refused"))
+    assert (error.hint or "").startswith("let its engine listen there")
 
 
 @pytest.mark.parametrize(
