@@ -43,7 +43,9 @@ def _done(session: Session, work: Do, question: str | None) -> int:
 
 
 def _file(session: Session) -> str:
-    file = session[FILE]
-    if not file or not session.selection.services:
-        raise UsageError(f"{session.task} is of one service and one file", "name them: --service NAME --file FILE")
+    picked, file = session.selection, session[FILE]
+    if not picked.services:
+        raise UsageError(f"{session.task} is of one service", f"name it: --service {(*picked.models, 'NAME')[0]}")
+    if not file:
+        raise UsageError(f"{session.task} needs a file", "name it: --file FILE")
     return file

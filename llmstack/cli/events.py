@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ class Lines:
         self._task, self._write = task, write
         self._told: set[str] = set()
         self._run: str | None = None
+        self._items = 0
         self._lock = threading.Lock()
 
     def emit(self, event: Event) -> None:
@@ -40,11 +40,13 @@ class Lines:
 
     def put(self, type_: str, facts: Record, ts: float | None = None) -> None:
         """Write one line of any type; facts of its own win over those of the run."""
-        at = datetime.fromtimestamp(time.time() if ts is None else ts, UTC)
-        moment = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        from llmstack.domain.event import rfc3339
+
+        moment = rfc3339(time.time() if ts is None else ts)
         with self._lock:
             order = {"v": 1, "seq": next(_SEQ), "type": type_}
             record = {**order, "ts": moment, "run": self._run, "task": self._task, **facts, **order}
+            self._items += type_ == "item"
             self._write(json.dumps(record, default=str) + "\n")
 
     def finish(self, document: Record) -> None:
@@ -56,7 +58,7 @@ class Lines:
         hosts: dict[str, Counter[str]] = {}
         for item in items if ran else ():
             hosts.setdefault(item["host"], Counter())[item["status"]] += 1
-        self.put("recap", {**document, "items": len(items), "hosts": hosts})
+        self.put("recap", {**document, "items": len(items) if ran else self._items, "hosts": hosts})
 
 
 class Listeners:

@@ -107,12 +107,17 @@ def name(text: str) -> str:
     return text
 
 
+_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
 def seconds(text: str) -> float:
-    """Reads a duration: `90`, `90s`, `1.5m`, `2h`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", text.strip())
-    value = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"] if match else math.inf
-    if not math.isfinite(value):
-        raise ValueError("it is a number of seconds, or a duration such as 90s, 5m, 1h")
+    """Reads a duration: `90`, `90s`, `1.5m`, `1h30m`, `500ms`."""
+    good = re.fullmatch(r"\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|[smh]))+", text)
+    value = sum(
+        float(number) * _UNITS_S[unit] for number, unit in re.findall(r"([\d.]+)([a-z]*)", text if good else "")
+    )
+    if not good or not math.isfinite(value):
+        raise ValueError("it is a number of seconds, or a duration such as 500ms, 90s, 5m, 1h30m")
     return value
 
 
@@ -120,7 +125,7 @@ def positive_seconds(text: str) -> float:
     """As `seconds`, but more than nothing."""
     value = seconds(text)
     if not value:
-        raise ValueError("it is more than 0 seconds")
+        raise ValueError("it is more than 0 seconds; without it there is no limit")
     return value
 
 

@@ -59,17 +59,21 @@ def piped_text() -> str:
 
 
 def _names(line: str, number: int) -> Iterable[str]:
-    """The name on a line; of an NDJSON line what it tells of, unless that went wrong there."""
-    if not line.startswith("{"):
+    """The name on a line; of an NDJSON line what it tells of, unless that went wrong there. Raises UsageError."""
+    if line[:1] not in tuple("{["):
         return [line] if line else []
+    hint = "pipe -o names or -o ndjson in"
     try:
         item = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"line {number} of standard input is no JSON", "pipe -o names or -o ndjson in") from error
-    name = item.get("model") or item.get("service") or item.get("name")
-    if not name or item.get("type", "item") not in ("item", "result") or item.get("status") in _WENT_WRONG:
+        raise UsageError(f"line {number} of standard input is no JSON", hint) from error
+    facts = item if isinstance(item, dict) else {}
+    if facts.get("type", "item") not in ("item", "result") or facts.get("status") in _WENT_WRONG:
         return []
-    return [f"{name}@{item['host']}" if item.get("host") else str(name)]
+    name, host = facts.get("model") or facts.get("service") or facts.get("name"), facts.get("host") or ""
+    if not isinstance(name, str) or not isinstance(host, str):
+        raise UsageError(f"line {number} of standard input tells of no model or service", hint)
+    return [f"{name}@{host}" if host else name]
 
 
 def command_line(door: str, task: str, flags: Iterable[Flag[Any]], values: Mapping[str, Any]) -> str:

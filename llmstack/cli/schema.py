@@ -10,7 +10,21 @@ from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
 
 INVENTORY = "inventory"
-NAMES = ("run", "status", "stats", "gpus", "sync", "leftovers", "weights", "du", "event", "doctor", "why", INVENTORY)
+NAMES = (
+    "run",
+    "status",
+    "stats",
+    "gpus",
+    "sync",
+    "leftovers",
+    "weights",
+    "du",
+    "history",
+    "event",
+    "doctor",
+    "why",
+    INVENTORY,
+)
 KIND: Flag[str | None] = choice("kind", f"KIND of answer: {', '.join(NAMES)}.", *NAMES, default=None)
 
 

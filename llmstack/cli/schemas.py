@@ -17,6 +17,7 @@ from llmstack.domain.plan import Price
 from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, StatusRow
 from llmstack.domain.stock import DiskUse
+from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import TargetKind
 from llmstack.domain.usage import StatsRow, Usage
 from llmstack.domain.weights import ModelFile
@@ -160,6 +161,14 @@ def _gpu() -> Schema:
     return {"id": str, **own, "holders": {"anyOf": [_list(_object(_fields(Holder))), {"type": "null"}]}}
 
 
+def _run() -> Schema:
+    """A run that is remembered; its items are those of a run's document, as they were written then."""
+    moment = {"type": "string", "format": "date-time"}
+    told = {"started_at": moment, "ended_at": {"anyOf": [moment, {"type": "null"}]}, "counts": {"type": "object"}}
+    lists = {"items": _list({"type": "object"}), "events": {"anyOf": [_list({"type": "object"}), {"type": "null"}]}}
+    return {**_fields(StoredRun), **told, **lists}
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
     "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
@@ -171,6 +180,7 @@ KINDS: dict[str, Callable[[], Schema]] = {
     "leftovers": lambda: _document("leftovers", _object(_leftover())),
     "why": lambda: _document("why", _object(_inquiry())),
     "doctor": lambda: _document("doctor", _object(_finding())),
+    "history": lambda: _document("history", _object(_run())),
     "event": _event,
 }
 

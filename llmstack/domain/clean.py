@@ -10,7 +10,7 @@ _ESCAPES = re.compile(
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SECRET = re.compile(
-    r"(?i)(\?)\S+|(\b(?:bearer|basic) )\S+|((?:token|key|secret|password)['\"]?[=:] ?)\S+|(://)[^/\s@]+@"
+    r"(?i)(?<=[\w/])(\?)[\w%]\S*|(\b(?:bearer|basic) )\S+|((?:token|key|secret|password)['\"]?[=:] ?)\S+|(://)[^/\s@]+@"
 )
 
 

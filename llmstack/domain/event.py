@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from llmstack.domain.target import Target
@@ -39,4 +40,15 @@ class Event:
     def as_json(self) -> dict[str, object]:
         """JSON-ready record, as far as its data are."""
         target = str(self.target) if self.target else None
-        return {"ts": self.ts, "type": self.type.value, "target": target, "message": self.message, "data": self.data}
+        return {
+            "ts": rfc3339(self.ts),
+            "type": self.type.value,
+            "target": target,
+            "message": self.message,
+            "data": self.data,
+        }
+
+
+def rfc3339(ts: float) -> str:
+    """`2026-03-07T09:12:00.000Z`: seconds since the epoch, for programs."""
+    return datetime.fromtimestamp(ts, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

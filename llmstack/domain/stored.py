@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from llmstack.domain.event import Event
+from llmstack.domain.event import Event, rfc3339
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.tabular import Tabular
@@ -87,7 +87,9 @@ class StoredRun(Tabular):
         """JSON-ready record."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         events = None if self.events is None else [event.as_json() for event in self.events]
-        return {**record, "counts": self.counts, "events": events}
+        ended_at = None if self.ended_at is None else rfc3339(self.ended_at)
+        moments = {"started_at": rfc3339(self.started_at), "ended_at": ended_at}
+        return {**record, **moments, "counts": self.counts, "events": events}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ def history_lines(runs: Sequence[StoredRun], width: int) -> Iterator[Text]:
 def action_lines(runs: Sequence[StoredRun], width: int) -> Iterator[Text]:
     """One row per action, with its reason and each field that differed below it."""
     found = [(run, item) for run in runs for item in run.items]
-    rows = [[line(run.id), line(moment(run.started_at)), *_cells(item), line(_who(run))] for run, item in found]
+    rows = [[line(run.id), line(moment(run.started_at)), *_cells(item, run), line(_who(run))] for run, item in found]
     head, *told = table([_bold(ACTION_HEAD), *rows], width)
     yield head
     for (_, item), row in zip(found, told, strict=True):
@@ -62,7 +62,7 @@ def run_lines(run: StoredRun, width: int) -> Iterator[Text]:
     for name, fact in facts.items():
         yield from _labelled(f"{name:<9}", fact, width)
     yield Text()
-    for item, row in zip(run.items, table([_cells(item) for item in run.items], width), strict=True):
+    for item, row in zip(run.items, table([_cells(item, run) for item in run.items], width), strict=True):
         yield row
         yield from _about(item, width, item.get("rungs") or ())
     if run.events:
@@ -93,12 +93,12 @@ def _who(run: StoredRun) -> str:
     return f"{run.user or UNKNOWN}@{run.controller}" if run.controller else UNKNOWN
 
 
-def _cells(item: Mapping[str, Any]) -> list[Text]:
-    """Target, action, status and time of an outcome."""
+def _cells(item: Mapping[str, Any], run: StoredRun) -> list[Text]:
+    """Target, action, status and time of an outcome; a run that looked has kept nothing, it has looked."""
     action, status = item.get("action") or {}, item["status"] or NOT_ENDED
     return [
         line((item["target"], "bold")),
-        line(action.get("action", UNKNOWN)),
+        line(run.task if run.task == "health" else action.get("action", UNKNOWN)),
         line((status, _STYLES.get(status, "red"))),
         line(_took(item.get("ms"))),
     ]

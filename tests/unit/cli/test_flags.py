@@ -9,12 +9,23 @@ from llmstack.cli.collection import VERBS
 from llmstack.cli.invoked import Invoked
 
 
-@pytest.mark.parametrize(("text", "value"), [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("0", 0.0)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("90", 90.0),
+        ("90s", 90.0),
+        ("1.5m", 90.0),
+        ("2h", 7200.0),
+        ("0", 0.0),
+        ("1h30m", 5400.0),
+        ("500ms", 0.5),
+    ],
+)
 def test_a_duration_may_have_a_unit(text, value):
     assert flags.seconds(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1", "1e3", "nan", "inf", "5 m", "1d", "9" * 400])
+@pytest.mark.parametrize("text", ["", "soon", "-1", "1e3", "nan", "inf", "5 m", "1d", "1h30", "5m 3s", "9" * 400])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(ValueError, match="number of seconds"):
         flags.seconds(text)

@@ -27,6 +27,7 @@ LINES = {
     "stats": ("stats", "-m", "a"),
     "gpus": ("gpus",),
     "sync": ("sync",),
+    "history": ("history", "-m", "a"),
 }
 
 
@@ -99,6 +100,7 @@ def test_what_is_followed_can_be_read_line_by_line(both):
         ("item", "ready \x1b[31mred\x1b[0m"),
         ("recap", None),
     ]
+    assert lines[-1]["items"] == 1
 
 
 def test_an_answer_is_told_in_pieces_and_as_a_whole(both):

@@ -52,6 +52,13 @@ def test_what_is_no_item_is_told_with_its_line(both):
     assert ran.err == "error: line 2 of standard input is no JSON\n       pipe -o names or -o ndjson in\n"
 
 
+@pytest.mark.parametrize("line", ['{"target": 5}', "[1,2]", '{"model": 5}', '{"model": "a", "host": [1]}', "{}"])
+def test_what_names_nothing_is_told_with_its_line(both, line):
+    ran = both("down", "-m", "-", stdin=f"a\n{line}\n")
+    assert (ran.code, picked()) == (2, [])
+    assert ran.err.startswith("error: line 2 of standard input tells of no model or service\n")
+
+
 def test_what_a_task_answers_another_one_takes(through, door):
     lines = through(door, "status", "-m", "a", "-m", "b", "-o", "ndjson").out
     CALLS.clear()

@@ -207,6 +207,7 @@ def test_a_reader_that_went_away_matters_on_stdout_alone():
         ("the key is hush, hush!", "the key is ..., ...!"),
         ("GET /v1?key=1&b=2 for Bearer abc", "GET /v1?... for Bearer ..."),
         ("HF_TOKEN=hf_123 https://user:pw@hub/x", "HF_TOKEN=... https://...hub/x"),
+        ("insert into a values (?, ?) where b = ?", "insert into a values (?, ?) where b = ?"),
         ("8 tokens/s, no secrets", "8 tokens/s, no secrets"),
     ],
 )
