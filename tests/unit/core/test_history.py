@@ -65,7 +65,13 @@ def test_one_run_comes_with_its_events(three: Store) -> None:
         {"changed": 1},
         "demo@localhost",
     )
-    begun = {"ts": 1.0, "type": "start", "target": "demo@localhost", "message": "begun", "data": {}}
+    begun = {
+        "ts": "1970-01-01T00:00:01.000Z",
+        "type": "start",
+        "target": "demo@localhost",
+        "message": "begun",
+        "data": {},
+    }
     assert document["events"] == [begun]
     (listed,) = history(three, Selection(), limit=1)
     assert listed.as_json()["events"] is None
