@@ -51,11 +51,12 @@ class App(Looking):
         return self._run("restart", plan_restart, selection, options)
 
     def update(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
-        """As `up`, and take newer images of the same name, and what newer defaults would launch otherwise."""
+        """As `up`, and take newer images and models of the same name, and newer defaults."""
         return self._run("update", plan_update, selection, options, dependencies=True)
 
     def rollback(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:
-        """Give what is picked the image back that was proved ready before, as the store remembers it."""
+        """Give what is picked the image back that was proved ready before, as the store remembers it; models that are
+        picked by name the version that they had before their update."""
         from llmstack.core.versions import plan_rollback
 
         known = {item.target: self.store.versions(item.target) for item in self.wanted}

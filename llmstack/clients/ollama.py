@@ -12,6 +12,7 @@ from llmstack.clients.http import Http, Reply
 from llmstack.clients.liveness import look
 from llmstack.clients.names import canonical, same_name
 from llmstack.clients.ollama_pull import Layers, cut_off, pull_error
+from llmstack.clients.ollama_registry import newest
 from llmstack.clients.replies import server_error
 from llmstack.clients.speed import number, rate, text
 from llmstack.clients.streams import ndjson
@@ -105,6 +106,14 @@ class Ollama:
             raise pull_error(model, error) from error
         if not layers.success:
             raise cut_off(model)
+
+    def newest(self, model: str) -> str | None:
+        """By one question to its registry."""
+        return newest(model)
+
+    def copy(self, model: str, name: str) -> None:
+        """Its bytes are there once."""
+        self._post("/api/copy", {"source": model, "destination": name})
 
     def remove(self, model: str) -> None:
         """Free its memory and delete it: a model deleted while loaded would keep its memory."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
@@ -17,7 +18,7 @@ from llmstack.domain.instance import Instance, InstanceSpec, Need, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, PreflightError, ServerError
 from llmstack.modeltype.folder import size_of
-from llmstack.protocols import Ability, Engine
+from llmstack.protocols import Ability, Engine, LazyClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +183,19 @@ def _served(wanted: Wanted, there: Instance | None, context: Context) -> tuple[S
     """The models of a lazy server; None when it does not answer."""
     if not wanted.lazy:
         return None
-    client = context.client(wanted, there)
+    client = cast("LazyClient | None", context.client(wanted, there))
     try:
-        return client.models() if client else None
+        served = client.models() if client else None
     except ServerError:
         return None
+    if served is None or client is None or context.task != "update":
+        return served
+    names = {found.name: name for name, found in _found(wanted, served)}
+    return tuple(replace(one, newest=client.newest(names[one.name])) if one.name in names else one for one in served)
+
+
+def _found(wanted: Wanted, served: Sequence[ServedModel]) -> Iterator[tuple[str, ServedModel]]:
+    """The models of the inventory that a server has, by the names under which they are pulled."""
+    for model in wanted.enabled_models():
+        if there := wanted.find(model, served):
+            yield wanted.kind.served_name(model), there

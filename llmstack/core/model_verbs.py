@@ -9,14 +9,17 @@ from llmstack.core.context import Context, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
-from llmstack.core.starting import announce, judge
+from llmstack.core.starting import announce, judge, rolled_back
+from llmstack.core.versions import kept_name
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
-from llmstack.errors import UnhealthyError
+from llmstack.errors import LlmstackError, UnhealthyError
 from llmstack.protocols import LazyClient
+
+BACK = "the version before is back"
 
 
 def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
@@ -31,6 +34,8 @@ def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
     if not ready.ok:
         return judge(action, ready, Status.OK, ())
     found, name = wanted.find(model, client.models()), wanted.kind.served_name(model)
+    if found and action.changes:
+        return _changed_version(action, name, client, climb)
     if pulled := found is None:
         _pull(name, action, client, context)
     elif action.kind is ActionKind.LOAD:
@@ -39,6 +44,38 @@ def fetch(action: Action, model: ModelSpec, context: Context) -> Outcome:
     if context.task == "pull" or not context.wait:
         return _done(action, "pulled" if pulled else "there", status)
     return judge(action, climb.climb(), status, urls(context, wanted, there))
+
+
+def _changed_version(action: Action, name: str, client: LazyClient, climb: Climb) -> Outcome:
+    """A newer version, with the one before kept under another name; or that one back. What does not get ready, or is
+    cut short, is undone."""
+    context, before = climb.context, kept_name(name)
+    if action.kind is ActionKind.LOAD:
+        _put_back(client, name)
+        return judge(action, climb.climb(), Status.CHANGED, urls(context, climb.wanted, climb.there))
+    client.copy(name, before)
+    try:
+        _pull(name, action, client, context)
+        client.unload(name)
+        ladder = climb.climb()
+    except BaseException as error:
+        _put_back(client, name)
+        if isinstance(error, LlmstackError):
+            error.data |= {"rolled_back": True, "state": BACK}
+            error.message += f"; {BACK}"
+        raise
+    outcome = judge(action, ladder, Status.CHANGED, urls(context, climb.wanted, climb.there))
+    if ladder.ok:
+        return outcome
+    _put_back(client, name)
+    return rolled_back(outcome, BACK)
+
+
+def _put_back(client: LazyClient, name: str) -> None:
+    """The version before an update takes its name again."""
+    client.unload(name)
+    client.copy(kept_name(name), name)
+    client.remove(kept_name(name))
 
 
 def _pull(name: str, action: Action, client: LazyClient, context: Context) -> None:
@@ -57,7 +94,10 @@ def unload(action: Action, context: Context) -> Outcome:
 def remove(action: Action, model: ModelSpec, context: Context) -> Outcome:
     """Delete it from its server."""
     wanted = context.wanted_of(action)
-    _lazy_client(context, wanted, action.observed).remove(wanted.kind.served_name(model))
+    client, name = _lazy_client(context, wanted, action.observed), wanted.kind.served_name(model)
+    client.remove(name)
+    for kept in [one.name for one in client.models() if wanted.kind.same_model(kept_name(name), one.name)]:
+        client.remove(kept)
     return _done(action, "deleted")
 
 

@@ -78,6 +78,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
             keep_row(wanted, now[0], look, ledger, _unproved(of[wanted.target], wanted, context))
             if any(_started(outcome, context) for outcome in of[wanted.target]):
                 _keep_version(wanted, now[0], now[1], context, ledger)
+            _keep_model_versions(of[wanted.target], wanted, now[1], ledger)
         elif now and wanted.container_name:
             ledger.gone(wanted.target, wanted.container_name)
     _keep_ladders(outcomes, context, ledger)
@@ -195,6 +196,16 @@ def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context,
     if pins and wanted.spec and wanted.spec.image:
         found = StoredVersion(target=wanted.target, source=wanted.spec.image, digest=pins[0], version=seen.version)
         ledger.proved(found)
+
+
+def _keep_model_versions(outcomes: Iterable[Outcome], wanted: Wanted, seen: Look, ledger: Ledger) -> None:
+    """Of the models that were brought and answered, by their digests."""
+    for outcome in outcomes:
+        model = outcome.action.model if outcome.action and outcome.ladder and outcome.ladder.ok else None
+        found = wanted.find(model, seen.served or ()) if model else None
+        if model and found and found.digest:
+            source = wanted.kind.served_name(model)
+            ledger.proved(StoredVersion(target=outcome.target, source=source, digest=found.digest))
 
 
 def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:

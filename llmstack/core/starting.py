@@ -135,5 +135,15 @@ def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) 
     )
 
 
+def rolled_back(outcome: Outcome, back: str) -> Outcome:
+    """The outcome of a climb that failed, with what is `back` in its place, in words."""
+    hint, ladder = outcome.error.hint if outcome.error else None, outcome.ladder
+    error = UnhealthyError(f"{outcome.reason}; {back}", hint, rolled_back=True)
+    if ladder and ladder.why:
+        meaning = " ".join(filter(None, (ladder.why.meaning, f"{back.capitalize()}.")))
+        ladder = replace(ladder, why=replace(ladder.why, meaning=meaning))
+    return replace(outcome, reason=error.message, error=error, ladder=ladder, urls=())
+
+
 def _service(action: Action) -> str:
     return action.placement.service.name if action.placement else action.target.name

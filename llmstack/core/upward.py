@@ -8,10 +8,10 @@ from llmstack.core.actions import act, act_on_model, begin, blocked, broken, des
 from llmstack.core.desired import Wanted
 from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.generations import stateful
-from llmstack.core.observe import Observed
+from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
-from llmstack.core.versions import image_change, is_other
+from llmstack.core.versions import image_change, is_other, renewed
 from llmstack.domain.instance import NO_NETWORK, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import ServedModel
@@ -162,7 +162,7 @@ def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
         reason += ", though newer defaults would launch it otherwise: `update` takes them"
     served = observed.served.get(wanted.target) or ()
     known = [found for model in wanted.placement.models if (found := wanted.find(model, served))]
-    beside = [model.name for model in served if model not in known]
+    beside = [model.name for model in served if model not in known and not model.name.endswith(PREVIOUS)]
     return f"{reason}; also holds {', '.join(beside)}, not in the inventory" if beside else reason
 
 
@@ -204,6 +204,9 @@ def models(
     for model in item.models if wanted.lazy else ():
         if model.enabled:
             there = wanted.find(model, served) if served is not None else None
+            if there and there.digest and there.newest not in (None, there.digest):
+                yield renewed(wanted, model, there)
+                continue
             if there and after is ActionKind.REPLACE:
                 yield act_on_model(ActionKind.LOAD, wanted, "its weights stay", model)
             elif there and load and item.by_model and there.loaded is False:

@@ -20,14 +20,14 @@ from llmstack.core.interrupt import CUT_SHORT, told_if_cut_short
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.replace import brought_back, replace_instance, roll_back
-from llmstack.core.starting import announce, decided, fetch_needs, judge, start_and_climb
+from llmstack.core.starting import announce, decided, fetch_needs, judge, rolled_back, start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.core.volumes import drop_if_possible, fill_of, tidy, with_volumes
 from llmstack.domain.instance import PAUSED, InstanceSpec
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
-from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
+from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Engine
 
 
@@ -150,13 +150,7 @@ def replace(action: Action, context: Context) -> Outcome:
 
 def _rolled_back(outcome: Outcome, climb: Climb, name: str) -> Outcome:
     """Say that the old one is back, and whether it is ready again."""
-    back = brought_back(climb, name)
-    hint, ladder = outcome.error.hint if outcome.error else None, outcome.ladder
-    error = UnhealthyError(f"{outcome.reason}; {back}", hint, rolled_back=True)
-    if ladder and ladder.why:
-        meaning = " ".join(filter(None, (ladder.why.meaning, f"{back.capitalize()}.")))
-        ladder = dataclasses.replace(ladder, why=dataclasses.replace(ladder.why, meaning=meaning))
-    return dataclasses.replace(outcome, reason=error.message, error=error, ladder=ladder, urls=())
+    return rolled_back(outcome, brought_back(climb, name))
 
 
 def fetch(action: Action, context: Context) -> Outcome:

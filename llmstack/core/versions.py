@@ -1,15 +1,19 @@
-"""PURE: which version of an image is newer, and which one to go back to."""
+"""PURE: which version of an image or model is newer, and which one to go back to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from llmstack.core.actions import act, blocked, broken, unable
-from llmstack.core.observe import Observed
+from llmstack.core.actions import act, act_on_model, blocked, broken, silent, unable
+from llmstack.core.desired import Wanted
+from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
+from llmstack.domain.instance import Need
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
+from llmstack.domain.server import ServedModel
+from llmstack.domain.service import ModelSpec
 from llmstack.domain.stored import StoredVersion
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, PreflightError
@@ -20,8 +24,42 @@ DIGITS = 12
 
 
 def plan_rollback(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS, *, known: Known) -> Plan:
-    """What gives every picked placement the image back that was proved ready before the one it has."""
-    return Plan(tuple(_back(item, observed, known) for item in picked))
+    """What gives every picked placement the image back that was proved ready before the one it has, and models that
+    were picked by name the version that they had before their update."""
+    return Plan(tuple(action for item in picked for action in _back_of(item, observed, known)))
+
+
+def _back_of(item: Picked, observed: Observed, known: Known) -> Iterator[Action]:
+    if not (item.wanted.lazy and item.by_model):
+        yield _back(item, observed, known)
+        return
+    for model in item.models:
+        yield silent(item.wanted, observed) or _model_back(item.wanted, model, observed)
+
+
+def _model_back(wanted: Wanted, model: ModelSpec, observed: Observed) -> Action:
+    served = observed.served.get(wanted.target) or ()
+    there, name = wanted.find(model, served), kept_name(wanted.kind.served_name(model))
+    before = next((one for one in served if wanted.kind.same_model(name, one.name)), None)
+    if there is None or before is None:
+        message = f"{wanted.target} has no other version of {model.name}: only an update keeps the one before"
+        error = PreflightError(message, "`source:` may name another tag")
+        return act_on_model(ActionKind.REFUSED, wanted, message, model, error=error)
+    change = FieldChange("digest", _short(there.digest or ""), _short(before.digest or ""))
+    return act_on_model(ActionKind.LOAD, wanted, "back to the version before its update", model, changes=(change,))
+
+
+def renewed(wanted: Wanted, model: ModelSpec, there: ServedModel) -> Action:
+    """What takes the newer version of a model; the one that is there is kept beside it."""
+    change = FieldChange("digest", _short(there.digest or ""), _short(there.newest or ""))
+    need = Need(kind="model", name=wanted.kind.served_name(model))
+    return act_on_model(ActionKind.FETCH, wanted, "a newer version", model, needs=(need,), changes=(change,))
+
+
+def kept_name(name: str) -> str:
+    """Under which name a server keeps the version of a model that was there before its update."""
+    tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+    return tagged + PREVIOUS
 
 
 def _back(item: Picked, observed: Observed, known: Known) -> Action:

@@ -29,7 +29,8 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel(Tabular):
-    """A model that a server has: `loaded` None where the server cannot tell; `digest` without a `sha256:` prefix.
+    """A model that a server has: `loaded` None where the server cannot tell; `digest` without a `sha256:` prefix, and
+    `newest` the one that a pull would bring, where that was asked.
 
     `size_bytes` is its size on disk; `memory_bytes` what it holds while loaded, of which `vram_bytes` on GPUs.
     """
@@ -38,6 +39,7 @@ class ServedModel(Tabular):
 
     name: str
     digest: str | None = None
+    newest: str | None = None
     size_bytes: int | None = None
     loaded: bool | None = None
     memory_bytes: int | None = None

@@ -56,6 +56,14 @@ class LazyClient(Client, Protocol):
         """Download; returns after the server's own word of success. `Engine.fetch` says the rest."""
         ...
 
+    def newest(self, model: str) -> str | None:
+        """The digest that a pull would bring now; None where that cannot be told."""
+        ...
+
+    def copy(self, model: str, name: str) -> None:
+        """Have it under a second name too, whatever had that before."""
+        ...
+
     def remove(self, model: str) -> None:
         """Delete it. Raises ServerError(kind="not_found")."""
         ...

@@ -11,9 +11,10 @@ import pytest
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.selection import RunOptions, Selection
 from llmstack.domain.server import ServedModel
+from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import NoMatchError
 from tests.unit.core.stack import ALL, Bench, recap
-from tests.unit.core.world import LOADING, READY, statuses
+from tests.unit.core.world import LOADING, READY, refuse, statuses
 
 TWO_HOSTS = """
 llmstack: 1
@@ -91,6 +92,45 @@ def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_ba
     assert image_of_demo(bench) == FIRST
     (outcome,) = bench.app().rollback(DEMO).outcomes
     assert outcome.reason == "demo@localhost: no other image that it was proved ready with is remembered"
+
+
+LLAMA3 = Selection(models=("llama3",))
+
+
+def digests(bench: Bench) -> dict[str, str | None]:
+    return {name: model.digest for name, model in bench.world.server(11434).models.items()}
+
+
+def test_update_takes_a_newer_model_and_rollback_the_one_before(bench: Bench) -> None:
+    server = bench.world.server(11434)
+    server.registry["llama3"] = "aaaa"
+    bench.app().up(LLAMA3)
+    assert bench.app().rollback(LLAMA3).exit_code == 9
+    assert recap(bench.app().update(LLAMA3)) == {"ok": 2}
+    server.registry["llama3"] = "bbbb"
+    assert recap(bench.app().up(LLAMA3)) == {"ok": 2}
+    assert bench.app().update(LLAMA3).outcomes[-1].reason == "a newer version"
+    assert digests(bench) == {"llama3": "bbbb", "llama3:latest.prev": "aaaa"}
+    assert "not in the inventory" not in bench.app().up(LLAMA3).outcomes[0].reason
+    (outcome,) = bench.app().rollback(LLAMA3).outcomes
+    assert (outcome.exit_code, outcome.reason) == (0, "back to the version before its update")
+    assert digests(bench) == {"llama3": "aaaa"}
+    known = bench.app().store.versions(Target("llama3", "localhost", TargetKind.MODEL))
+    assert [version.digest for version in known] == ["aaaa", "bbbb"]
+
+
+@pytest.mark.parametrize("what", ["pull", "chat"])
+def test_a_newer_model_that_fails_leaves_the_one_before(bench: Bench, what: str) -> None:
+    server = bench.world.server(11434)
+    server.registry["llama3"] = "aaaa"
+    bench.app().up(LLAMA3)
+    server.registry["llama3"] = "bbbb"
+    server.errors[what] = refuse("server", "no")
+    outcome = bench.app().update(LLAMA3).outcomes[-1]
+    assert outcome.error is not None
+    assert outcome.reason.endswith("; the version before is back")
+    assert outcome.error.data["rolled_back"] is True
+    assert digests(bench) == {"llama3": "aaaa"}
 
 
 def test_rm_deletes_from_the_server_and_the_next_up_fetches_again(bench: Bench) -> None:

@@ -201,3 +201,10 @@ def test_a_model_that_can_generate_and_is_refused_stays_refused():
 
     with replay.serving(Recorded(replay.OLLAMA, handler=Refuser)) as server:
         assert kind(lambda: Ollama(server.url).load("m")) == "server"
+
+
+def test_a_second_name_is_asked_for_as_it_was_recorded(recorded):
+    client = Ollama(recorded("ollama/copy-ok"))
+    client.copy("smollm2", "registry:5000/library/smollm2")
+    with pytest.raises(ServerError):
+        Ollama(recorded("ollama/copy-unknown")).copy("nosuch", "x")

@@ -38,6 +38,7 @@ class Server:
     chunks: tuple[ChatChunk, ...] = ANSWER
     errors: dict[str, ServerError] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _: None
+    registry: dict[str, str] = field(default_factory=dict)
     busy: list[int | None] = field(default_factory=lambda: [None])
     calls: list[str] = field(default_factory=list)
 
@@ -88,7 +89,16 @@ class ScriptedClient:
     def pull(self, model: str, report: Callable[[Progress], None]) -> None:
         self.server.called(f"pull {model}")
         report(Progress(model, "pulling", 5, 10))
-        self.server.models[model] = ServedModel(name=model, size_bytes=10, loaded=False)
+        digest = self.server.registry.get(model)
+        self.server.models[model] = ServedModel(name=model, size_bytes=10, loaded=False, digest=digest)
+
+    def newest(self, model: str) -> str | None:
+        self.server.called(f"newest {model}")
+        return self.server.registry.get(model)
+
+    def copy(self, model: str, name: str) -> None:
+        self.server.called(f"copy {model} {name}")
+        self.server.models[name] = replace(self.server.models[model], name=name, loaded=False)
 
     def remove(self, model: str) -> None:
         self.server.called(f"remove {model}")
