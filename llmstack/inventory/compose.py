@@ -151,6 +151,8 @@ def _advice(problem: str, lines: list[str], column: int, begun: Any) -> str:
     before, letter = lines[-1][: column - 1], lines[-1][column - 1 : column]
     if "expected ':'" in problem:
         return "write NAME: value"
+    if "document start" in problem:
+        return "remove what follows the end"
     if begun and "end of stream" in problem:
         return f"close the quote that opens in line {begun.line + 1}"
     if begun and (closing := re.search(r"',' or '([]}])'", problem)):

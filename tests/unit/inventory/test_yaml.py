@@ -110,6 +110,7 @@ def test_a_merged_key_gives_way() -> None:
         ("a:\n  - 1\n  b: 2\n", "names and list items ('- ') do not mix"),
         ("a: b: c\n", "put the value in quotes"),
         ("a: 'it's'\n", "put the value in quotes"),
+        ("{a: b} c\n", "remove what follows the end"),
         ("a: - b\n", "correct it, or put it in quotes if it is text"),
     ],
 )
