@@ -169,7 +169,8 @@ class Looking(Root):
         picked = self._with_hosts(Selection(hosts=hosts)).hosts
         each = distinct(places, required, same).items()
         chosen = {place: host for place, host in each if place[0] in picked or not hosts}
-        return Weights(context=context, places=chosen, same=same, lock_wait_s=self.settings.lock_wait_s)
+        wait_s = self.settings.lock_wait_s
+        return Weights(context=context, places=chosen, same=same, required=frozenset(required), lock_wait_s=wait_s)
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine."""

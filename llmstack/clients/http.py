@@ -193,6 +193,8 @@ def translated(what: str, broken: str) -> Iterator[None]:
         if unconnected := _unconnected(error):
             raise server_error("refused", f"{what}: {unconnected}") from error
         raise server_error(broken, f"{what}: {_SAID[broken]}") from error
+    except ValueError as error:  # requests looks at redirects even where it is told not to follow them
+        raise server_error("protocol", f"{what} redirects to no address") from error
 
 
 _SAID = {"reset": "the connection was reset before an answer", "cut": "the answer was cut off"}

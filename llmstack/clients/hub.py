@@ -73,7 +73,9 @@ def _choices(files: Sequence[HubFile], *, paths: bool = False) -> str:
 
 
 def _size(size_bytes: int | None) -> str:
-    return "size unknown" if size_bytes is None else f"{size_bytes / 1e9:.2f} GB"
+    if size_bytes is None:
+        return "size unknown"
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def hub_origin(item: str, repo: str, wanted: str, sha256: str | None) -> Origin:

@@ -61,10 +61,10 @@ class Answer:
     def part(self) -> tuple[int | None, int]:
         """The size of the whole file, None when it is not told, and the byte that this answer begins with."""
         if self.status == 206:
-            told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", self.headers.get("Content-Range", ""))
+            told = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", self.headers.get("Content-Range", ""))
             return (int(told[2]) if told and told[2] != "*" else None), (int(told[1]) if told else -1)
-        length = self.headers.get("Content-Length", "")
-        return (int(length) if length.isdigit() else None), 0
+        length = re.fullmatch(r"[0-9]{1,18}", self.headers.get("Content-Length", ""))
+        return (int(length[0]) if length else None), 0
 
     @property
     def validator(self) -> str | None:
@@ -113,8 +113,18 @@ def _followed(origin: Origin, headers: Mapping[str, str]) -> Iterator[Answer]:
                     yield Answer(answer.status_code, headers, pieces, hang_up)
                     return
                 told.update(answer.headers)
-                url = urljoin(url, answer.headers["location"])
+                url = _joined(origin, url, answer.headers["location"])
     raise origin.error(f"more than {REDIRECTS} redirects", "correct the address", "redirects")
+
+
+def _joined(origin: Origin, url: str, location: str) -> str:
+    """Where a redirect leads."""
+    try:
+        joined = urljoin(url, location)
+        urlsplit(joined).port  # noqa: B018 - it raises for what is none
+    except ValueError:
+        raise origin.error(f"{origin.host} sends us to no address", "correct the address", "redirects") from None
+    return joined
 
 
 def _checked(origin: Origin, url: str) -> str:

@@ -29,7 +29,7 @@ Key = tuple[str, str | None, str]
 class Context:
     """One run. `wanted` finds a placement by service@host; `began` and `deadline` are times of the monotonic clock,
     `promised` the (host, port) that somebody in it will have, `under_way` what is being changed at the moment, `file`
-    the one of a backup."""
+    the one of a backup, `sizes` what was told of sources that are to be fetched."""
 
     task: str
     engine_of: EngineOf
@@ -48,6 +48,7 @@ class Context:
     interrupted: threading.Event = field(default_factory=threading.Event)
     promised: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[Target, Action] = field(default_factory=dict)
+    sizes: dict[str, int | None] = field(default_factory=dict)
     turns: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
     done: dict[tuple[str, ...], LlmstackError | None] = field(default_factory=dict)
 

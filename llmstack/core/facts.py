@@ -14,7 +14,7 @@ from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
 from llmstack.core.versions import is_other
 from llmstack.domain.event import EventType
-from llmstack.domain.instance import Instance, InstanceSpec, Need, State
+from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, PreflightError, ServerError
 from llmstack.modeltype.folder import size_of
@@ -156,12 +156,19 @@ def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
     weights = wanted.needed_spec.weights
     if need.kind != "weights" or weights is None or not weights.remote:
         return need
+    with context.turn("size", weights.source):
+        if weights.source not in context.sizes:
+            context.sizes[weights.source] = _size(weights, wanted, context)
+    return replace(need, size_bytes=context.sizes[weights.source])
+
+
+def _size(weights: Weights, wanted: Wanted, context: Context) -> int | None:
     try:
-        return replace(need, size_bytes=size_of(weights))
+        return size_of(weights)
     except LlmstackError as error:
         message = f"{error.message}; {error.hint}" if error.hint else error.message
         context.emit(EventType.WARNING, wanted.target, message)
-        return need
+        return None
 
 
 def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: Context) -> LlmstackError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,11 +32,13 @@ TOLD_EVERY_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Of `places`, each engine once; those that `same` makes equal are one."""
+    """Of `places`, each engine once; those that `same` makes equal are one. One that is not `required` may be out of
+    reach: perhaps it never was."""
 
     context: Context
     places: Mapping[Place, Host]
     same: SameAs
+    required: Collection[Place] = ()
     lock_wait_s: float = 0.0
 
     def look(self) -> Stock:
@@ -44,6 +46,9 @@ class Weights:
         answers = dict(zip(self.places, in_parallel(self._ask, list(self.places), self.context.forks), strict=True))
         found = [each for answer in answers.values() if not isinstance(answer, LlmstackError) for each in answer]
         lost = {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
+        for host, engine in lost.keys() - set(self.required):
+            message = f"{engine} on {host} was not asked: {lost.pop((host, engine)).message}"
+            self.context.emit(EventType.WARNING, message=message)
         return Stock(items=tuple(found), lost=lost)
 
     def verify(self) -> tuple[Outcome, ...]:

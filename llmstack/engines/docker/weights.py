@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,7 @@ from llmstack.protocols import Report
 CHUNK = 1024 * 1024
 STAT = "X-Docker-Container-Path-Stat"
 WAYS = 3
+LONGEST_MANIFEST_BYTES = 1 << 16
 
 
 def missing(wire: Wire, spec: InstanceSpec) -> Iterator[Need]:
@@ -197,11 +199,11 @@ def _whole(wire: Wire, container: str, weights: Weights) -> bool:
 
 
 def _contents(wire: Wire, container: str, path: str) -> list[bytes]:
-    """Of the small files at a path; none where there is nothing."""
-    return [b"".join(chunks) for chunks in _members(wire, container, path)]
+    """Of the manifests at a path; none where there is nothing."""
+    return [b"".join(chunks) for chunks in _members(wire, container, path, LONGEST_MANIFEST_BYTES)]
 
 
-def _members(wire: Wire, container: str, path: str) -> Iterator[Iterator[bytes]]:
+def _members(wire: Wire, container: str, path: str, most_bytes: float = inf) -> Iterator[Iterator[bytes]]:
     where = {"path": f"{WEIGHTS_PATH}/{path}"}
     with wire.doing("read weights", timeout_s=WRITE_S, otherwise=FetchError) as api:
         try:
@@ -209,7 +211,7 @@ def _members(wire: Wire, container: str, path: str) -> Iterator[Iterator[bytes]]
         except api.not_found:
             return
         with response, tars.members(response.iter_content(CHUNK), path) as (tar, found):
-            yield from (tars.content(tar, member) for member in found if member.isreg())
+            yield from (tars.content(tar, each) for each in found if each.isreg() and each.size <= most_bytes)
 
 
 def _size(wire: Wire, container: str, path: str) -> int | None:

@@ -257,6 +257,9 @@ def test_a_redirect_to_plain_http_elsewhere_is_refused(server: FileServer, fetch
     assert error.message == "m: 127.0.0.1 sends us to http://example.org"
     server.redirects = {"/m.gguf": "file:///etc/passwd"}
     assert fetch.failure(server).data["kind"] == "insecure"
+    for nowhere in ("http://[", "http://127.0.0.1:port/m"):
+        server.redirects = {"/m.gguf": nowhere}
+        assert fetch.failure(server).message.endswith("to no address")
 
 
 def test_what_begins_as_https_stays_https() -> None:
@@ -338,5 +341,6 @@ def test_what_came_whole_and_was_not_named_is_not_fetched_again(server: FileServ
 
 def test_a_length_that_nobody_tells_is_unknown(server: FileServer) -> None:
     assert asking.Answer(200, {}, iter(()), print).part == (None, 0)
+    assert asking.Answer(200, {"Content-Length": "9" * 5000}, iter(()), print).part == (None, 0)
     assert asking.Answer(206, {"Content-Range": "bytes 5-9/*"}, iter(()), print).part == (None, 5)
     assert look(Origin(item="m", url=server.url)) == Found(size_bytes=len(BODY), sha256=None, validator='"one"')

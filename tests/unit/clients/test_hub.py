@@ -187,20 +187,20 @@ def test_one_file_is_picked(paths: list[str], wanted: str, found: str) -> None:
         (["config.json"], "Q4_0", "no_gguf", "o/r has no GGUF files", "look for a repository that ends in -GGUF"),
         (
             *(["m-Q4_0.gguf", "m-Q8_0.gguf"], "Q5_0", "no_quant"),
-            *("o/r has no Q5_0", "it has: Q4_0 (1.00 GB), Q8_0 (2.00 GB)"),
+            *("o/r has no Q5_0", "it has: Q4_0 (1.0 GB), Q8_0 (2.0 GB)"),
         ),
         (
             *(["m-Q4_0.gguf", "m-Q8_0.gguf"], "", "ambiguous", "o/r has 2 files, and none of them is chosen"),
-            "write hf:o/r: and one of: Q4_0 (1.00 GB), Q8_0 (2.00 GB)",
+            "write hf:o/r: and one of: Q4_0 (1.0 GB), Q8_0 (2.0 GB)",
         ),
         (
             *(["a-Q4_0.gguf", "b-Q4_0.gguf"], "Q4_0", "ambiguous", "o/r has 2 files of Q4_0"),
-            "write hf:o/r: and one of: a-Q4_0.gguf (1.00 GB), b-Q4_0.gguf (2.00 GB)",
+            "write hf:o/r: and one of: a-Q4_0.gguf (1.0 GB), b-Q4_0.gguf (2.0 GB)",
         ),
         (
             *(["m-Q8_0-00001-of-00002.gguf", "m-Q8_0-00002-of-00002.gguf", "m-Q4_0.gguf"], "Q8_0", "split"),
             *("Q8_0 of o/r is split into 2 files, which cannot be fetched yet",),
-            "choose one in a single file: Q4_0 (3.00 GB)",
+            "choose one in a single file: Q4_0 (3.0 GB)",
         ),
     ],
 )
@@ -214,5 +214,9 @@ def test_what_is_not_one_file_is_told_with_the_choices(
 
 def test_an_unknown_size_is_no_size() -> None:
     with pytest.raises(FetchError) as caught:
-        pick([HubFile("m-Q4_0.gguf", None, None), *files("\x1b[2J.gguf")], "o/r", "")
-    assert caught.value.hint == "write hf:o/r: and one of: Q4_0 (size unknown), [2J.gguf (1.00 GB)"
+        pick(
+            [HubFile("m-Q4_0.gguf", None, None), HubFile("m-Q2_K.gguf", 94_000_000, None), *files("\x1b[2J.gguf")],
+            "o/r",
+            "",
+        )
+    assert caught.value.hint == "write hf:o/r: and one of: Q4_0 (size unknown), Q2_K (94 MB), [2J.gguf (1.0 GB)"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from llmstack.core.apply import apply, clashed
 from llmstack.core.context import Context
@@ -15,7 +18,11 @@ from llmstack.domain.instance import Need, Weights
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.server import ServedModel
+from llmstack.domain.weights import ModelFile
 from llmstack.errors import FetchError, LlmstackError, PluginError, PreflightError
+from llmstack.modeltype.source import gguf_weights
+from tests.gguf_files import gguf
+from tests.servers.files import FileServer, serving
 from tests.unit.core.world import LOADING, World, statuses
 
 
@@ -291,3 +298,24 @@ def test_down_of_a_model_unloads_it(world: World) -> None:
     assert (outcome.status, outcome.reason) == (Status.CHANGED, "unloaded")
     assert world.server().models["llama3"].loaded is False
     assert world.engine().instances["llmstack-lab-ollama"].running
+
+
+def test_a_file_from_elsewhere_comes_here_first_unless_the_host_has_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSTACK_WEIGHTS", str(tmp_path))
+    with serving(FileServer(gguf(20_000))) as server:
+        weights = gguf_weights(f"{server.url}/m.gguf", ".")
+        there = ModelFile(fingerprint=weights.fingerprint, name="m.gguf", source=weights.source, size_bytes=1)
+        wanted, engine = world.want(weights=weights), world.engine()
+        engine.lack("demo", Need(kind="weights", name=weights.source))
+        engine.files[there] = b""
+        assert statuses(up(world, wanted)) == {"demo@localhost": "changed"}
+        assert not Path(weights.path).exists()
+        assert "fetch" not in [verb for verb, _ in engine.calls]
+        engine.files.clear()
+        other = world.want("other", weights=weights, port=8081)
+        engine.lack("other", Need(kind="weights", name=weights.source))
+        assert statuses(up(world, other)) == {"other@localhost": "changed"}
+        assert Path(weights.path).is_file()
+        assert ("fetch", weights.source) in engine.calls

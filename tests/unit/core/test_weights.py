@@ -127,6 +127,14 @@ def test_a_host_that_is_locked_or_away_keeps_all_and_is_told(bench: Bench) -> No
     assert bench.app().verify_weights().exit_code == 4
 
 
+def test_an_engine_that_nobody_needs_may_be_away(bench: Bench) -> None:
+    bench.write(TEXT.replace("hosts: all,", "hosts: localhost,"))
+    bench.world.engine("far").refuse("shelf", UnreachableError("no route"), times=None)
+    assert bench.app().weights().lost == {}
+    (warning,) = bench.world.ears.of(EventType.WARNING)
+    assert warning.message == "docker on far was not asked: no route"
+
+
 def test_a_damaged_file_is_told(bench: Bench) -> None:
     bench.world.engine("far").files[DEMO] = b"Weights"
     result = bench.app().verify_weights()
