@@ -27,6 +27,15 @@ def stop_for_good(context: Context, engine: Engine, there: Instance, grace_s: fl
         context.clock.sleep(LOOK_AGAIN_S)
 
 
+def end_for_good(context: Context, engine: Engine, there: Instance) -> None:
+    """Stop and remove it; as `stop_for_good`, in one go where no GPU is to be watched in between."""
+    if not _asked_for_gpus(there):
+        engine.stop_and_remove(there, STOP_GRACE_S)
+        return
+    stop_for_good(context, engine, there)
+    engine.remove(there.container_name)
+
+
 def gpu_pids(context: Context) -> set[int]:
     """Every process of this machine that holds memory of a GPU, as far as the driver tells."""
     return {pid for gpu in context.gpus.gpus() or () for pid in gpu.process_bytes or {}}

@@ -21,7 +21,7 @@ from llmstack.core.ladder import Climb
 from llmstack.core.observe import PREVIOUS
 from llmstack.core.replace import brought_back, replace_instance, roll_back
 from llmstack.core.starting import announce, decided, fetch_needs, judge, rolled_back, start_and_climb
-from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
+from llmstack.core.stopping import STOP_GRACE_S, end_for_good, stop_for_good
 from llmstack.core.volumes import drop_if_possible, fill_of, tidy, with_volumes
 from llmstack.domain.instance import PAUSED, InstanceSpec
 from llmstack.domain.ladder import Rung
@@ -174,10 +174,9 @@ def remove(action: Action, context: Context) -> Outcome:
     """Stop, verified, and remove; or delete a model from its server."""
     if action.model:
         return model_verbs.remove(action, action.model, context)
-    stop(action, context)
     there = action.observed
     assert there is not None
-    context.engine_at(action, there.engine).remove(there.container_name)
+    end_for_good(context, context.engine_at(action, there.engine), there)
     return Outcome(target=action.target, status=Status.CHANGED, reason="stopped and removed", action=action)
 
 

@@ -121,6 +121,10 @@ class Engine(Protocol):
         """Remove a stopped instance and its log; no error when it is not there."""
         ...
 
+    def stop_and_remove(self, there: Instance, timeout_s: float) -> None:
+        """Both, verified as by `stop`; raises what either raises."""
+        ...
+
     def rename(self, name: str, new_name: str) -> None:
         """Give an instance another name on the engine."""
         ...

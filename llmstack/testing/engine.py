@@ -156,6 +156,11 @@ class FakeEngine(VolumesInMemory):
             self.tell(name, What.REMOVED)
         self._logs.pop(name, None)
 
+    def stop_and_remove(self, there: Instance, timeout_s: float) -> None:
+        """One after the other."""
+        self.stop(there.container_name, timeout_s)
+        self.remove(there.container_name)
+
     def rename(self, name: str, new_name: str) -> None:
         """Give it another name; its log goes with it."""
         self._call("rename", name)

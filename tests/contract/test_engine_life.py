@@ -70,6 +70,16 @@ def test_stop_returns_when_it_is_gone_and_its_port_is_free(bench: Bench) -> None
     assert (after.state, after.running, after.restarts) == (State.STOPPED, False, 0)
 
 
+def test_what_is_stopped_and_removed_at_once_is_gone_with_its_port(bench: Bench) -> None:
+    instance = started(bench, bench.spec())
+    until(lambda: bench.get(instance))
+    bench.engine.stop_and_remove(instance, 10)
+    assert bench.engine.observe("contract") == ()
+    bench.engine.check_port(replace(bench.spec(), service="other"))
+    with pytest.raises(NoMatchError, match=NAME):
+        bench.engine.stop_and_remove(instance, 1)
+
+
 def test_stopping_what_is_stopped_changes_nothing(bench: Bench) -> None:
     bench.engine.create(bench.spec())
     bench.engine.stop(NAME, 1)

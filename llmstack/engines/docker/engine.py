@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmstack.domain import newer
@@ -28,7 +28,7 @@ from llmstack.engines.docker.volumes import WithVolumes
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.engines.ports import holder
-from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError
+from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError, UnreachableError
 from llmstack.protocols import Ability, Renew, Report
 
 if TYPE_CHECKING:
@@ -150,11 +150,7 @@ class DockerEngine(WithImages, WithVolumes):
         """Stop it, then make sure that it is gone and its port is free."""
         with self._wire.doing(f"stop {name}", timeout_s=WRITE_S) as api:
             ran = api.halt(name, max(0, round(timeout_s)))
-        deadline = time.monotonic() + GONE_S
-        while stays := self._stays(name, ran):
-            if time.monotonic() > deadline:
-                raise LlmstackError(f"{name} on {self.host} was stopped, but {stays}", f"docker rm -f {name}")
-            time.sleep(LOOK_AGAIN_S)
+        self._settled(name, lambda: self._stays(name, ran))
 
     def remove(self, name: str) -> None:
         """Remove it with its anonymous volumes, and the stack's network with the last one. Named volumes stay."""
@@ -164,6 +160,20 @@ class DockerEngine(WithImages, WithVolumes):
         ours = {"label": [f"{ROLE}={SERVE}", f"{STACK}={stack}"]}
         if stack and self._seen.left(stack, name) and not self._rows(ours):
             network.remove(self._wire, stack)
+
+    def stop_and_remove(self, there: Instance, timeout_s: float) -> None:
+        """An engine removes nothing that runs, so that its removal is the proof."""
+        name = there.container_name
+        with self._wire.doing(f"stop {name}", timeout_s=WRITE_S) as api:
+            ran = api.halt(name, max(0, round(timeout_s)))
+        try:
+            self.remove(name)
+        except UnreachableError:
+            raise
+        except LlmstackError:
+            self.stop(name, timeout_s)
+            self.remove(name)
+        self._settled(name, lambda: self._holds(there) if ran else None)
 
     def rename(self, name: str, new_name: str) -> None:
         """Another name; its alias in the network stays."""
@@ -260,16 +270,25 @@ class DockerEngine(WithImages, WithVolumes):
             raise NoMatchError(f"no container {name} on {self.host}", "`status` shows what is there")
         return found
 
+    def _settled(self, name: str, stays: Callable[[], str | None]) -> None:
+        """Return when nothing of it stays. Raises LlmstackError naming what does."""
+        deadline = time.monotonic() + GONE_S
+        while left := stays():
+            if time.monotonic() > deadline:
+                raise LlmstackError(f"{name} on {self.host} was stopped, but {left}", f"docker rm -f {name}")
+            time.sleep(LOOK_AGAIN_S)
+
     def _stays(self, name: str, ran: bool) -> str | None:
         """What of a stopped instance is still there, in words; it held its port if it `ran`."""
         now = self.inspect(name)
-        if now and now.running:
-            return "it still runs"
-        if not (ran and now and now.port and now.spec and self._wire.address.local):
+        return "it still runs" if now and now.running else self._holds(now) if ran and now else None
+
+    def _holds(self, there: Instance) -> str | None:
+        """Whether its port is not free yet, in words."""
+        port, spec = there.port, there.spec
+        if port is None or spec is None or not self._wire.address.local or not ports.held(spec.bind, port):
             return None
-        if not ports.held(now.spec.bind, now.port):
-            return None
-        return f"its port {now.port} is still held by {holder(now.spec.bind, now.port)}"
+        return f"its port {port} is still held by {holder(spec.bind, port)}"
 
     def _reached(self, bind: str) -> tuple[str | None, str | None]:
         """Names under which a port bound to `bind` is reached from here, and from other machines."""

@@ -181,6 +181,11 @@ class ProcessEngine(NoVolumes):
         processes.sweep(instance.id)
         self._secrets.pop(instance.id, None)
 
+    def stop_and_remove(self, there: Instance, timeout_s: float) -> None:
+        """One after the other."""
+        self.stop(there.container_name, timeout_s)
+        self.remove(there.container_name)
+
     def rename(self, name: str, new_name: str) -> None:
         """Rename the folder, under a running server too."""
         self._instance(name)

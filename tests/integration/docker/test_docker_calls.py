@@ -99,6 +99,19 @@ def test_who_has_a_name_or_port_is_told_before_anything_is_done(desk: Desk, prox
     desk.good("up", "--check")
 
 
+def test_what_goes_is_stopped_and_removed_and_its_removal_is_the_proof(desk: Desk, proxy: Proxy, rig: RigHost) -> None:
+    desk.good("up", "--no-wait")
+    proxy.forget()
+    desk.good("down")
+    calls = Counter(map(str, proxy.calls))
+    for name in "abc":
+        assert calls[f"POST /containers/llmstack-calls-{name}/stop"] == 1
+        assert calls[f"DELETE /containers/llmstack-calls-{name}"] == 1
+        assert calls[f"GET /containers/llmstack-calls-{name}/json"] == 0
+    assert calls["GET /containers/json"] == 3  # before and under the lock, and what stays in the network
+    assert rig.api.containers(all=True) == []
+
+
 def test_an_up_with_nothing_to_do_is_one_list_call(desk: Desk, proxy: Proxy) -> None:
     desk.good("up", "--no-wait")
     assert looked(desk, proxy, "up").keys() > {"GET /_ping", "GET /containers/json"}  # nobody has waited for them yet

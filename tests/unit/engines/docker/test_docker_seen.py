@@ -84,6 +84,27 @@ def test_the_network_goes_with_the_last_of_those_that_were_seen(stub: Stub, engi
     assert asked(stub)["GET /networks"] == 1
 
 
+def test_what_runs_again_after_its_stop_is_stopped_for_good_before_it_is_removed(
+    stub: Stub, engine: DockerEngine
+) -> None:
+    show(stub, SPEC)
+    (there,) = engine.observe("lab")
+    stub.on("POST .*stop", 204)
+    stub.on("GET .*/json", 200, {"Name": f"/{SPEC.name}", "State": {"Status": "exited"}})
+    stub.refuse("DELETE", 409, "cannot remove container: container is running")
+    asked(stub)
+
+    def before(request: str) -> None:
+        """Once it was looked at, it can be removed."""
+        if re.search(f"GET .*containers/{SPEC.name}", request):
+            stub.on("DELETE", 204, b"")
+
+    stub.before = before
+    engine.stop_and_remove(there, 5)
+    calls = asked(stub)
+    assert (calls[f"POST /containers/{SPEC.name}/stop"], calls[f"DELETE /containers/{SPEC.name}"]) == (2, 2)
+
+
 def test_the_network_stays_for_what_somebody_else_made_meanwhile(stub: Stub, engine: DockerEngine) -> None:
     show(stub, SPEC)
     engine.observe("lab")
