@@ -13,10 +13,12 @@ CONTAINER = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 def owner_of(pid: int, proc: Path = Path("/proc")) -> Owner:
-    """What is not told (the process ended, or there is no /proc) is None; of containers in one another the inner one
-    counts."""
-    cgroups = program = None
+    """What is not told (the process ended, or there is no /proc) is None; of containers in one another the innermost
+    counts, which not every line of a cgroup names."""
+    within: list[str] = []
+    program = None
     with suppress(OSError):
-        cgroups = CONTAINER.findall((proc / str(pid) / "cgroup").read_text())
+        lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+        within = max(map(CONTAINER.findall, lines), key=len, default=[])
         program = (proc / str(pid) / "comm").read_text().strip()
-    return Owner(cgroups[-1] if cgroups else None, program or None)
+    return Owner(within[-1] if within else None, program or None)

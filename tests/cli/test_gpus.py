@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.desk import SERVERS, Desk, Ran
+from tests.desk import Desk, Ran
+from tests.servers.driver import build
 
 GIB = 1 << 30
 VERSION_MISMATCH = 18
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the library. Skips without a compiler."""
-    folder = tmp_path_factory.mktemp("driver")
-    library = folder / "libnvidia-ml.so.1"
-    try:
-        line = ["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", str(library), str(SERVERS / "nvml.c")]
-        subprocess.run(line, check=True, timeout=60)
-    except FileNotFoundError:
-        pytest.skip("needs a C compiler: apt-get install gcc libc6-dev")
-    return folder
+def library(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What makes a command find it."""
+    return build(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture
-def driver(started: Desk, library: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def driver(started: Desk, library: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let commands of this test find the library, told what to answer."""
 
     def drive(**told: object) -> None:
         more = {f"FAKE_NVML_{name.upper()}": str(value) for name, value in told.items()}
-        monkeypatch.setattr(started, "env", {**started.env, "LD_LIBRARY_PATH": str(library), **more})
+        monkeypatch.setattr(started, "env", {**started.env, **library, **more})
 
     return drive
 

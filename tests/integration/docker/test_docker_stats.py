@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from llmstack.engines.docker.usage import usage_of
+from llmstack.gpu.owners import owner_of
 from tests.desk import Desk, until
 from tests.rig.host import RigHost
 from tests.rig.kinds import DEFAULT, KINDS
+from tests.servers.driver import build
 from tests.unit.engines.docker.test_docker_usage import cli, ours
 
 pytestmark = pytest.mark.docker
@@ -48,3 +52,28 @@ def test_raw_samples_of_an_engine_make_the_numbers_of_the_docker_cli(rig: RigHos
     assert usage is not None
     assert ours(usage) == pytest.approx(cli(answer))
     assert usage.cpu_percent
+
+
+def test_a_process_on_a_gpu_is_its_containers_ours_or_not(rig: RigHost, tmp_path: Path) -> None:
+    told = {"DOCKER_HOST": rig.address, **build(tmp_path)}
+    desk = Desk(tmp_path / "desk", STACK.format(image=rig.busybox(), burn=BURN), **told)
+    theirs = rig.api.create_container(rig.busybox(), name="theirs", command=["sleep", "4711"])["Id"]
+    rig.api.start(theirs)
+    with rig.inside():
+        desk.good("up", "--no-wait", "-s", "calm")
+        for program, found in (("sleep 600", ("instance", "calm@localhost")), ("sleep 4711", ("container", "theirs"))):
+            desk.env["FAKE_NVML_PID"] = str(until(lambda program=program: pid_of(program, rig)))
+            (gpu,) = desk.good("gpus", "-o", "json").json["items"]
+            assert [(holder["kind"], holder["name"]) for holder in gpu["holders"]] == [found]
+            (row,) = desk.good("stats", "-o", "json").json["items"]
+            assert row["gpu_memory_bytes"] == (2 << 30 if found[0] == "instance" else 0)
+
+
+def pid_of(program: str, rig: RigHost) -> int | None:
+    """The pid, as this machine counts, of a program in one of the rig's containers."""
+    ids = {one["Id"] for one in rig.api.containers()}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if " ".join(process.cmdline()) == program and owner_of(process.pid).container_id in ids:
+                return process.pid
+    return None
