@@ -91,11 +91,15 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
 def _images(
     spec: InstanceSpec, there: Instance | None, engine: Engine, task: str
 ) -> tuple[tuple[str, ...], str | None]:
-    """What means just the image of an instance, and the one that there is of it now, at its registry or else here."""
+    """What means just the image of an instance, and the one that there is of it now: at its registry, or else here if
+    that is another one."""
     if task not in ("update", "rollback") or there is None or not there.image_id or not spec.image:
         return (), None
-    newest = engine.newest(spec.image) or next(iter(engine.pins(spec.image)), None) if task == "update" else None
-    return engine.pins(there.image_id), newest
+    pins = engine.pins(there.image_id)
+    if task == "rollback":
+        return pins, None
+    here = (pin for pin in engine.pins(spec.image) if is_other(pin, pins))
+    return pins, engine.newest(spec.image) or next(here, None)
 
 
 def _changes(spec: InstanceSpec, there: InstanceSpec, context: Context) -> bool:

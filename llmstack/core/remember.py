@@ -188,14 +188,17 @@ def _names(wanted: Wanted) -> list[str]:
 
 
 def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context, ledger: Ledger) -> None:
-    """Of its image, as far as the engine tells."""
+    """Of its image, as far as the engine tells, and of the model file that it serves."""
+    spec = wanted.spec
+    if spec and spec.weights and wanted.placement.models:
+        target = Target(wanted.placement.models[0].name, there.host, TargetKind.MODEL)
+        ledger.proved(StoredVersion(target=target, source=spec.weights.source, digest=spec.weights.fingerprint))
     try:
         pins = context.engine(wanted).pins(there.image_id) if there.image_id else ()
     except LlmstackError:
         return
-    if pins and wanted.spec and wanted.spec.image:
-        found = StoredVersion(target=wanted.target, source=wanted.spec.image, digest=pins[0], version=seen.version)
-        ledger.proved(found)
+    if pins and spec and spec.image:
+        ledger.proved(StoredVersion(target=wanted.target, source=spec.image, digest=pins[0], version=seen.version))
 
 
 def _keep_model_versions(outcomes: Iterable[Outcome], wanted: Wanted, seen: Look, ledger: Ledger) -> None:

@@ -160,6 +160,8 @@ def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
     reason = "as wanted"
     if wanted.spec and there.spec and defaults_changed(wanted.spec, there.spec):
         reason += ", though newer defaults would launch it otherwise: `update` takes them"
+    if wanted.target in observed.pins and wanted.target not in observed.newest:
+        reason += "; whether its registry has a newer image is unknown"
     served = observed.served.get(wanted.target) or ()
     known = [found for model in wanted.placement.models if (found := wanted.find(model, served))]
     beside = [model.name for model in served if model not in known and not model.name.endswith(PREVIOUS)]

@@ -83,5 +83,7 @@ def test_a_registry_that_does_not_answer_leaves_things_as_they_are(
     desk: Desk, in_rig: RigHost, registry: Registry
 ) -> None:
     registry.signal("KILL")
-    assert "1 looked at: 1 keep" in desk.good("update", "--check").out
+    told = desk.good("update", "--check").out
+    assert "1 looked at: 1 keep" in told
+    assert "whether its registry has a newer image is unknown" in " ".join(told.split())
     assert len(in_rig.api.containers()) == 1

@@ -7,11 +7,12 @@ from dataclasses import replace
 from llmstack.core.desired import Wanted
 from llmstack.core.remember import remember
 from llmstack.domain.codec import digest
-from llmstack.domain.instance import State
+from llmstack.domain.instance import State, Weights
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.server import ServedModel
+from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import PreflightError, UnreachableError
 from llmstack.store.store import Store
 from tests.unit.core.world import World
@@ -156,3 +157,16 @@ def test_an_outcome_without_a_placement_is_only_forgotten(world: World, store: S
     remember([Outcome(target=there.target, status=Status.CHANGED, action=action)], world.context(), store)
     remember([Outcome(target=there.target, status=Status.OK)], world.context(), store)
     assert rows(store) == {"old in llmstack-lab-old": "absent"}
+
+
+def test_what_was_started_and_proved_leaves_its_versions(world: World, store: Store) -> None:
+    weights = Weights(source="file:m.gguf", path="/m.gguf", fingerprint="f1", size_bytes=7)
+    demo = world.want(weights=weights)
+    world.run(demo)
+    started = replace(outcome(demo, ActionKind.CREATE, spec=demo.spec), ladder=Ladder(target=demo.target))
+    remember([started], world.context(wait=False), store)
+    assert store.versions(demo.target) == ()
+    remember([started], world.context(), store)
+    (image,), (model,) = store.versions(demo.target), store.versions(Target("demo", "localhost", TargetKind.MODEL))
+    assert (image.source, image.digest, image.version) == ("image:1", "image:1", "1.0")
+    assert (model.source, model.digest) == ("file:m.gguf", "f1")
