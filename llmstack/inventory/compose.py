@@ -149,10 +149,9 @@ def _plain_words(error: yaml.MarkedYAMLError, file: str, text: str) -> tuple[Pos
 def _advice(problem: str, lines: list[str], column: int, begun: Any) -> str:
     """What to do about a problem at a column of the last line; `begun` marks what the parser was in."""
     before, letter = lines[-1][: column - 1], lines[-1][column - 1 : column]
-    if "expected ':'" in problem:
-        return "write NAME: value"
-    if "document start" in problem:
-        return "remove what follows the end"
+    for word, fix in (("expected ':'", "write NAME: value"), ("document start", "remove what follows the end")):
+        if word in problem:
+            return fix
     if begun and "end of stream" in problem:
         return f"close the quote that opens in line {begun.line + 1}"
     if begun and (closing := re.search(r"',' or '([]}])'", problem)):
