@@ -36,6 +36,7 @@ def measure() -> tuple[Benchmark]:
         'python -c "import invoke"': [sys.executable, "-c", "import invoke"],
         "llmstack --version": [llmstack, "--version"],
         "llmstack --list": [llmstack, "--list"],
+        "llmstack --complete 'llmstack up '": [llmstack, "--complete", "--", "llmstack up "],
         "llmstack up --help": [llmstack, "up", "--help"],
         "invoke --list": [invoke, "--list"],
         "invoke up --help": [invoke, "up", "--help"],
