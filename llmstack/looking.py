@@ -226,7 +226,8 @@ class Looking(Root):
         alone."""
         from llmstack.core.history import history, one_run
 
-        return (one_run(self.store, run_id),) if run_id else history(self.store, selection, limit=limit)
+        runs = (one_run(self.store, run_id),) if run_id else history(self.store, selection, limit=limit)
+        return tuple(replace(run, killed=True) if _was_killed(run) else run for run in runs)
 
     def survey(self) -> Machine:
         """What this machine has; needs no inventory, and minds no broken one."""
@@ -275,3 +276,12 @@ class Looking(Root):
         """The hosts that patterns pick, all without any, with their variables. Raises NoMatchError."""
         names = self._with_hosts(Selection(hosts=patterns)).hosts or tuple(self.inventory.hosts)
         return tuple((self.inventory.hosts[name], self._source.host(name)) for name in names)
+
+
+def _was_killed(run: StoredRun) -> bool:
+    """Whether its process is gone, and it has no end."""
+    if run.ended_at is not None or not run.process:
+        return False
+    from llmstack.engines.holder import is_dead
+
+    return is_dead(run.process)

@@ -23,6 +23,7 @@ from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.selection import Selection, Settings
 from llmstack.domain.service import Inventory
+from llmstack.domain.who import Who, who
 from llmstack.engines.book import KINDS, EngineBook, same
 from llmstack.errors import ConfigError, InventoryError, LlmstackError, NoInventoryError, StoreError
 from llmstack.gpu.nvml import NvmlReader
@@ -89,7 +90,7 @@ class Root:
         from llmstack.store import open_store
 
         if self._store is None:
-            self._store = open_store(self.settings.store, os.environ)
+            self._store = open_store(self.settings.store, os.environ, who=_who)
             if self._store.notice:
                 self._warn("store", self._store.notice)
         return self._store
@@ -186,3 +187,10 @@ def _refuse_no_file(store: str | None) -> None:
     fits = there.is_file() if there == place else there.is_dir()
     if store and store != ":memory:" and not fits:
         raise StoreError(f"no file can be the store at {store}", "set LLMSTACK_STORE to a file in a folder of yours")
+
+
+def _who() -> Who:
+    """Who runs this process, and which one it is."""
+    from llmstack.engines.holder import me
+
+    return replace(who(), process=me())

@@ -166,7 +166,8 @@ def _run() -> Schema:
     moment = {"type": "string", "format": "date-time"}
     told = {"started_at": moment, "ended_at": {"anyOf": [moment, {"type": "null"}]}, "counts": {"type": "object"}}
     lists = {"items": _list({"type": "object"}), "events": {"anyOf": [_list({"type": "object"}), {"type": "null"}]}}
-    return {**_fields(StoredRun), **told, **lists}
+    own = {name: type_ for name, type_ in _fields(StoredRun).items() if name != "process"}
+    return {**own, **told, **lists}
 
 
 KINDS: dict[str, Callable[[], Schema]] = {

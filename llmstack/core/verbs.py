@@ -177,7 +177,8 @@ def remove(action: Action, context: Context) -> Outcome:
     there = action.observed
     assert there is not None
     end_for_good(context, context.engine_at(action, there.engine), there)
-    return Outcome(target=action.target, status=Status.CHANGED, reason="stopped and removed", action=action)
+    reason = f"{'stopped and ' * there.running}removed"
+    return Outcome(target=action.target, status=Status.CHANGED, reason=reason, action=action)
 
 
 def refuse(action: Action, _: Context) -> Outcome:

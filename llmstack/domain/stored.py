@@ -58,7 +58,8 @@ class StoredModel(Tabular):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun(Tabular):
     """One run of a task by `user` on the machine `controller`; `ended_at`, `ms` and `exit_code` are None while it runs,
-    and for ever when it was killed. `events` are None where they were not asked for.
+    and for ever when it was `killed`, which is known of a `process` of this machine. `events` are None where they were
+    not asked for.
 
     `items` holds each outcome as its JSON record, of a run without an end those that it had come to; a target on which
     it was still at work has the status None.
@@ -75,6 +76,8 @@ class StoredRun(Tabular):
     exit_code: int | None = None
     user: str | None = None
     controller: str | None = None
+    process: str | None = None
+    killed: bool = False
     items: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Event, ...] | None = None
 
@@ -85,7 +88,7 @@ class StoredRun(Tabular):
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record."""
-        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        record = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "process"}
         events = None if self.events is None else [event.as_json() for event in self.events]
         ended_at = None if self.ended_at is None else rfc3339(self.ended_at)
         moments = {"started_at": rfc3339(self.started_at), "ended_at": ended_at}

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """`user@controller`; `user` is None where the system has no name for them."""
+    """`user@controller`; `user` is None where the system has no name for them. `process` tells the process from every
+    other, where that is known."""
 
     user: str | None
     controller: str
+    process: str | None = None
 
     def __str__(self) -> str:
         return f"{self.user or '-'}@{self.controller}"

@@ -64,6 +64,7 @@ class RunRecord(Model):
     items = TextField(null=True)
     user = Text(null=True)
     controller = Text(null=True)
+    process = TextField(null=True)
 
     class Meta:
         """Peewee's settings."""

@@ -79,10 +79,14 @@ def _outcome(run: StoredRun) -> str:
     counts = run.counts
     told = [f"{counts[status.value]} {status.value}" for status in reversed(Status) if counts[status.value]]
     if run.ended_at is None:
-        told.append(NOT_ENDED)
+        told.append(_unended(run))
     elif run.exit_code == SIGINT and not counts[Status.INTERRUPTED.value]:
         told.append("interrupted")
     return ", ".join(told) or ("failed" if run.exit_code else "nothing to do")
+
+
+def _unended(run: StoredRun) -> str:
+    return "killed" if run.killed else NOT_ENDED
 
 
 def _took(ms: float | None) -> str:
@@ -95,7 +99,7 @@ def _who(run: StoredRun) -> str:
 
 def _cells(item: Mapping[str, Any], run: StoredRun) -> list[Text]:
     """Target, action, status and time of an outcome; a run that looked has kept nothing, it has looked."""
-    action, status = item.get("action") or {}, item["status"] or NOT_ENDED
+    action, status = item.get("action") or {}, item["status"] or _unended(run)
     return [
         line((item["target"], "bold")),
         line(run.task if run.task == "health" else action.get("action", UNKNOWN)),

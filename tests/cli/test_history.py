@@ -51,4 +51,5 @@ def test_a_run_that_was_killed_tells_how_far_it_came(desk: Desk) -> None:
         process.kill()
     (run,) = desk.good("history", "-m", "ollama", "-o", "json").json["items"]
     assert (run["ended_at"], run["exit_code"], [item["status"] for item in run["items"]]) == (None, None, [None])
-    assert "  not ended  " in desk.good("history").out
+    assert run["killed"]
+    assert "  killed  " in desk.good("history").out

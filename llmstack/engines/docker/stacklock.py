@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from llmstack.engines.docker import holder as holder_mark
+from llmstack.engines import holder as holder_mark
 from llmstack.engines.docker import placeholder, rows
 from llmstack.engines.docker.weights import path_stat
 from llmstack.engines.docker.wire import WRITE_S, Wire

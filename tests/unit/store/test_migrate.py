@@ -40,7 +40,7 @@ INSERT INTO runs VALUES (1, 'up', 'invoke up', 1700000000.0, 1700000001.5, 1500.
 """
 """A store as schema 1 made it, written down and never to be changed."""
 
-SCHEMA_5 = (
+NEWEST = (
     SCHEMA_1
     + """
 PRAGMA user_version = 2;
@@ -61,6 +61,8 @@ CREATE TABLE "samples" ("minute" INTEGER NOT NULL, "host" TEXT NOT NULL, "contai
   "network_received_bytes" INTEGER, "network_sent_bytes" INTEGER, "disk_read_bytes" INTEGER,
   "disk_written_bytes" INTEGER, "processes" INTEGER, "gpu_memory_bytes" INTEGER, "gpu_percent" REAL,
   PRIMARY KEY ("minute", "host", "container_name")) WITHOUT ROWID;
+PRAGMA user_version = 6;
+ALTER TABLE "runs" ADD COLUMN "process" TEXT;
 """
 )
 
@@ -105,7 +107,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_a_fresh_store_has_the_shape_that_was_written_down(path, tmp_path):
     open_store(str(path), {}).close()
-    make(tmp_path / "frozen.db", SCHEMA_5)
+    make(tmp_path / "frozen.db", NEWEST)
     assert shape(path) == shape(tmp_path / "frozen.db")
 
 
@@ -117,7 +119,7 @@ def test_a_store_of_schema_1_is_read_and_written(path):
         old = store.run("1")
         assert (old.exit_code, old.items, old.user, old.controller) == (0, ({"status": "changed"},), None, None)
         assert store.begin_run("up", "") == "2"
-    make(path.with_name("frozen.db"), SCHEMA_5)
+    make(path.with_name("frozen.db"), NEWEST)
     assert shape(path) == shape(path.with_name("frozen.db"))
 
 

@@ -97,6 +97,7 @@ def test_no_run_is_no_table():
         (["changed", "interrupted"], {"exit_code": 130}, "1 interrupted, 1 changed"),
         ([], {"exit_code": 4}, "failed"),
         (["ok"], {"ended_at": None}, "1 ok, not ended"),
+        (["ok"], {"ended_at": None, "killed": True}, "1 ok, killed"),
     ],
 )
 def test_an_outcome_is_counted_the_worst_first(items, ended, told):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstack.engines.docker import holder
+from llmstack.engines import holder
 from llmstack.engines.docker.stacklock import HOLDER, is_litter
 from llmstack.engines.labels import LOCK, PUT, ROLE, SERVE
 

@@ -9,9 +9,9 @@ import sys
 import psutil
 import pytest
 
-from llmstack.engines.docker import holder
+from llmstack.engines import holder
 
-SAY_ME = "from llmstack.engines.docker.holder import me; print(me())"
+SAY_ME = "from llmstack.engines.holder import me; print(me())"
 
 
 def test_a_living_process_is_not_dead() -> None:
