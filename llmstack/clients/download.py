@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -75,19 +77,18 @@ class Download:
     @contextmanager
     def _written(self, part: Path, found: Found) -> Iterator[BufferedRandom]:
         """The part file at its end, locked, with room for the rest, and without what is left of other versions."""
-        import fcntl
-
         try:
             for old in set(self.folder.glob(f"*{PART}")) - {part}:
                 old.unlink(missing_ok=True)
             self._check_room(part, found)
             with part.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                while not _locked(file):
+                    self.report(Progress(self.origin.item, "fetched by another run", _size(part), found.size_bytes))
+                    time.sleep(TICK_S)
+                if not part.exists() or not os.path.samestat(part.stat(), os.fstat(file.fileno())):
+                    raise self.origin.error("another run was at work on it", AGAIN, "busy", again=True)
+                file.seek(0, os.SEEK_END)
                 yield file
-        except BlockingIOError:
-            raise self.origin.error(
-                "another run fetches it right now", "wait for its end", "busy", again=True
-            ) from None
         except OSError as error:
             if error.errno not in FULL:
                 raise self.origin.error(f"{self.folder}: {error.strerror}", "look at its rights", "disk") from error
@@ -96,8 +97,7 @@ class Download:
             raise self._no_room(found.size_bytes, arrived_bytes, FetchError) from error
 
     def _check_room(self, part: Path, found: Found) -> None:
-        there_bytes = part.stat().st_size if part.exists() else 0
-        missing_bytes = (found.size_bytes or 0) - there_bytes
+        missing_bytes = (found.size_bytes or 0) - _size(part)
         free_bytes = shutil.disk_usage(self.folder).free
         if missing_bytes > free_bytes:
             raise self._no_room(missing_bytes, free_bytes, PreflightError)
@@ -114,7 +114,7 @@ class Download:
         """What is missing."""
         start = file.tell()
         if not (found.validator or found.sha256) or start > (found.size_bytes or start):
-            start = file.truncate(0)  # who knows whether it is the same file
+            start = file.seek(file.truncate(0))  # who knows whether it is the same file
         headers = {"Range": f"bytes={start}-"} if start else {}
         if start and found.validator:
             headers["If-Range"] = found.validator
@@ -124,7 +124,7 @@ class Download:
                 what = f"asked for byte {start}, {self.origin.host} sent from {begins}"
                 raise self.origin.error(what, "correct the address: its server cannot resume", "range")
             if begins != start:  # it has no ranges, or it is another file by now
-                file.truncate(0)
+                file.seek(file.truncate(0))
             with closing(ticking(answer.feed, TICK_S)) as pieces:
                 told = -TOLD_EVERY_BYTES
                 for piece in pieces:
@@ -148,3 +148,16 @@ class Download:
             digest.update(chunk)
             self.report(Progress(self.origin.item, "checking", size_bytes, size_bytes))
         return digest.hexdigest()
+
+
+def _locked(file: BufferedRandom) -> bool:
+    """Take the lock, which ends with the file. False while somebody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

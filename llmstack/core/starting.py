@@ -64,16 +64,18 @@ def fetch_needs(action: Action, context: Context, engine: Engine, spec: Instance
 
 def _bring(need: Need, action: Action, context: Context, engine: Engine, spec: InstanceSpec) -> None:
     patience_s = context.wanted_of(action).placement.service.stall_timeout_s
-    for step in _steps(need, engine, spec):
+    for step in _steps(need, context, engine, spec):
         fetched(need.name, step, partial(context.report, action.target), context.clock, patience_s)
 
 
-def _steps(need: Need, engine: Engine, spec: InstanceSpec) -> Iterator[Callable[[Report], None]]:
+def _steps(need: Need, context: Context, engine: Engine, spec: InstanceSpec) -> Iterator[Callable[[Report], None]]:
     """How a need comes; a file from elsewhere to this machine first, unless the host has it."""
     if need.kind == "weights" and spec.weights and spec.weights.remote:
         shelf = engine.shelf(spec.stack)
         if shelf and any(each.fingerprint == spec.weights.fingerprint for each in shelf.files()):
             return
+        if shelf:
+            engine.facts().check_room(f"{need.name} on {spec.host}", context.sizes.get(need.name))
         yield partial(obtain, spec.weights)
     yield partial(engine.fetch, need, spec)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llmstack.errors import PreflightError
+
+ROOM_HINT = "free some: weights.prune   docker system df   docker image prune"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
@@ -23,3 +27,10 @@ class EngineFacts:
     free_bytes: int | None = None
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
+
+    def check_room(self, what: str, size_bytes: int | None) -> None:
+        """Raises PreflightError for what does not fit where models lie, as far as both are known."""
+        if size_bytes is None or self.free_bytes is None or size_bytes <= self.free_bytes:
+            return
+        message = f"{what} needs {size_bytes / 1e6:.1f} MB, {self.folder} has {self.free_bytes / 1e6:.1f} MB"
+        raise PreflightError(message, ROOM_HINT, needed_bytes=size_bytes, free_bytes=self.free_bytes)

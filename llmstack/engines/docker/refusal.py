@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llmstack.domain.engine_facts import ROOM_HINT
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError, UnreachableError
 
 LONGEST = 400
@@ -18,7 +19,6 @@ REGISTRY_HINT = "look at network, DNS and proxy of the engine's machine, or brin
 LOGIN_HINT = "correct `image:`, or log in to its registry: docker login"
 PLAIN_HINT = "give it a certificate, or name it under insecure-registries in the engine's daemon.json"
 BROKEN_HINT = "run it again; if it happens again, the registry or a proxy in between is broken"
-ROOM_HINT = "free some: docker system df   docker image prune"
 
 
 @dataclass(frozen=True, slots=True)

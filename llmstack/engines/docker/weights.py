@@ -15,6 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
+from llmstack.domain.engine_facts import ROOM_HINT
 from llmstack.domain.instance import InstanceSpec, Need, Weights
 from llmstack.domain.progress import Progress
 from llmstack.domain.weights import MANIFESTS, ModelFile, described, loads
@@ -22,7 +23,6 @@ from llmstack.engines import tars
 from llmstack.engines.docker import placeholder
 from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME, weights_mount
 from llmstack.engines.docker.facts import facts_of
-from llmstack.engines.docker.refusal import ROOM_HINT
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import PUT, ROLE, STACK
 from llmstack.errors import FetchError, LlmstackError, PreflightError
@@ -59,7 +59,8 @@ def put(wire: Wire, stack: str, weights: Weights, report: Report) -> None:
         size = manifest.size_bytes
         try:
             if not _whole(wire, way, weights):
-                _check_room(wire, manifest)
+                with wire.doing("ask for room") as api:
+                    facts_of("", None, api.info(), wire.address).check_room(f"{weights.source} on {wire.host}", size)
                 _send(wire, way, archive(file, manifest, report))
             if _size(wire, way, weights.volume_path) != size:
                 raise FetchError(f"{weights.source} did not arrive whole on {wire.host}", "run it again")
@@ -172,16 +173,6 @@ def way_in(wire: Wire, stack: str) -> Iterator[str]:
         yield way
     finally:
         placeholder.remove(wire, way)
-
-
-def _check_room(wire: Wire, file: ModelFile) -> None:
-    """Raises PreflightError where the room is known and too small."""
-    with wire.doing("ask for room") as api:
-        facts = facts_of("", None, api.info(), wire.address)
-    if facts.free_bytes is not None and facts.free_bytes < file.size_bytes:
-        free = f"{facts.folder} of {wire.host} has {facts.free_bytes / 1e6:.1f} MB"
-        what = f"{file.source} needs {file.size_bytes / 1e6:.1f} MB, {free}"
-        raise PreflightError(what, ROOM_HINT, needed_bytes=file.size_bytes, free_bytes=facts.free_bytes)
 
 
 def _send(wire: Wire, container: str, data: Iterator[bytes]) -> None:

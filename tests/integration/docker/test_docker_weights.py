@@ -159,7 +159,7 @@ def test_what_does_not_fit_is_refused_with_figures_before_a_byte_is_copied(
     small = EngineFacts(name="", folder="/var/lib/docker", free_bytes=MIB)
     monkeypatch.setattr("llmstack.engines.docker.weights.facts_of", lambda *_: small)
     with pytest.raises(
-        PreflightError, match=r"m\.gguf needs 3\.1 MB, /var/lib/docker of localhost has 1\.0 MB"
+        PreflightError, match=r"m\.gguf on localhost needs 3\.1 MB, /var/lib/docker has 1\.0 MB"
     ) as caught:
         fetched(engine, spec)
     assert (caught.value.data["needed_bytes"], caught.value.data["free_bytes"]) == (3 * MIB + 8, MIB)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import random
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -193,8 +195,6 @@ def test_wrong_bytes_are_told_and_not_kept(server: FileServer, fetch: Fetch) -> 
     ids=lambda headers: next(iter(headers)),
 )
 def test_the_digest_of_the_server_counts(server: FileServer, fetch: Fetch, headers: dict[str, str]) -> None:
-    import base64
-
     told = base64.b64encode(bytes.fromhex(SHA256)).decode()
     server.headers = {name: text.replace("{}", told) for name, text in headers.items()}
     assert look(Origin(item="m", url=server.url)).sha256 == SHA256
@@ -300,19 +300,34 @@ def test_too_little_room_is_refused_with_figures_before_a_byte_is_fetched(
     assert server.ranges_asked == []
 
 
-def test_two_fetches_of_one_file_do_not_mix(server: FileServer, fetch: Fetch) -> None:
-    other = Fetch(fetch.folder)
-    errors = []
+def test_a_second_fetch_waits_for_the_first_and_does_not_mix_with_it(
+    server: FileServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    waits, other = threading.Event(), Fetch(fetch.folder)
+    other.on_step = lambda step: waits.set() if step.phase == "fetched by another run" else None
+    errors: list[BaseException] = []
 
-    def second(step: Progress) -> None:
-        if step.phase == "fetching" and not errors:
-            with pytest.raises(FetchError) as caught:
-                other(server)
-            errors.append(caught.value)
+    def second() -> None:
+        try:
+            other.once(Origin(item="m", url=f"{server.url}/m.gguf"), other._step)
+        except FetchError as error:
+            errors.append(error)
 
-    fetch.on_step = second
+    thread = threading.Thread(target=second)
+
+    def first(step: Progress) -> None:
+        if step.phase == "fetching" and not thread.ident:
+            thread.start()
+            assert waits.wait(30)
+
+    fetch.on_step = first
     assert fetch(server) == BODY
-    assert errors[0].message == "m: another run fetches it right now"
+    thread.join()
+    (error,) = errors
+    assert isinstance(error, FetchError)
+    assert (error.message, error.data["again"]) == ("m: another run was at work on it", True)
+    assert server.ranges_asked == [None]
 
 
 def test_an_interrupted_fetch_keeps_what_came(server: FileServer, fetch: Fetch) -> None:

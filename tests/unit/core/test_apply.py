@@ -13,6 +13,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed, sort_out
 from llmstack.core.plan import plan_down, plan_up
 from llmstack.core.select import Picked, in_order
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Need, Weights
 from llmstack.domain.outcome import Outcome, Status
@@ -319,3 +320,20 @@ def test_a_file_from_elsewhere_comes_here_first_unless_the_host_has_it(
         assert statuses(up(world, other)) == {"other@localhost": "changed"}
         assert Path(weights.path).is_file()
         assert ("fetch", weights.source) in engine.calls
+
+
+def test_what_does_not_fit_on_the_host_is_not_even_fetched_here(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSTACK_WEIGHTS", str(tmp_path))
+    with serving(FileServer(gguf(2_000_000))) as server:
+        weights = gguf_weights(f"{server.url}/m.gguf", ".")
+        wanted, context = world.want(weights=weights), world.context()
+        world.engine().lack("demo", Need(kind="weights", name=weights.source))
+        world.engine().told = EngineFacts(name="fake", folder="/var/lib/x", free_bytes=1_000_000)
+        context.sizes[weights.source] = 2_000_000
+        (outcome,) = up(world, wanted, context=context)
+        assert outcome.error
+        assert outcome.error.name == "preflight"
+        assert outcome.reason == f"{weights.source} on localhost needs 2.0 MB, /var/lib/x has 1.0 MB"
+        assert server.asked == []
