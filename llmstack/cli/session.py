@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmstack.cli import flags as known
 from llmstack.cli.flags import Flag, T
 from llmstack.cli.guard import final
-from llmstack.cli.picked import command_line, kept_command, selection
+from llmstack.cli.picked import kept_command, selection
 from llmstack.cli.streams import answering, unread, write
 from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError
 
@@ -103,7 +103,7 @@ class Session:
         """
         if self[known.YES]:
             return
-        command = command_line(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
+        command = kept_command(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
         hint = f"to do it without being asked: {command}"
         if not self.terminal:
             raise DeclinedError(f"nobody is here to answer: {what}", hint)
@@ -286,7 +286,7 @@ class Session:
             document = self.noticed(result.as_json(), changed=changes)
             code = self.answer(document, plan_lines(actions, diff=self[known.DIFF], checked=True))
             if changes and not result.exit_code:
-                again = command_line(self.door, self.task or "", self.flags, {**self.values, **_DO_IT})
+                again = kept_command(self.door, self.task or "", self.flags, {**self.values, **_DO_IT})
                 self.talk([line(("Do it:", "bold"), f"  {again}")])
             return code
         code = self.answer(result.as_json())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 
 from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
@@ -66,6 +68,8 @@ class Run:
         """What `plan` wants, by what is there once the locks are held. A name that was taken in between means one more
         look: somebody without our lock is at work."""
         context, down = self.context, self.context.task == "down"
+        if plan.changes:  # their verbs are imported while the lock is made
+            threading.Thread(target=import_module, args=("llmstack.core.verbs",), name="verbs", daemon=True).start()
         with held(to_hold(plan, context), context, context.stack or "", self.lock_wait_s) as refused:
             if plan.changes:
                 plan = refuse_held(self.look(), refused)
