@@ -12,7 +12,7 @@ from llmstack.clients.http import Http, Reply
 from llmstack.clients.liveness import look
 from llmstack.clients.names import canonical, same_name
 from llmstack.clients.ollama_pull import Layers, cut_off, pull_error
-from llmstack.clients.ollama_registry import newest
+from llmstack.clients.ollama_registry import newest, size_bytes
 from llmstack.clients.replies import server_error
 from llmstack.clients.speed import number, rate, text
 from llmstack.clients.streams import ndjson
@@ -110,6 +110,10 @@ class Ollama:
     def newest(self, model: str) -> str | None:
         """By one question to its registry."""
         return newest(model)
+
+    def size_bytes(self, model: str) -> int | None:
+        """By one question to its registry."""
+        return size_bytes(model)
 
     def copy(self, model: str, name: str) -> None:
         """Its bytes are there once."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 
 from llmstack.clients.origin import Origin, opened
+from llmstack.clients.speed import number
 from llmstack.errors import FetchError
 
 DEFAULT_HOST, DEFAULT_SPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
@@ -14,6 +16,22 @@ LIMIT_BYTES = 1 << 20
 
 def newest(model: str) -> str | None:
     """The digest that a pull of `model` would bring: that of its manifest's bytes. None where it cannot be told."""
+    body = _manifest(model)
+    return None if body is None else sha256(body).hexdigest()
+
+
+def size_bytes(model: str) -> int | None:
+    """How much a whole pull of `model` brings; None where it cannot be told."""
+    try:
+        manifest = json.loads(_manifest(model) or b"")
+        parts = (*manifest["layers"], manifest["config"])
+        sizes = [number(part["size"]) for part in parts]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return None if None in sizes else sum(filter(None, sizes))
+
+
+def _manifest(model: str) -> bytes | None:
     body = b""
     try:
         with opened(Origin(item=model, url=manifest_url(model)), {"Accept": MANIFEST}) as answer:
@@ -23,7 +41,7 @@ def newest(model: str) -> str | None:
                     return None
     except FetchError:
         return None
-    return sha256(body).hexdigest()
+    return body
 
 
 def manifest_url(model: str) -> str:

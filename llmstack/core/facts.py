@@ -199,7 +199,7 @@ def _served(wanted: Wanted, there: Instance | None, context: Context) -> tuple[S
         served = client.models() if client else None
     except ServerError:
         return None
-    if served is None or client is None or context.task != "update":
+    if served is None or client is None or context.task not in ("pull", "update"):
         return served
     names = {found.name: name for name, found in _found(wanted, served)}
     return tuple(replace(one, newest=client.newest(names[one.name])) if one.name in names else one for one in served)

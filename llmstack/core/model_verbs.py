@@ -16,7 +16,7 @@ from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
-from llmstack.errors import LlmstackError, UnhealthyError
+from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
 from llmstack.protocols import LazyClient
 
 BACK = "the version before is back"
@@ -79,8 +79,18 @@ def _put_back(client: LazyClient, name: str) -> None:
 
 
 def _pull(name: str, action: Action, client: LazyClient, context: Context) -> None:
+    _check_room(action, client.size_bytes(name), context)
     patience_s = context.wanted_of(action).placement.service.stall_timeout_s
     fetched(name, partial(client.pull, name), partial(context.report, action.target), context.clock, patience_s)
+
+
+def _check_room(action: Action, needed_bytes: int | None, context: Context) -> None:
+    """Raises PreflightError for a model that cannot fit where its server keeps it, as far as that is known."""
+    wanted = context.wanted_of(action)
+    free_bytes = context.engine(wanted).facts().free_bytes if needed_bytes and not wanted.external else None
+    if needed_bytes and free_bytes is not None and needed_bytes > free_bytes:
+        message = f"{action.target} needs {needed_bytes / 1e9:.1f} GB, and {free_bytes / 1e9:.1f} GB are free"
+        raise PreflightError(message, "make room where the engine keeps its volumes", free_bytes=free_bytes)
 
 
 def unload(action: Action, context: Context) -> Outcome:

@@ -11,6 +11,7 @@ from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
 from llmstack.core.upward import models, up
+from llmstack.core.versions import beside_registry
 from llmstack.domain.newer import newer
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.server import ServedModel
@@ -112,7 +113,8 @@ def _pull_models(item: Picked, observed: Observed) -> Iterator[Action]:
             error = UnhealthyError(message, "llmstack up, then pull")
             yield replace(action, kind=ActionKind.REFUSED, reason=message, error=error)
         else:
-            yield replace(action, reason="already there") if action.kind is ActionKind.KEEP else action
+            found = action.model and wanted.find(action.model, observed.served.get(wanted.target) or ())
+            yield replace(action, reason=beside_registry(found)) if found else action
 
 
 def _rm(item: Picked, observed: Observed) -> Iterator[Action]:

@@ -11,7 +11,7 @@ from llmstack.core.generations import stateful
 from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
-from llmstack.core.versions import image_change, is_other, renewed
+from llmstack.core.versions import image_change, is_newer, is_other, renewed
 from llmstack.domain.instance import NO_NETWORK, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import ServedModel
@@ -206,7 +206,7 @@ def models(
     for model in item.models if wanted.lazy else ():
         if model.enabled:
             there = wanted.find(model, served) if served is not None else None
-            if there and there.digest and there.newest not in (None, there.digest):
+            if there and load and is_newer(there):
                 yield renewed(wanted, model, there)
                 continue
             if there and after is ActionKind.REPLACE:

@@ -49,6 +49,19 @@ def _model_back(wanted: Wanted, model: ModelSpec, observed: Observed) -> Action:
     return act_on_model(ActionKind.LOAD, wanted, "back to the version before its update", model, changes=(change,))
 
 
+def is_newer(there: ServedModel) -> bool:
+    """Whether its registry is known to have another version."""
+    return bool(there.digest) and there.newest not in (None, there.digest)
+
+
+def beside_registry(there: ServedModel) -> str:
+    """A model that is there, by its digest, beside what its registry has."""
+    told = "the newest" if there.newest else "unknown whether there is a newer one"
+    if is_newer(there):
+        told = f"a newer one is there, {_short(there.newest or '')}: `update` takes it"
+    return ", ".join(filter(None, ("already there", _short(there.digest or ""), told)))
+
+
 def renewed(wanted: Wanted, model: ModelSpec, there: ServedModel) -> Action:
     """What takes the newer version of a model; the one that is there is kept beside it."""
     change = FieldChange("digest", _short(there.digest or ""), _short(there.newest or ""))

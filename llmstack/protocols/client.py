@@ -60,6 +60,10 @@ class LazyClient(Client, Protocol):
         """The digest that a pull would bring now; None where that cannot be told."""
         ...
 
+    def size_bytes(self, model: str) -> int | None:
+        """How much a whole download is; None where that cannot be told."""
+        ...
+
     def copy(self, model: str, name: str) -> None:
         """Have it under a second name too, whatever had that before."""
         ...

@@ -9,9 +9,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from llmstack.clients.ollama_registry import LIMIT_BYTES, manifest_url, newest
+from llmstack.clients.ollama_registry import LIMIT_BYTES, manifest_url, newest, size_bytes
 
-BODIES = {"/v2/library/small/manifests/1b": b'{"layers": []}', "/v2/me/big/manifests/latest": bytes(LIMIT_BYTES + 1)}
+BODIES = {
+    "/v2/library/small/manifests/1b": b'{"layers": []}',
+    "/v2/me/big/manifests/latest": bytes(LIMIT_BYTES + 1),
+    "/v2/me/sized/manifests/latest": b'{"config": {"size": 5}, "layers": [{"size": 100}, {"size": 20}]}',
+    "/v2/me/odd/manifests/latest": b'{"config": {"size": "5"}, "layers": [{"size": 100}]}',
+    "/v2/me/text/manifests/latest": b"<html>",
+}
 
 
 class Registry(BaseHTTPRequestHandler):
@@ -60,3 +66,12 @@ def test_what_cannot_be_told_is_unknown(host: str, name: str) -> None:
 
 def test_a_registry_that_is_not_there_is_unknown() -> None:
     assert newest("http://127.0.0.1:9/library/small:1b") is None
+
+
+def test_the_size_of_a_download_is_that_of_all_its_parts(host: str) -> None:
+    assert size_bytes(f"{host}/me/sized") == 125
+
+
+@pytest.mark.parametrize("name", ["library/none:1b", "library/small:1b", "me/big", "me/odd", "me/text"])
+def test_a_size_that_is_not_told_is_unknown(host: str, name: str) -> None:
+    assert size_bytes(f"{host}/{name}") is None

@@ -204,7 +204,7 @@ def test_models_are_pulled_once_their_server_runs_and_loaded_once(world: World) 
     assert statuses(outcomes) == dict.fromkeys(("ollama@localhost", "llama3@localhost", "mistral@localhost"), "changed")
     calls = [call for call in world.server().calls if " " in call]
     assert sorted(calls) == sorted(
-        f"{verb} {name}" for verb in ("pull", "load", "chat") for name in ("llama3", "mistral")
+        f"{verb} {name}" for verb in ("size_bytes", "pull", "load", "chat") for name in ("llama3", "mistral")
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llmstack.core.ladder import Climb
+from llmstack.domain.check import Check
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target, TargetKind
@@ -18,11 +21,17 @@ def model(*, loaded: bool = False, vram: int | None = 0, memory: int | None = GI
     return ServedModel(name="llama3", size_bytes=4_700_000_000, loaded=loaded, memory_bytes=memory, vram_bytes=vram)
 
 
-def climb(world: World, *, deep: bool = True, gpus: tuple[str, ...] = (), url: str | None = None) -> Ladder:
+def climb(
+    world: World,
+    *checks: Check,
+    deep: bool = True,
+    gpus: tuple[str, ...] = (),
+    url: str | None = None,
+) -> Ladder:
     wanted = world.want("ollama", "lazy", models=("llama3",), gpus=gpus, **({"url": url} if url else {}))
     there = None if url else world.run(wanted)
     target = Target("llama3", "localhost", TargetKind.MODEL)
-    spec = wanted.placement.models[0]
+    spec = replace(wanted.placement.models[0], checks=checks)
     return Climb(context=world.context(), wanted=wanted, target=target, there=there, model=spec, deep=deep).climb()
 
 
@@ -141,3 +150,30 @@ def test_a_load_is_worth_waiting_for_while_its_server_lives_and_nobody_stops_the
     assert made._alive()
     context.interrupted.set()
     assert not made._alive()
+
+
+def test_checks_are_the_last_rung_each_with_its_figures(world: World) -> None:
+    world.server().models = {"llama3": model()}
+    ladder = climb(world, Check(prompt="2 * 21?", text="42", device="cpu"), Check(prompt="And?", tokens_per_s=50))
+    assert ladder.ok
+    assert [(rung.rung, rung.detail) for rung in ladder.rungs[-2:]] == [
+        (Rung.CHECKED, "2 * 21?"),
+        (Rung.CHECKED, "And?"),
+    ]
+    assert ladder.rungs[-1].answer is not None
+
+
+def test_a_failed_check_is_a_failed_rung_that_says_what_was_found(world: World) -> None:
+    world.server().models = {"llama3": model()}
+    ladder = climb(world, Check(prompt="2 * 21?", text="43"), Check(prompt="never asked"))
+    assert (ladder.ok, ladder.rungs[-1].rung) == (False, Rung.CHECKED)
+    assert ladder.why is not None
+    assert ladder.why.summary == "2 * 21?: '43' is not in the answer: it answered '42'"
+    assert "checks:" in (ladder.why.do or "")
+
+
+def test_a_look_that_does_no_harm_runs_no_checks(world: World) -> None:
+    world.server().models = {"llama3": model(loaded=True)}
+    ladder = climb(world, Check(prompt="2 * 21?", text="43"), deep=False)
+    assert ladder.ok
+    assert ladder.find(Rung.CHECKED) is None

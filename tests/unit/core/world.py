@@ -41,6 +41,7 @@ class Server:
     registry: dict[str, str] = field(default_factory=dict)
     busy: list[int | None] = field(default_factory=lambda: [None])
     calls: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def called(self, what: str) -> None:
         self.calls.append(what)
@@ -91,6 +92,10 @@ class ScriptedClient:
         report(Progress(model, "pulling", 5, 10))
         digest = self.server.registry.get(model)
         self.server.models[model] = ServedModel(name=model, size_bytes=10, loaded=False, digest=digest)
+
+    def size_bytes(self, model: str) -> int | None:
+        self.server.called(f"size_bytes {model}")
+        return self.server.sizes.get(model)
 
     def newest(self, model: str) -> str | None:
         self.server.called(f"newest {model}")
