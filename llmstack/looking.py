@@ -173,7 +173,9 @@ class Looking(Root):
         return Weights(context=context, places=chosen, same=same, required=frozenset(required), lock_wait_s=wait_s)
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
-        """Compare inventory, store and engines; repair the store, never the engine."""
+        """Compare inventory, store and engines; repair the store, never the engine. A damaged store is set aside."""
+        if not check:
+            self._mend_store()
         return self._sync(self._pick(selection), self.context("sync"), {}, check=check, whole=selection.everything)
 
     def watch(self, selection: Selection = EVERYTHING) -> Iterator[Event]:
@@ -183,12 +185,19 @@ class Looking(Root):
         """
         from llmstack.core.watch import watch
 
+        self._mend_store()
         picked, context = self._pick(selection), self.context("sync")
 
         def look(some: Sequence[Picked], told: Told, whole: bool) -> SyncReport:
             return self._sync(some, context, told, whole=whole and selection.everything)
 
         return watch(picked, look, context, self.store)
+
+    def _mend_store(self) -> None:
+        from llmstack.store.mend import mend
+
+        if told := mend(self.settings.store):
+            self._warn("sync", told)
 
     def _sync(
         self, picked: Sequence[Picked], context: Context, told: Told, *, whole: bool, check: bool = False

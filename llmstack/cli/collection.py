@@ -27,6 +27,7 @@ from llmstack.cli.schema import schema
 from llmstack.cli.session import Session
 from llmstack.cli.stats import stats
 from llmstack.cli.status import status
+from llmstack.cli.store import store_backup, store_check, store_info, store_vacuum
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
 from llmstack.cli.uninstall import uninstall
@@ -46,6 +47,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, rollback, pull, rm),
     "Look, and talk": (status, stats, gpus, health, why, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
+    "The store": (store_info, store_check, store_backup, store_vacuum),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
 }
 VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)

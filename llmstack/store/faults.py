@@ -67,9 +67,16 @@ def damaged(path: str, detail: str) -> StoreError:
     """The StoreError for a file that is no store, or one no more."""
     return StoreError(
         f"the store is damaged or no llmstack store: {path} ({detail})",
-        f"move it away (`mv {path} {path}.damaged`) and run `invoke sync`: what runs is the truth and fills a new one",
+        "`invoke sync` sets it aside and fills a new one: what runs is the truth",
         path=path,
+        damaged=True,
     )
+
+
+def foreign(path: str) -> StoreError:
+    """The StoreError for a database of another program, which is nobody's to set aside."""
+    message = f"the store is a database of another program: {path}"
+    return StoreError(message, "set LLMSTACK_STORE to another file", path=path)
 
 
 def newer(path: str, version: int, known: int) -> StoreError:

@@ -53,7 +53,7 @@ def _identity(sqlite: SqliteDatabase) -> tuple[int, int]:
 
 def _check(path: str, application: int, version: int, last: int) -> None:
     if application not in (0, APPLICATION_ID) or (application == 0 and version):
-        raise faults.damaged(path, "a database of another program")
+        raise faults.foreign(path)
     if version > last:
         raise faults.newer(path, version, last)
 
@@ -63,7 +63,7 @@ def _migrate(database: Database, steps: Sequence[Step]) -> None:
         application, version = _identity(sqlite)  # anew: without the lock, these are two looks at two moments
         _check(database.path, application, version, len(steps))
         if application == 0 and sqlite.get_tables():
-            raise faults.damaged(database.path, "a database of another program")
+            raise faults.foreign(database.path)
         if 0 < version < len(steps):
             _back_up(database.path, version)
         for step in steps[version:]:

@@ -43,7 +43,8 @@ def files_of(path: str) -> tuple[Path, ...]:
     if int.from_bytes(mark, "big") != APPLICATION_ID:
         return ()
     beside = (Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal"))
-    copies = Path(path).parent.glob(f"{glob.escape(Path(path).name)}.schema*")
+    name = glob.escape(Path(path).name)
+    copies = (copy for end in ("schema", "corrupt-") for copy in Path(path).parent.glob(f"{name}.{end}*"))
     return (Path(path), *filter(Path.exists, beside), *sorted(copies))
 
 

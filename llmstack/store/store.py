@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 from peewee import SqliteDatabase, fn
 
@@ -20,7 +20,7 @@ from llmstack.domain.target import Target, TargetKind
 from llmstack.domain.usage import StatsRow
 from llmstack.domain.who import Who, who
 from llmstack.errors import UsageError
-from llmstack.store import place, plain, rows, samples
+from llmstack.store import place, plain, rows, samples, upkeep
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
 from llmstack.store.queries import KEY, Key, forget, has_key, in_container, is_of, key_of, select_models
@@ -28,6 +28,7 @@ from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRe
 
 KEPT_RUNS = 1000
 """Older runs go, with their events and the health of their time."""
+LOOK_EVERY = 50
 
 
 def open_store(
@@ -57,7 +58,7 @@ def open_store(
     return Store(database, notice, now, who)
 
 
-class Store:
+class Store(upkeep.Upkeep):
     """Implements `protocols.Ledger`, and the questions that go with it. Any thread may use it; every method raises
     StoreError. `notice` is a sentence for the user about the store's place, or None."""
 
@@ -68,24 +69,9 @@ class Store:
         now: Callable[[], float] = time.time,
         who: Callable[[], Who] = who,
     ) -> None:
-        self._database = database
+        super().__init__(database)
         self._now, self._who = now, who
         self.notice = notice
-
-    @property
-    def path(self) -> str:
-        """Its file, or `:memory:`."""
-        return self._database.path
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # What runs tell
 
@@ -97,6 +83,7 @@ class Store:
         with self._database.write() as sqlite:
             run_id: int = RunRecord.insert(facts).execute(sqlite)
             forget(sqlite, run_id - KEPT_RUNS)
+            upkeep.thin_out(sqlite)
         return str(run_id)
 
     def end_run(self, run_id: str, result: RunResult) -> None:
@@ -112,7 +99,9 @@ class Store:
             return
         row = {**rows.row_of_event(event), "run": int(run_id) if run_id else None}
         with self._database.write() as sqlite:
-            EventRecord.insert(row).execute(sqlite)
+            event_id = EventRecord.insert(row).execute(sqlite)
+            if run_id is None and event_id % LOOK_EVERY == 0:  # who watches begins no runs
+                upkeep.thin_out(sqlite)
 
     def climbed(self, ladder: Ladder, container_name: str, *, started_spec: str | None = None) -> None:
         """Keep the figures of a ladder; `started_spec` is the digest of the spec when it was that of a start which came

@@ -29,7 +29,7 @@ def failure(code):
         (sqlite3.SQLITE_READONLY_DIRECTORY, "cannot be written", "write access"),
         (sqlite3.SQLITE_CANTOPEN, "cannot be opened", "write access"),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "held by another program for more than 10 s", "fuser"),
-        (sqlite3.SQLITE_CORRUPT_INDEX, "damaged", "mv /x/store.db"),
+        (sqlite3.SQLITE_CORRUPT_INDEX, "damaged", "sets it aside"),
         (sqlite3.SQLITE_NOTADB, "damaged", "invoke sync"),
         (sqlite3.SQLITE_MISMATCH, "cannot be used", "LLMSTACK_STORE"),
     ],

@@ -240,15 +240,15 @@ def test_a_newer_schema_that_still_stands_in_the_journal_is_refused_too(path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"no database at all\n" * 20, b"x", b"SQLite format 3\0", b"SQLite format 3\0" + b"\xff" * 400],
-    ids=["text", "one byte", "cut header", "bad header"],
+    [b"no database at all\n" * 20, b"x", b"SQLite format 3\0", b"SQLite format 3\0" + b"\0" * 40],
+    ids=["text", "one byte", "no header", "cut header"],
 )
 def test_a_file_that_is_no_database_is_refused_untouched(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
     error = refused(path)
     assert "damaged" in error.message
-    assert f"mv {path}" in error.hint
+    assert "sets it aside" in error.hint
     assert "invoke sync" in error.hint
 
 
