@@ -93,8 +93,12 @@ class _Change:
             drop_if_possible(self.old.spec, self.engine, self.climb.context)
 
     def settle(self) -> None:
-        """The new one alone; what cannot be removed now is told, and the next `up` does it."""
+        """The new one alone, and its image under the name that the next create asks for; what cannot be removed now is
+        told, and the next `up` does it."""
+        pin, image = self.spec.decided.get("image"), self.spec.image or "@"
         try:
+            if pin and "@" not in image:
+                self.engine.tag(pin, image)
             self.engine.remove(self.previous)
         except LlmstackError as error:
             message = f"{self.previous} stays, at rest, until the next up: {error.message}"

@@ -81,6 +81,10 @@ class Engine(Protocol):
         """Such a name for what its registry has under that name now; None where that cannot be told."""
         ...
 
+    def tag(self, pin: str, image: str) -> None:
+        """Have `image` mean here what `pin` means."""
+        ...
+
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
         """Bring one need, telling where it stands by the source's own figures; ends when `report` raises. Raises
         FetchError, with `again=True` where another try may go better."""

@@ -67,6 +67,11 @@ class FakeEngine(VolumesInMemory):
         self._call("newest", image)
         return self.registry.get(image)
 
+    def tag(self, pin: str, image: str) -> None:
+        """In `tags`."""
+        self._call("tag", image)
+        self.tags[image] = pin
+
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
         """Report half and all of it; the need is gone then."""
         self._call("fetch", need.name)

@@ -64,7 +64,10 @@ def test_an_image_is_updated_and_rolled_back(desk: Desk, in_rig: RigHost, regist
     assert image(in_rig) == first
     assert "1 looked at: 1 keep" in desk.good("up", "--check").out
     assert "a newer image" in desk.good("update", "--check").out
-    desk.good("rollback", "-s", "page")
+    desk.good("down")
+    desk.good("up")
+    assert image(in_rig) == first
+    desk.good("update")
     assert image(in_rig) == second
 
 

@@ -79,8 +79,11 @@ def test_update_takes_a_newer_image_and_rollback_the_one_before(bench: Bench) ->
     assert (outcome.exit_code, outcome.reason) == (0, "back to the image that was proved ready before")
     assert image_of_demo(bench) == FIRST
     assert recap(bench.app().up(DEMO)) == {"ok": 1}
+    bench.app().down(DEMO)
+    bench.app().up(DEMO)
+    assert image_of_demo(bench) == FIRST
     bench.app().rollback(DEMO)
-    assert image_of_demo(bench) == SECOND
+    assert (image_of_demo(bench), engine.tags["image:1"]) == (SECOND, SECOND)
 
 
 def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_back_to(bench: Bench) -> None:

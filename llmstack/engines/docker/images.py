@@ -32,6 +32,13 @@ class WithImages:
             return None
         return f"{repository(image)}@{digest}"
 
+    def tag(self, pin: str, image: str) -> None:
+        """As a pull of that name would."""
+        name = repository(image)
+        params = {"repo": name, "tag": image.removeprefix(name).lstrip(":") or "latest"}
+        with self._wire.doing(f"call {pin} {image}") as api:
+            api.raw("POST", "/images/{0}/tag", pin, params=params)
+
 
 def repository(image: str) -> str:
     """An image's name without tag and digest."""

@@ -20,6 +20,9 @@ class NoVolumes:
         """Nobody knows."""
         return None
 
+    def tag(self, pin: str, image: str) -> None:
+        """Nothing to do."""
+
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's name
         """None at all."""
         return ()
