@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,24 @@ class Looking(Root):
         except StoreError as error:
             not_noted(error, context)
         return result
+
+    def wait(self, selection: Selection) -> RunResult:
+        """Wait until everything picked has really answered. Raises DeadlineError saying what has not."""
+        from llmstack.core.health import await_health
+
+        picked, context = self._pick(selection), self.context("wait")
+        look = partial(self._observe, picked, context, facts=False)
+        return context.result(await_health(picked, look, context))
+
+    def changes(self, selection: Selection) -> Iterator[None]:
+        """Once at first, and then whenever something has happened to what is picked since it was last asked; endless.
+        Keeps the store true, as `watch` does."""
+        yield
+        asked = self.clock.now()
+        for event in self.watch(selection):
+            if event.ts >= asked:
+                asked = self.clock.now()
+                yield
 
     def status(self, selection: Selection) -> StatusReport:
         """What runs; without an inventory, what serves models on this machine."""

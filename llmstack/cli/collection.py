@@ -33,6 +33,7 @@ from llmstack.cli.task import Verb
 from llmstack.cli.uninstall import uninstall
 from llmstack.cli.up import up
 from llmstack.cli.update import update
+from llmstack.cli.wait import wait
 from llmstack.cli.weights import du, weights_list, weights_prune, weights_verify
 from llmstack.cli.why import why
 from llmstack.pluginfiles import beside_tasks, bundled_folder, files_in
@@ -45,7 +46,7 @@ SHOW = "show"
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, rollback, pull, rm),
-    "Look, and talk": (status, stats, gpus, health, why, logs, ask, history, doctor),
+    "Look, and talk": (status, stats, gpus, health, wait, why, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
     "The store": (store_info, store_check, store_backup, store_vacuum),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),

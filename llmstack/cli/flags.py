@@ -209,12 +209,14 @@ RE_DECIDE = switch("re-decide", "Decide anew what was once decided for `auto`.")
 WAIT = switch("wait", "Wait until each model has really answered.", default=True)
 DEEP = switch("deep", "Load and ask models that are not loaded, too.")
 ORPHANS = switch("orphans", "Also what is no longer in the inventory.")
-WATCH = switch("watch", "Go on and measure once a second until Ctrl-C.")
 FOLLOW = switch("follow", "Go on with new lines until Ctrl-C.")
-WATCH = switch("watch", "Go on, and tell what happens until Ctrl-C.")
+WATCH = switch("watch", "Go on until Ctrl-C.")
 DURATION = "seconds, or 90s, 5m, 1h."
 TIMEOUT = Flag[float | None](
     "timeout", f"TIME for the whole run: {DURATION}", None, positive_seconds, env="LLMSTACK_TIMEOUT"
+)
+PATIENCE = Flag[float](
+    "timeout", f"TIME to wait at most, 10m if left out: {DURATION}", 600.0, positive_seconds, env="LLMSTACK_TIMEOUT"
 )
 LOCK_WAIT = Flag[float](
     "lock-wait", f"TIME to wait for another run to end: {DURATION}", 0.0, seconds, env="LLMSTACK_LOCK_WAIT"

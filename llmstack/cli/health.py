@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import DEEP, OUTPUT_RUN, SELECT, TIMEOUT
+import time
+
+from llmstack.cli.again import check_endless, show_again
+from llmstack.cli.flags import DEEP, OUTPUT_RUN, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
+EVERY_S = 5.0
 
-@verb(*SELECT, OUTPUT_RUN, DEEP, TIMEOUT, reads_only=True, examples=("health", "health --deep -o junit > health.xml"))
+
+@verb(
+    *(*SELECT, OUTPUT_RUN, DEEP, WATCH, TIMEOUT),
+    reads_only=True,
+    examples=("health --watch", "health --deep -o junit > health.xml"),
+)
 def health(session: Session) -> int:
     """Prove that each model answers, or say why not; changes nothing.
 
     A model that is loaded on demand stays unloaded, and its `checks:` are not run, unless --deep asks for it.
+    --watch does it again every few seconds.
     """
     from llmstack.ui.recap import recap_lines
     from llmstack.ui.rungs import report_lines
 
+    if session[WATCH]:
+        return _watch(session)
     with session.app(session.screen(keep=False)) as app:
         result = app.health(session.selection, deep=session[DEEP])
     code = session.answer(result.as_json(), report_lines(result.outcomes, session.out.width))
     session.talk(recap_lines(result))
     return code
+
+
+def _watch(session: Session) -> int:
+    """Raises InterruptedRunError when it is told to end."""
+    from llmstack.ui.rungs import report_lines
+
+    check_endless(session)
+    with session.app() as app:
+        while True:
+            result = app.health(session.selection, deep=session[DEEP])
+            items = [outcome.as_json() for outcome in result.outcomes]
+            show_again(session, items, report_lines(result.outcomes, session.out.width))
+            time.sleep(EVERY_S)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from llmstack.cli.again import check_endless, show_again
 from llmstack.cli.flags import OUTPUT, SELECT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
-from llmstack.errors import UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.usage import StatsReport
@@ -28,14 +28,16 @@ def stats(session: Session) -> int:
     CPU and GPU count 100 % for one core and one GPU; bytes of network and disk count from the start of an instance.
     With --watch one sample a minute is kept for `history --metrics`.
     """
+    from llmstack.ui.stats import stats_lines
+
     picked, watches = session.selection, session[WATCH]
-    if watches and session[OUTPUT] not in ("text", "ndjson"):
-        raise UsageError("--watch has no end, so it makes no document", "take -o ndjson")
+    if watches:
+        check_endless(session)
     with session.app() as app:
         report = app.stats(picked, keep=watches)
         while watches:
             began = time.monotonic()
-            _show_again(session, report)
+            show_again(session, _items(report), stats_lines(report, session.out.width), *report.errors)
             time.sleep(max(0.0, began + EVERY_S - time.monotonic()))
             report = app.stats(picked, keep=True)
     return _show(session, report)
@@ -44,7 +46,7 @@ def stats(session: Session) -> int:
 def _show(session: Session, report: StatsReport) -> int:
     from llmstack.ui.stats import stats_lines
 
-    document = session.document((row.as_json() for row in report.rows), *report.errors)
+    document = session.document(_items(report), *report.errors)
     code = session.answer(document, stats_lines(report, session.out.width))
     session.tell(*report.errors)
     if not report.rows and not report.errors:
@@ -52,16 +54,5 @@ def _show(session: Session, report: StatsReport) -> int:
     return code
 
 
-def _show_again(session: Session, report: StatsReport) -> None:
-    """One look of many: on a terminal in the place of the one before."""
-    from llmstack.ui.stats import stats_lines
-
-    if session[OUTPUT] == "ndjson":
-        for row in report.rows:
-            session.lines.put("item", row.as_json())
-        return
-    if session.out.redraws:
-        session.out.clear()
-    session.out.put(stats_lines(report, session.out.width))
-    session.out.file.flush()
-    session.tell(*report.errors)
+def _items(report: StatsReport) -> list[dict[str, object]]:
+    return [row.as_json() for row in report.rows]

@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import DRIFT, OUTPUT, SELECT, STATES, TIMEOUT
+from typing import TYPE_CHECKING
+
+from llmstack.cli.again import check_endless, show_again
+from llmstack.cli.flags import DRIFT, OUTPUT, SELECT, STATES, TIMEOUT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
+from llmstack.errors import OK
+
+if TYPE_CHECKING:
+    from llmstack.domain.report import StatusReport
 
 
 @verb(
-    *(*SELECT, STATES, OUTPUT, DRIFT, TIMEOUT),
+    *(*SELECT, STATES, WATCH, OUTPUT, DRIFT, TIMEOUT),
     kind="status",
     reads_only=True,
-    examples=("status", "status -o names --status crashed,degraded"),
+    examples=("status --watch", "status -o names --status crashed,degraded"),
 )
 def status(session: Session) -> int:
     """Show what runs, where, and what it uses; changes nothing.
 
     Fails only when a host cannot be asked: a model that does not run is an answer. With --exit-code it ends with 8 when
-    something that should run does not, or something runs that should not.
+    something that should run does not, or something runs that should not. --watch shows it anew whenever something
+    happens.
     """
-    from dataclasses import replace
-
     from llmstack.ui.status import status_lines, status_note
 
+    if session[WATCH]:
+        return _watch(session)
     with session.app() as app:
-        report = app.status(session.selection)
-    if session[STATES]:
-        report = replace(report, rows=tuple(row for row in report.rows if row.state in session[STATES]))
+        report = _narrowed(session, app.status(session.selection))
     document = session.noticed(report.as_json(), changed=any(row.drifts for row in report.rows))
     code = session.answer(document, status_lines(report, session.out.width))
     session.tell(*report.errors)
     if not session[STATES]:
         session.talk(status_note(report))
     return code
+
+
+def _watch(session: Session) -> int:
+    """Raises InterruptedRunError when it is told to end."""
+    from llmstack.ui.status import status_lines
+
+    check_endless(session)
+    with session.app() as app:
+        told: list[dict[str, object]] = []
+        for _ in app.changes(session.selection):
+            report = _narrowed(session, app.status(session.selection))
+            items = [row.as_json() for row in report.rows]
+            new = [item for item in items if item not in told]
+            show_again(session, new, status_lines(report, session.out.width), *report.errors)
+            told = items
+    return OK
+
+
+def _narrowed(session: Session, report: StatusReport) -> StatusReport:
+    from dataclasses import replace
+
+    wanted = session[STATES]
+    return replace(report, rows=tuple(row for row in report.rows if not wanted or row.state in wanted))

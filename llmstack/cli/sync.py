@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llmstack.cli.again import check_endless
 from llmstack.cli.flags import CHECK, OUTPUT, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
@@ -32,8 +33,7 @@ def _watch(session: Session) -> int:
 
     if session[CHECK]:
         raise UsageError("--watch keeps the store true, and --check leaves it as it is", "take one of them")
-    if session[OUTPUT] not in ("text", "ndjson"):
-        raise UsageError("--watch has no end, so it makes no document", "take -o ndjson")
+    check_endless(session)
     session.reads_only = True  # without a reader there is nothing to go on for
     with session.app() as app:
         for event in app.watch(session.selection):

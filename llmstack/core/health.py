@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from llmstack.core.actions import describe
 from llmstack.core.apply import failure
-from llmstack.core.context import Context, urls
+from llmstack.core.context import Context, quiet, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
 from llmstack.core.look import survived
@@ -21,10 +21,12 @@ from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import LlmstackError
+from llmstack.errors import DeadlineError, LlmstackError
 
 PATIENCE_S = 5.0
 """A server that is up may be slow to answer once; longer than this, it is not healthy."""
+
+AGAIN_S = 1.0
 
 Check = tuple[Wanted, Target, ModelSpec | None]
 
@@ -33,6 +35,22 @@ def health(picked: Sequence[Picked], observed: Observed, context: Context, *, de
     """One outcome per picked model, and one per service whose models are checked by themselves."""
     checks = [check for item in picked for check in _checks(item)]
     return tuple(in_parallel(lambda check: _outcome(check, observed, context, deep=deep), checks, context.forks))
+
+
+def await_health(picked: Sequence[Picked], look: Callable[[], Observed], context: Context) -> tuple[Outcome, ...]:
+    """The outcomes, once all of them are good. Raises DeadlineError naming what is not, InterruptedRunError."""
+    while True:
+        outcomes = health(picked, look(), quiet(context), deep=False)
+        bad = [outcome for outcome in outcomes if outcome.error]
+        if not bad:
+            return outcomes
+        try:
+            context.check()
+        except DeadlineError as error:
+            told = "; ".join(f"{outcome.target}: {outcome.reason}" for outcome in bad)
+            hint = f"llmstack why --service {bad[0].target.name}"
+            raise DeadlineError(f"not ready in time: {told}", hint) from error
+        context.clock.sleep(AGAIN_S)
 
 
 def _checks(item: Picked) -> Iterator[Check]:

@@ -1,0 +1,34 @@
+"""Tasks that go on and show the same again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from llmstack.cli.flags import OUTPUT
+from llmstack.cli.session import Session
+from llmstack.errors import LlmstackError, UsageError
+
+if TYPE_CHECKING:
+    from llmstack.ui.text import Text
+
+
+def check_endless(session: Session) -> None:
+    """Raises UsageError for a format that needs an end."""
+    if session[OUTPUT] not in ("text", "ndjson"):
+        raise UsageError("--watch has no end, so it makes no document", "take -o ndjson")
+
+
+def show_again(
+    session: Session, items: Iterable[Mapping[str, Any]], lines: Iterable[Text], *errors: LlmstackError
+) -> None:
+    """One look of many: on a terminal in the place of the one before, as lines of JSON each item."""
+    if session[OUTPUT] == "ndjson":
+        for item in items:
+            session.lines.put("item", item)
+        return
+    if session.out.redraws:
+        session.out.clear()
+    session.out.put(lines)
+    session.out.file.flush()
+    session.tell(*errors)
