@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.core.interrupt import untorn
@@ -20,10 +22,11 @@ from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
 from llmstack.engines.book import KINDS, same
-from llmstack.errors import NoInventoryError, StoreError
+from llmstack.errors import NoInventoryError, StoreError, UsageError
 from llmstack.looking import Looking
 
 if TYPE_CHECKING:
+    from llmstack.core.boot import Unit
     from llmstack.core.uninstall import Uninstall
     from llmstack.domain.leftover import Leftover, Remains
     from llmstack.domain.stock import Stock
@@ -142,6 +145,21 @@ class App(Looking):
             yield from on_disk(LeftoverKind.FILE, path, "store")
         yield from on_disk(LeftoverKind.FOLDER, platformdirs.user_data_path("llmstack"), "data of llmstack")
         yield from on_disk(LeftoverKind.FOLDER, platformdirs.user_state_path("llmstack"), "state and bug reports")
+
+    def boot(self, *, system: bool) -> Unit:
+        """The systemd unit that makes this inventory true at boot, not yet written. Raises UsageError."""
+        from llmstack.core.boot import place, text
+
+        if sys.platform != "linux":
+            raise UsageError("there is no systemd on this machine", "let its own service manager run `llmstack up`")
+        if self.settings.extra:
+            raise UsageError("--extra is not kept at boot", "put it into the inventory, or into .env beside it")
+        inventory, store = Path(str(self.inventory.path)).absolute(), self.settings.store
+        more = ("--store", str(Path(store).absolute())) if store else ()
+        command = (sys.executable, "-m", "llmstack", "up", "--inventory", str(inventory), *more, "--lock-wait", "10m")
+        stack = self.inventory.stack
+        made = text(stack, command, str(inventory.parent), os.environ, system=system)
+        return replace(place(stack, os.environ, system=system), text=made)
 
     def _run(
         self, task: str, planner: Planner, selection: Selection, options: RunOptions, *, dependencies: bool = False

@@ -17,6 +17,7 @@ install_packages() {
   wants curl curl
   wants zsh zsh
   wants jq jq
+  wants systemd-analyze systemd
   wants cc gcc
   [ -f /usr/include/stdlib.h ] || missing+=(libc6-dev)
   [[ $(ldconfig -p) == *libgomp.so.1* ]] || missing+=(libgomp1)

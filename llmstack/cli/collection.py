@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmstack.cli.ask import ask
 from llmstack.cli.backup import backup, restore
+from llmstack.cli.boot import boot_install, boot_remove
 from llmstack.cli.doctor import doctor
 from llmstack.cli.down import down
 from llmstack.cli.gpus import gpus
@@ -50,6 +51,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
     "The store": (store_info, store_check, store_backup, store_vacuum),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),
+    "At boot": (boot_install, boot_remove),
 }
 VERBS = tuple(task for tasks in GROUPS.values() for task in tasks)
 

@@ -1,0 +1,106 @@
+"""A systemd unit that runs `up` when the machine starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmstack.errors import LlmstackError, UsageError
+
+KEPT = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "LLMSTACK_PROCESS_ROOT")
+"""Variables without which `up` would look elsewhere than now; no other goes into a file that everybody can read."""
+SYSTEM = Path("/etc/systemd/system")
+
+UNIT = """\
+[Unit]
+Description=llmstack: the models of stack {stack}
+{after}StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={command}
+WorkingDirectory={folder}
+{environment}TimeoutStartSec=infinity
+Restart=on-failure
+RestartSec=30
+KillMode=process
+
+[Install]
+WantedBy={target}
+"""
+"""It stays active, and to stop it stops no model; a host that does not answer yet is asked again after 30 s."""
+AFTER = "Wants=network-online.target\nAfter=network-online.target docker.service podman.socket\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit's file, with the link that makes it run at boot."""
+
+    path: Path
+    link: Path
+    text: str = ""
+
+    def install(self) -> None:
+        """Write it, over one of before. Raises LlmstackError."""
+        with _written(self.path):
+            self.link.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(self.text, encoding="utf-8")
+            self.link.unlink(missing_ok=True)
+            self.link.symlink_to(self.path)
+
+    def remove(self) -> bool:
+        """Take it away; whether it was there. Raises LlmstackError."""
+        there = self.path.exists()
+        with _written(self.path):
+            for path in (self.link, self.path):
+                path.unlink(missing_ok=True)
+        return there
+
+
+def place(stack: str, environ: Mapping[str, str], *, system: bool) -> Unit:
+    """PURE: where the unit of a stack lies, of this user or of the system."""
+    config = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
+    folder, name = SYSTEM if system else Path(config) / "systemd" / "user", f"llmstack-{stack}.service"
+    return Unit(path=folder / name, link=folder / f"{target(system=system)}.wants" / name)
+
+
+def target(*, system: bool) -> str:
+    """PURE: what the unit is started with."""
+    return "multi-user.target" if system else "default.target"
+
+
+def text(stack: str, command: Sequence[str], folder: str, environ: Mapping[str, str], *, system: bool) -> str:
+    """PURE: the unit's text. Raises UsageError for what cannot stand in one."""
+    kept = [(name, environ[name]) for name in KEPT if environ.get(name)]
+    return UNIT.format(
+        stack=stack,
+        after=AFTER if system else "",
+        command=" ".join(quoted(word).replace("$", "$$") for word in command),
+        folder=_line(folder).replace("%", "%%"),
+        environment="".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in kept),
+        target=target(system=system),
+    )
+
+
+def quoted(word: str) -> str:
+    """PURE: one word of a line of a unit. Raises UsageError."""
+    inside = _line(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{inside}"'
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise UsageError(f"{text!r} cannot stand in a systemd unit", "take a path without such characters")
+    return text
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = "run it as root (sudo), or without --system for your own user"
+        raise LlmstackError(f"cannot write {error.filename or path}: {error.strerror}", hint) from error
