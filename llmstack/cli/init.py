@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 from llmstack.cli.flags import OUTPUT_JSON, YES
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
-from llmstack.errors import OK, LlmstackError
+from llmstack.cli.written import agreed, writable, write
+from llmstack.errors import OK
 
 if TYPE_CHECKING:
     from llmstack.domain.machine import Machine, Wishes
@@ -65,20 +65,14 @@ def _write(session: Session, path: Path, content: str) -> bool:
     and a copy of it was made. Raises LlmstackError when it cannot be."""
     from llmstack.ui.clean import line
 
-    try:
-        if path.exists():
-            old = path.read_text(encoding="utf-8", errors="replace")
-            if old == content:
-                return False
-            session.err.put(_diff(path.name, old, content))
-            session.confirm(f"Overwrite {path.name}?")
+    with writable(path):
+        old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        if old == content:
+            return False
+        if old is not None:
+            agreed(session, path.name, old, content, f"Overwrite {path.name}?")
             session.talk([line(("kept ", "green"), f"what was there as {_copy(path)}")])
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_text(content, encoding="utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}"
-        raise LlmstackError(message, "look at the rights of this folder") from error
+    write(path, content)
     return True
 
 
@@ -88,14 +82,6 @@ def _copy(path: Path) -> str:
     copy = next(free for free in map(path.with_name, names) if not os.path.lexists(free))
     shutil.copy2(path, copy)
     return copy.name
-
-
-def _diff(name: str, old: str, new: str) -> Iterator[Text]:
-    from llmstack.ui.clean import line
-
-    styles: Mapping[str, str] = {"+": "green", "-": "red", "@": "cyan"}
-    found = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name} (there)", f"{name} (new)", lineterm="")
-    return (line((text, styles.get(text[:1], ""))) for text in found)
 
 
 def _next(written: list[str], door: str) -> Iterator[Text]:

@@ -20,7 +20,7 @@ def why(session: Session) -> int:
     State, ladder, exit, restarts, memory, the log around the first error, and the line of the inventory. --fix makes
     the change for memory, context, shared memory and port: it shows it, asks, and brings the model up once more.
     """
-    from llmstack.cli.written import write
+    from llmstack.cli.written import agreed, write
     from llmstack.domain.selection import Selection
     from llmstack.ui.why import why_lines
 
@@ -35,7 +35,8 @@ def why(session: Session) -> int:
         return code
     session.talk(why_lines(inquest, session.err.width))
     for path, old, new in rewrites:
-        write(session, path, old, new, f"Write {path}, and bring it up again?")
+        agreed(session, path.name, old, new, f"Write {path}, and bring it up again?")
+        write(path, new)
     names = tuple(dict.fromkeys(f"{one.row.service}@{one.row.host}" for one in fixes))
     with session.app(session.screen()) as app:
         result = app.up(Selection(models=names))

@@ -1,10 +1,11 @@
-"""Write a file of the user's, once the changes were shown and agreed to."""
+"""Files of the user's: changes are shown and agreed to, and a file is written as a whole."""
 
 from __future__ import annotations
 
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,22 +16,32 @@ if TYPE_CHECKING:
     from llmstack.ui.text import Text
 
 
-def write(session: Session, path: Path, old: str, new: str, question: str) -> None:
-    """Show what changes, ask, and replace the file as a whole; makes its folder. Raises DeclinedError, and
-    LlmstackError where it cannot be written."""
-    session.err.put(diff(path.name, old, new))
+def agreed(session: Session, name: str, old: str, new: str, question: str) -> None:
+    """Show what changes in a file, and ask. Raises DeclinedError."""
+    session.err.put(_diff(name, old, new))
     session.confirm(question)
-    try:
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file as a whole, and make its folder. Raises LlmstackError where it cannot be."""
+    with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.new")
-        draft.write_text(new, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8")
         os.replace(draft, path)
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """What the system refuses at `path` becomes an LlmstackError."""
+    try:
+        yield
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}"
         raise LlmstackError(message, "look at the rights of this folder") from error
 
 
-def diff(name: str, old: str, new: str) -> Iterator[Text]:
+def _diff(name: str, old: str, new: str) -> Iterator[Text]:
     """What changes, line by line."""
     from llmstack.ui.clean import line
 
