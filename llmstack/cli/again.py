@@ -22,13 +22,16 @@ def check_endless(session: Session) -> None:
 def show_again(
     session: Session, items: Iterable[Mapping[str, Any]], lines: Iterable[Text], *errors: LlmstackError
 ) -> None:
-    """One look of many: on a terminal in the place of the one before, as lines of JSON each item."""
+    """One look of many: on a terminal in the place of the one before, elsewhere without the errors that were told with
+    that; as lines of JSON each item."""
+    redraws = session.out.redraws and session[OUTPUT] == "text"
     if session[OUTPUT] == "ndjson":
         for item in items:
             session.lines.put("item", item)
-        return
-    if session.out.redraws:
-        session.out.clear()
-    session.out.put(lines)
-    session.out.file.flush()
-    session.tell(*errors)
+    else:
+        if redraws:
+            session.out.clear()
+        session.out.put(lines)
+        session.out.file.flush()
+    session.tell(*(error for error in errors if redraws or error.message not in session.told))
+    session.told = {error.message for error in errors}

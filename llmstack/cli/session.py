@@ -51,6 +51,7 @@ class Session:
         self.door, self.task, self.flags, self.values = door, task, tuple(flags), values or {}
         self.kind, self.reads_only = kind, reads_only
         self.warnings: list[str] = []
+        self.told: set[str] = set()  # errors of the last look, where a task looks again and again
         self._lost: OutputError | None = None
 
     def __getitem__(self, flag: Flag[T]) -> T:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
+
+import pytest
 
 from tests.cli.test_streams import pipe
 from tests.desk import Desk, Ran
@@ -26,6 +30,26 @@ def test_watched_stats_end_with_their_reader(started: Desk) -> None:
     assert [json.loads(line)["target"] for line in (first, second)] == ["ollama@localhost"] * 2
     assert json.loads(first)["seq"] < json.loads(second)["seq"]
     assert code == "141"
+
+
+def test_on_a_terminal_each_look_takes_the_place_of_the_one_before(
+    started: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        started, "env", {name: value for name, value in started.env.items() if name != "CI"} | {"TERM": "xterm"}
+    )
+    ours, theirs = os.openpty()
+    with started.start("stats", "--watch", stdout=theirs) as process:
+        os.close(theirs)
+        seen = ""
+        while seen.count("ollama") < 2:
+            seen += os.read(ours, 4096).decode()
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    os.close(ours)
+    assert process.returncode == 130
+    assert seen.startswith("\x1b[2J\x1b[H")
+    assert seen.count("SERVICE") == seen.count("\x1b[2J\x1b[H") == 2
 
 
 def test_what_was_watched_is_remembered_by_the_names_of_its_models(started: Desk, door: str) -> None:

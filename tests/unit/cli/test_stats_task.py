@@ -16,8 +16,10 @@ def test_stats_are_a_table_and_watched_one_after_the_other(both, monkeypatch):
     CALLS.clear()
     ran = both("stats", "--watch", "-m", "twice")
     assert (ran.code, sum(name == "stats" for name, *_ in CALLS), ran.out.count("twice  ")) == (130, 3, 2)
+    assert ran.err.count("no route to host") == 1
     ran = both("stats", "--watch", "-m", "twice", "-o", "ndjson")
     assert [json.loads(line)["type"] for line in ran.out.splitlines()] == ["item", "item", "recap"]
+    assert ran.err.count("no route to host") == 1
     assert both("stats", "--watch", "-o", "json").code == 2
 
 
