@@ -110,7 +110,8 @@ class _Task:
             owners = [name for name, task in tasks.items() if any(head in flag.spellings for flag in task.flags)]
             after = next((name for name in rest if name in owners), next(iter(owners), None))
             hint = f"it follows its task: {after} {head}" if after and not self.name else near(head, known)
-            raise UsageError(f"{self.prefix}no flag '{head}'", hint or f"flags: {' '.join(known)}")
+            helps = shlex.join(filter(None, ("llmstack", self.name, "--help")))
+            raise UsageError(f"{self.prefix}no flag '{head}'", hint or helps)
         if flag.takes_value:
             if word == head and (not rest or rest[0] in known):
                 raise UsageError(f"{self.prefix}{head} needs a value", f"write {head} VALUE")
@@ -126,8 +127,8 @@ class _Task:
         """A name, or a question."""
         if self.name is None:
             family = [name for name in tasks if name.startswith(f"{word}.")]
-            hint = None if family else near(_ELSEWHERE.get(word, word), tasks)
-            raise UsageError(f"no task '{word}'", hint or f"tasks: {' '.join(family or tasks)}")
+            hint = f"tasks: {' '.join(family)}" if family else near(_ELSEWHERE.get(word, word), tasks)
+            raise UsageError(f"no task '{word}'", hint or "llmstack --list shows all tasks")
         names = next((flag for flag in self.flags if flag.name in _NAMED_BARE), None)
         if PROMPT in self.flags and (" " in word or MODEL.key in self.values):
             self.give(PROMPT, word)

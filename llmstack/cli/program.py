@@ -65,7 +65,7 @@ def _run(words: Sequence[str], session: Session) -> int:
 def _fact(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) -> str | None:
     """The answer to a line that asks about the program. Raises UsageError."""
     match words:
-        case ["--version" | "-V"]:
+        case ["--version" | "-V" | "version"]:
             return f"{NAME} {__version__}"
         case ["--complete", *rest]:
             return "\n".join(complete.candidates(rest[-1] if rest else "", tasks))

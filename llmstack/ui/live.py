@@ -35,6 +35,7 @@ class _Block:
     target: Target
     since: float
     about: str = ""
+    told: bool = False
     rungs: list[RungResult] = field(default_factory=list)
     fetches: dict[str, Fetch] = field(default_factory=dict)
 
@@ -108,6 +109,7 @@ class RunScreen:
             case _ if event.type is EventType.START:
                 block.about = event.message
                 if self._plain:
+                    block.told = True
                     self._say(head_line(block.target, block.about))
                     self._headed = block.target
 
@@ -119,7 +121,7 @@ class RunScreen:
             return
         rungs = outcome.ladder.rungs if outcome.ladder else block.rungs
         headed = self._headed == block.target  # its first line stands, and nothing else was said since
-        head = [head_line(block.target, block.about)] if rungs and not headed else []
+        head = [head_line(block.target, "" if block.told else block.about)] if rungs and not headed else []
         sizes = [size(fetch.latest.total_bytes) for fetch in block.fetches.values() if fetch.latest.total_bytes]
         more = "".join(f"  {part}" for part in (*sizes, *outcome.urls))
         self._say(*head, *outcome_lines(outcome, rungs, self._err.width, more))

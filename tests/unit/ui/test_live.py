@@ -62,8 +62,8 @@ def test_targets_side_by_side_stay_apart(err):
     assert said(err) == (
         "demo@localhost  llamacpp\n"
         "qwen@gpu02.lab  vllm\n"
-        "demo@localhost  llamacpp\n  ✓ created 0.0 s\n"
-        "qwen@gpu02.lab  vllm\n  ✓ created 0.0 s\n"
+        "demo@localhost\n  ✓ created 0.0 s\n"
+        "qwen@gpu02.lab\n  ✓ created 0.0 s\n"
     )
 
 
