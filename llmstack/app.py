@@ -177,6 +177,7 @@ class App(Looking):
             context=context,
             look=look,
             ledger=lambda: self.store,
+            called=self.settings.task,
             command=self.settings.command,
             lock_wait_s=self.settings.lock_wait_s,
         )

@@ -42,7 +42,7 @@ class Looking(Machines):
         outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
         result = context.result(outcomes)
         try:
-            result = replace(result, run_id=self.store.begin_run("health", self.settings.command))
+            result = replace(result, run_id=self.store.begin_run(self.settings.task or "health", self.settings.command))
             note(result, outcomes, context, self.store)
         except StoreError as error:
             not_noted(error, context)

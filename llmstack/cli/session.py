@@ -191,6 +191,7 @@ class Session:
             forks=self[known.FORKS],
             timeout_s=self[known.TIMEOUT],
             lock_wait_s=self[known.LOCK_WAIT],
+            task=self.task,
             command=kept_command(self.door, self.task or "", self.flags, self.values),
             extra=self[known.EXTRA],
         )

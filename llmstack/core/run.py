@@ -24,11 +24,13 @@ from llmstack.protocols import Ledger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What is to be done: `look` observes and plans, `ledger` opens the store once there is something to note."""
+    """What is to be done: `look` observes and plans, `ledger` opens the store once there is something to note, and what
+    the user `called` it, if it is not the verb."""
 
     context: Context
     look: Callable[[], Plan]
     ledger: Callable[[], Ledger]
+    called: str | None = None
     command: str = ""
     lock_wait_s: float = 0.0
 
@@ -40,7 +42,7 @@ class Run:
         """Do it. Raises StoreError before anything is changed; later the store only warns. Raises AbandonedRunError."""
         context, plan = self.context, self._plan()
         ledger = self.ledger()
-        run_id = ledger.begin_run(context.task, self.command)
+        run_id = ledger.begin_run(self.called or context.task, self.command)
         context.known = {(row.host, row.container_name, row.name): row for row in ledger.models()}
         context.sink = Recorder(context.sink, ledger, run_id)
         return untorn(partial(self._carry_out, plan, run_id, ledger), context)

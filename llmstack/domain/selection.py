@@ -39,14 +39,16 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Paths and limits of a run; None means the default place. `store` ":memory:" keeps nothing; `extra` holds values
-    that win over the inventory's, as they were typed (`name.key=value`, `@file`)."""
+    """Paths and limits of a run; None means the default place. `store` ":memory:" keeps nothing; `task` and `command`
+    are what the user calls it; `extra` holds values that win over the inventory's, as they were typed
+    (`name.key=value`, `@file`)."""
 
     inventory: str | None = None
     store: str | None = None
     forks: int = 8
     timeout_s: float | None = None
     lock_wait_s: float = 0.0
+    task: str | None = None
     command: str = ""
     extra: tuple[str, ...] = ()
 

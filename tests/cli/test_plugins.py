@@ -45,6 +45,8 @@ def test_the_example_of_the_documents_works(project: Desk, door: str) -> None:
     assert (ran.json["kind"], item["target"], item["rounds"]) == ("speed", "llama3@localhost", 1)
     assert item["tokens_per_s"] > 0
     assert project.good("speed", "-m", "llama3", "-o", "names", door=door).out == "llama3@localhost\n"
+    (run,) = project.good("history", "--last", "1", "-o", "json", door=door).json["items"]
+    assert run["task"] == "speed"
 
 
 def test_a_type_that_an_inventory_brings_along_has_to_be_trusted(make_desk: Callable[..., Desk], door: str) -> None:

@@ -62,6 +62,7 @@ def test_flags_become_a_selection_and_settings(both, door):
     assert selection == Selection(models=("a", "b"), services=("s",), hosts=("h",))
     assert how == asdict(RunOptions(wait=False))
     assert settings() == Settings(
+        task="up",
         timeout_s=120.0,
         lock_wait_s=5.0,
         store=settings().store,
