@@ -343,11 +343,6 @@ def test_logs_of_one_target_stand_alone_and_harm_no_terminal(both):
     assert called("logs")[0][1] == {"tail": 5, "follow": False}
 
 
-def test_logs_of_what_said_nothing_say_so(both):
-    ran = both("logs", "-m", "mute")
-    assert (ran.code, ran.out, ran.err) == (0, "", "! nothing was written so far\n")
-
-
 def test_logs_of_several_targets_say_whose_they_are(both):
     assert both("logs", "-m", "a", "-m", "b").out == "a@localhost | ready red\nb@localhost | ready red\n"
 

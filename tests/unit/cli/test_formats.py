@@ -140,3 +140,8 @@ def test_a_schema_has_to_be_named(both, own):
 def test_the_next_step_is_about_the_inventory_that_was_named(both, door):
     ran = both("up", "-m", "broken", "--inventory", "my lab.yaml")
     assert f"{door} logs --inventory 'my lab.yaml' --model broken" in ran.err
+
+
+def test_logs_of_what_said_nothing_say_so(both):
+    ran = both("logs", "-m", "mute")
+    assert (ran.code, ran.out, ran.err) == (0, "", "! nothing was written so far\n")
