@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -29,6 +30,11 @@ class OllamaOptions:
     context_length: int | None = field(default=None, metadata=doc("Context in tokens.", 8192))
 
 
+NO_BROKEN_PARTS = """cd "${OLLAMA_MODELS:-${HOME:-/root}/.ollama/models}/blobs" || exit
+for part in *-partial-*; do [ -s "$part" ] || rm -f "${part%-partial-*}"-partial*; done"""
+"""A download of which one part was left empty can never go on: all of it goes. Others, also running ones, stay."""
+
+
 class OllamaType(ModelType):
     """The server is up at once; each model becomes ready by itself."""
 
@@ -39,6 +45,7 @@ class OllamaType(ModelType):
     engines = frozenset({"docker", "process"})
     holds_many = True
     Options: ClassVar[type] = OllamaOptions
+    cures: ClassVar[Mapping[str, tuple[str, ...]]] = {"poisoned": ("sh", "-c", NO_BROKEN_PARTS)}
 
     def launch(self, request: LaunchRequest) -> Launch:
         """`ollama serve`, with its models in a volume of the stack that outlives the container."""

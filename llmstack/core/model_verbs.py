@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
@@ -11,13 +12,14 @@ from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
 from llmstack.core.starting import announce, judge, rolled_back
 from llmstack.core.versions import kept_name
+from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
-from llmstack.errors import LlmstackError, PreflightError, UnhealthyError
-from llmstack.protocols import LazyClient
+from llmstack.errors import FetchError, LlmstackError, PreflightError, UnhealthyError
+from llmstack.protocols import LazyClient, Report
 
 BACK = "the version before is back"
 
@@ -81,7 +83,26 @@ def _put_back(client: LazyClient, name: str) -> None:
 def _pull(name: str, action: Action, client: LazyClient, context: Context) -> None:
     _check_room(action, client.size_bytes(name), context)
     patience_s = context.wanted_of(action).placement.service.stall_timeout_s
-    fetched(name, partial(client.pull, name), partial(context.report, action.target), context.clock, patience_s)
+    step = _cured(partial(client.pull, name), action, context)
+    fetched(name, step, partial(context.report, action.target), context.clock, patience_s)
+
+
+def _cured(pull: Callable[[Report], None], action: Action, context: Context) -> Callable[[Report], None]:
+    """`pull`, once more where its type knows a cure for what went wrong."""
+    wanted = context.wanted_of(action)
+
+    def step(report: Report) -> None:
+        try:
+            pull(report)
+        except FetchError as error:
+            cure = wanted.kind.cures.get(str(error.data.get("kind")))
+            if cure is None or wanted.external:
+                raise
+            context.emit(EventType.WARNING, message=f"{error.message}: it is removed")
+            context.engine(wanted).execute(wanted.container_name or "", cure)
+            pull(report)
+
+    return step
 
 
 def _check_room(action: Action, needed_bytes: int | None, context: Context) -> None:

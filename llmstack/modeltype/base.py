@@ -60,7 +60,7 @@ class ModelType:
     `engines`: where it can run. `holds_many`: several models in one service. `api_key_env`: the variable by which the
     server takes an API key, None if it knows none. `stateful`: its volumes hold what users made, and a replace copies
     them first, unless the service says otherwise. `ready_timeout_s`: seconds without progress after which a start
-    has failed.
+    has failed. `cures`: by the kind of a FetchError, a command beside the server after which a pull may go well.
     """
 
     name: ClassVar[str]
@@ -73,6 +73,7 @@ class ModelType:
     needs_source: ClassVar[bool] = False
     api_key_env: ClassVar[str | None] = None
     ready_timeout_s: ClassVar[float] = 120.0
+    cures: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     Options: ClassVar[type] = NoOptions
     failures: ClassVar[tuple[FailureRule, ...]] = ()
 

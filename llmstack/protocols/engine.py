@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -131,6 +131,10 @@ class Engine(Protocol):
 
     def rename(self, name: str, new_name: str) -> None:
         """Give an instance another name on the engine."""
+        ...
+
+    def execute(self, name: str, command: Sequence[str]) -> None:
+        """Run a short command where a running instance runs, with its environment. Raises LlmstackError if it fails."""
         ...
 
     def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 
@@ -176,6 +176,11 @@ class FakeEngine(VolumesInMemory):
         self._put(was, container_name=new_name)
         self.tell(name)
         self.tell(new_name)
+
+    def execute(self, name: str, command: Sequence[str]) -> None:  # noqa: ARG002 - the protocol's name
+        """Only counted."""
+        self._call("execute", name)
+        self._there(name)
 
     def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:  # noqa: ARG002 - all is there
         """The lines that were said."""

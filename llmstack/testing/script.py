@@ -17,6 +17,7 @@ from llmstack.testing.clock import FakeClock
 WRITES = frozenset(
     {
         "fetch",
+        "execute",
         "create",
         "start",
         "stop",

@@ -9,9 +9,9 @@ import pytest
 from llmstack.domain.instance import Mount, Need, State
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Sealed, Secret
-from llmstack.errors import LockedError, PreflightError
+from llmstack.errors import LlmstackError, LockedError, NoMatchError, PreflightError
 from llmstack.protocols import Ability
-from tests.contract.benches import LOG, NAME, Bench, free_port, seen, started, until
+from tests.contract.benches import LOG, NAME, Bench, FakeBench, free_port, seen, started, until
 
 
 def test_a_taken_port_is_refused_with_its_holder(bench: Bench) -> None:
@@ -237,3 +237,18 @@ def test_an_image_has_names_that_last_where_there_are_images(bench: Bench) -> No
         assert pins
         assert bench.engine.pins(pins[-1]) == bench.engine.pins(now.image or "") == pins
     assert bench.engine.newest("127.0.0.1:9/none/such:1") is None
+
+
+def test_a_command_runs_where_an_instance_runs_and_its_failure_is_told(bench: Bench) -> None:
+    started(bench, bench.spec())
+    bench.engine.execute(NAME, ("sh", "-c", "exit 0"))
+    with pytest.raises(NoMatchError):
+        bench.engine.execute("llmstack-lab-gone", ("sh", "-c", "exit 0"))
+
+
+def test_a_command_that_fails_is_an_error_with_what_it_said(bench: Bench) -> None:
+    if isinstance(bench, FakeBench):
+        bench.engine.refuse("execute", LlmstackError("sh ended with 3: it is broken"))
+    started(bench, bench.spec(env={"WORD": "broken"}))
+    with pytest.raises(LlmstackError, match="ended with 3: it is broken"):
+        bench.engine.execute(NAME, ("sh", "-c", "echo it is $WORD >&2; exit 3"))

@@ -37,6 +37,7 @@ models:
 FAILING = """\
   crash: {service: ollama, source: "crash:1b"}
   nosuch: {service: ollama, source: "nosuch"}
+  poisoned: {service: ollama, source: "poisoned"}
 """
 PAGE = "#!/bin/sh\nmkdir -p /w && env > /w/env && echo ok > /w/health && exec httpd -f -p 8080 -h /w\n"
 
@@ -160,6 +161,16 @@ def test_an_unknown_model_is_told_with_advice_and_takes_nothing_down(talk: Talk)
     assert ran.item("nosuch")["error"]["hint"]
     assert ran.item("small")["error"] is None
     assert talk.desk.run("pull", "-m", "nosuch").code == 10
+
+
+@pytest.mark.skipif(bool(REAL), reason="needs the recorded answer to a broken part")
+def test_a_broken_part_of_a_download_is_removed_and_the_pull_goes_well(talk: Talk) -> None:
+    blobs = "/root/.ollama/models/blobs"
+    made = f"mkdir -p {blobs}; cd {blobs}; : > sha256-a-partial-0; touch sha256-a-partial; echo 1 > sha256-b-partial-0"
+    talk.inside("ollama", "sh", "-c", made)
+    ran = talk.desk.good("pull", "-m", "poisoned")
+    assert "a stop in mid-download left a broken part behind" in ran.err
+    assert talk.inside("ollama", "ls", blobs).split() == ["sha256-b-partial-0"]
 
 
 def test_down_of_a_model_unloads_it_and_the_server_stays(talk: Talk) -> None:

@@ -137,6 +137,8 @@ class Handler(Wire):
             chosen = ["pull-http-name-no-insecure"]
         else:
             chosen = ["pull-present"] if self.known(name) else PULLS.get(word, ["pull-ok", "pull-cut-by-client-2"])
+        if word == "poisoned" and state.cured():
+            chosen = ["pull-ok"]
         recording = self.server.take(chosen[min(state.pulls[name], len(chosen) - 1)])
         state.pulls[name] += 1
         last = text_of(recording).splitlines()[-1]

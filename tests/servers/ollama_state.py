@@ -48,6 +48,7 @@ class State:
 
     def __init__(self, folder: Path | None) -> None:
         self.file = folder / "replay.json" if folder else None
+        self.blobs = folder / "blobs" if folder else None
         self.pulled: dict[str, float] = {}
         if self.file and self.file.exists():
             self.pulled = json.loads(self.file.read_text())
@@ -55,6 +56,10 @@ class State:
         self.running: Counter[str] = Counter()
         self.pulls: Counter[str] = Counter()
         self.lock = threading.RLock()
+
+    def cured(self) -> bool:
+        """Whether the broken part of a download was removed from the folder; without a folder it never is."""
+        return self.blobs is not None and not any(part.stat().st_size == 0 for part in self.blobs.glob("*-partial-*"))
 
     def find(self, name: str) -> str | None:
         return next((key for key in self.pulled if key.lower() == shown(name).lower()), None)

@@ -20,6 +20,7 @@ from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
 from llmstack.engines.docker.facts import facts_of
 from llmstack.engines.docker.images import WithImages
+from llmstack.engines.docker.inside import WithCommands
 from llmstack.engines.docker.pids import belongs
 from llmstack.engines.docker.sampler import Sampler
 from llmstack.engines.docker.seen import Seen
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 GONE_S, LOOK_AGAIN_S = 10.0, 0.05
 
 
-class DockerEngine(WithImages, WithVolumes):
+class DockerEngine(WithImages, WithVolumes, WithCommands):
     """Instances as containers of one engine; `host` is its name in the inventory.
 
     `docker_host` is the engine's address (`unix://`, `tcp://`); without one DOCKER_HOST, DOCKER_CONTEXT, the current

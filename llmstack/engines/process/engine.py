@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import llmstack
@@ -24,7 +24,7 @@ from llmstack.domain.secret import Sealed
 from llmstack.domain.usage import Usage
 from llmstack.engines import labels, ports
 from llmstack.engines.addresses import reached, url_of
-from llmstack.engines.process import happenings, leftovers, log, processes
+from llmstack.engines.process import happenings, inside, leftovers, log, processes
 from llmstack.engines.process.disk import ROOT_ENV, disk, free_bytes, move
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
@@ -197,6 +197,10 @@ class ProcessEngine(NoVolumes):
         self._instance(name)
         folder = self._path(name)
         return log.follow(folder, tail, lambda: is_held(folder / LOCK)) if follow else log.read(folder, tail)
+
+    def execute(self, name: str, command: Sequence[str]) -> None:
+        """On this machine."""
+        inside.execute(self._instance(name), command)
 
     def events(self) -> Iterator[Happening | None]:
         """By the folders' files."""
