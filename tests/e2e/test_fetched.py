@@ -19,7 +19,9 @@ INVENTORY = """\
 llmstack: 1
 stack: fetched
 models:
-  demo: {{type: llamacpp, engine: {engine}, source: "{url}/m.gguf", port: PORT, options: {{ctx_size: 512}}{image}}}
+  demo:
+    {{type: llamacpp, engine: {engine}, source: "{url}/m.gguf",
+      port: PORT, options: {{threads: 1, ctx_size: 512}}{image}}}
 """
 
 
