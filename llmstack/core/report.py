@@ -24,7 +24,7 @@ from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
-from llmstack.domain.stored import StoredLadder, StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError
 from llmstack.modeltype.registry import Registry
@@ -36,6 +36,10 @@ class Memory(Ledger, Protocol):
 
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
+        ...
+
+    def at_work(self, host: str) -> StoredRun | None:
+        """The run that changes things on a host at the moment."""
         ...
 
 
@@ -85,7 +89,8 @@ def last_ladder(memory: Memory, target: Target) -> Ladder | None:
 
 
 def _known(rows: Sequence[StoredModel]) -> Known:
-    return {(row.host, row.container_name): row for row in rows}
+    ordered = sorted(rows, key=lambda row: row.state.active)  # what is active tells more than what its server lost
+    return {(row.host, row.container_name): row for row in ordered}
 
 
 def _inspected(

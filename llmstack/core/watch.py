@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from llmstack.core.context import Context
@@ -34,6 +34,12 @@ SLEPT_S = 3.0
 FULL = 256
 """As many happenings as an engine keeps for who comes back: more may have been lost."""
 END_S = 5.0
+BY_US: Mapping[Fate | None, tuple[Fate, str]] = {
+    Fate.REMOVED: (Fate.STOPPED, "removed"),
+    Fate.REPLACED: (Fate.RUNS, "replaced"),
+    Fate.STARTED: (Fate.RUNS, "started"),
+}
+"""What it means where it was done by a run of ours."""
 
 Look = Callable[[Sequence[Picked], Told, bool], SyncReport]
 """Makes the store true for some placements, or for a whole place, and says what differed."""
@@ -162,7 +168,7 @@ class _Keeper:
         return {row.container_name for row in rows if row.state in (State.STARTING, State.LOADING)}
 
     def _report(self, found: SyncReport) -> None:
-        for one in found.differences:
+        for one in map(self._by_us, found.differences):
             if one.reason is not Fate.ORPHAN or one.target not in self.orphans:
                 self._emit(EventType.CHANGE, one.engine, one.target, one)
         self.orphans |= {one.target for one in found.differences if one.reason is Fate.ORPHAN}
@@ -170,6 +176,14 @@ class _Keeper:
         if trouble != self.trouble:
             self.trouble = trouble
             self._emit(EventType.WARNING, trouble or f"{self.place[0]} can be asked again")
+
+    def _by_us(self, one: Difference) -> Difference:
+        """A run under way notes what it did when it is over; until then it looks as if somebody else had done it."""
+        run = self.memory.at_work(one.target.host) if one.reason in BY_US else None
+        if run is None:
+            return one
+        fate, done = BY_US[one.reason]
+        return replace(one, engine=f"{done} by run {run.id} ({run.task})", reason=fate)
 
     def _emit(
         self, type_: EventType, message: str, target: Target | None = None, difference: Difference | None = None

@@ -28,7 +28,7 @@ from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRe
 
 KEPT_RUNS = 1000
 """Older runs go, with their events and the health of their time."""
-LOOK_EVERY = 50
+LOOK_EVERY, RUN_S = 50, 3600.0
 
 
 def open_store(
@@ -229,6 +229,15 @@ class Store(upkeep.Upkeep):
             found = RunRecord.select().order_by(RunRecord.id.desc()).dicts().iterator(sqlite)
             runs = (self._run_of(row, names) for row in found)
             return tuple(islice((run for run in runs if run.items or not names), limit))
+
+    def at_work(self, host: str) -> StoredRun | None:
+        """The run that changes things on a host at the moment; one that was killed counts for an hour."""
+        there = EventRecord.select(EventRecord.run).where(EventRecord.host == host)
+        recent = RunRecord.ended_at.is_null() & (RunRecord.started_at > self._now() - RUN_S)
+        query = RunRecord.select().where(recent & RunRecord.id.in_(there)).order_by(RunRecord.id.desc()).limit(1)
+        with self._database.read() as sqlite:
+            found = list(query.dicts().execute(sqlite))
+        return rows.run_of(found[0]) if found else None
 
     def run(self, run_id: str) -> StoredRun | None:
         """One run."""

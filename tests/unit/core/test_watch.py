@@ -14,6 +14,7 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.happening import What
 from llmstack.domain.instance import State
 from llmstack.domain.report import Difference, Fate
+from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError, StoreError, UnreachableError
 from llmstack.store import open_store
 from llmstack.testing import FakeEngine
@@ -112,6 +113,17 @@ def test_memory_that_ran_out_is_told_where_the_engine_s_flag_is_silent(watched: 
     assert watched.change()[1] is Fate.STARVED
     watched.engine.crash(DEMO, 137)
     assert watched.change()[1] is Fate.OUT_OF_MEMORY
+
+
+def test_what_a_run_of_ours_does_is_not_laid_at_somebody_else_s_door(watched: Watched) -> None:
+    store = watched.bench.app().store
+    run_id = store.begin_run("down", "")
+    store.record(run_id, Event(1.0, EventType.START, "down", Target("demo", "localhost")))
+    watched.engine.stop(DEMO, 0)
+    assert watched.change()[1] is Fate.STOPPED
+    watched.engine.remove(DEMO)
+    event = watched.next()
+    assert event.message == f"removed by run {run_id} (down)"
 
 
 def test_where_more_may_have_happened_everything_is_looked_at(watched: Watched) -> None:
