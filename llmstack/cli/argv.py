@@ -35,6 +35,7 @@ _OURS |= {"health": "check test", "ask": "run chat generate", "rm": "remove dele
 _ELSEWHERE = {word: task for task, words in _OURS.items() for word in words.split()}
 """What other programs call our tasks."""
 
+_A_NAME = re.compile(r"[\w.@:+/-]+")
 _NAMED_BARE = ("model", "name", "kind", "limit", "host")
 """Flags that a word without a flag is for."""
 
@@ -130,7 +131,7 @@ class _Task:
             hint = f"tasks: {' '.join(family)}" if family else near(_ELSEWHERE.get(word, word), tasks)
             raise UsageError(f"no task '{word}'", hint or "llmstack --list shows all tasks")
         names = next((flag for flag in self.flags if flag.name in _NAMED_BARE), None)
-        if PROMPT in self.flags and (" " in word or MODEL.key in self.values):
+        if PROMPT in self.flags and (MODEL.key in self.values or not _A_NAME.fullmatch(word)):
             self.give(PROMPT, word)
         elif names:
             self.give(names, word)

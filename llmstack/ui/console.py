@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from llmstack.domain.names import RESERVED_NAMES
-from llmstack.ui.text import Text, folded
+from llmstack.ui.text import TYPED, Text, folded
 
 TALK_COLUMNS = 80
 """Width of talk where there is no terminal to measure."""
@@ -101,7 +101,8 @@ class Console:
         flags = "" if "--inventory" in line.plain else self.flags
         made = Text(prose=line.prose)
         for text, style in line.parts:
-            made.append(_COMMAND.sub(lambda found: f"{self.door} {found[1]}{flags}", text), style)
+            told = text if style == TYPED else _COMMAND.sub(lambda found: f"{self.door} {found[1]}{flags}", text)
+            made.append(told, style)
         return made
 
 

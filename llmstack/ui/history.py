@@ -17,7 +17,7 @@ from llmstack.ui.clean import line
 from llmstack.ui.plan import field_cells
 from llmstack.ui.rungs import rung_lines, rung_text
 from llmstack.ui.table import table
-from llmstack.ui.text import Text
+from llmstack.ui.text import TYPED, Text
 from llmstack.ui.units import UNKNOWN, millis, moment
 
 HEAD = ("RUN", "WHEN", "TASK", "OUTCOME", "TOOK", "WHO", "COMMAND")
@@ -33,8 +33,8 @@ def history_lines(runs: Sequence[StoredRun], width: int) -> Iterator[Text]:
     """One row per run."""
     rows = [_bold(HEAD)]
     for run in runs:
-        plain = (run.task, _outcome(run), _took(run.ms), _who(run), run.command)
-        rows.append([line(run.id), line(moment(run.started_at)), *map(line, plain)])
+        plain = (run.id, moment(run.started_at), run.task, _outcome(run), _took(run.ms), _who(run))
+        rows.append([*map(line, plain), line((run.command, TYPED))])
     yield from table(rows, width, least=LEAST_CELLS) if runs else ()
 
 
@@ -122,9 +122,9 @@ def _about(item: Mapping[str, Any], width: int, rungs: Sequence[Mapping[str, Any
 
 def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
     """`text` beside its label, folded to fit in `width`."""
-    room = max(LEAST_CELLS, width - len(label))
+    room, style = max(LEAST_CELLS, width - len(label)), TYPED * label.startswith("command")
     for row in (part for told in block(text).splitlines() for part in wrap(told, room)):
-        yield line((label, "bold"), row)
+        yield line((label, "bold"), (row, style))
         label = " " * len(label)
 
 

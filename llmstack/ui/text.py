@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 """The words of a style, as a terminal wants them."""
+TYPED = "typed"
+"""A style without colour, for a command that somebody typed: it is shown as it was, not as one to type here."""
 
 
 class Text:
@@ -81,7 +83,8 @@ def _cells(char: str) -> int:
 
 
 def _painted(text: str, style: str) -> str:
-    return f"\x1b[{';'.join(_CODES[word] for word in style.split())}m{text}\x1b[0m"
+    codes = ";".join(_CODES[word] for word in style.split() if word in _CODES)
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
 
 
 def folded(row: Text, width: int, indent: int) -> Iterator[Text]:

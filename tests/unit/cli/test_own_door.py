@@ -46,6 +46,7 @@ def test_a_question_needs_no_flag():
     question = "Why is the sky blue?"
     assert parse(["ask", "demo", question], TASKS) == [("ask", {"model": ["demo"], "prompt": question})]
     assert parse(["ask", question], TASKS) == [("ask", {"prompt": question})]
+    assert parse(["ask", "why?"], TASKS) == [("ask", {"prompt": "why?"})]
     assert parse(["ask", "demo", "hello"], TASKS) == [("ask", {"model": ["demo"], "prompt": "hello"})]
 
 

@@ -15,7 +15,7 @@ from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target
 from llmstack.errors import UnhealthyError
 from llmstack.ui.history import action_lines, history_lines, run_lines
-from tests.unit.ui.conftest import plain
+from tests.unit.ui.conftest import plain, said
 
 OLLAMA, WEBUI = Target("ollama", "gpu01.lab"), Target("webui", "gpu01.lab")
 RUNGS = (
@@ -73,6 +73,11 @@ def test_runs_are_a_table_whose_last_column_is_cut():
         "7    2026-02-02 02:40  up    1 unhealthy, 1 changed  55 s  ann@laptop  llmstack up --servic…\n"
         "6    2026-02-02 02:40  up    nothing to do           55 s  -           python\n"
     )
+
+
+def test_a_command_is_shown_as_it_was_typed(err):
+    err.put([*history_lines([BAD], 200), *run_lines(BAD, 60)])
+    assert said(err).count("llmstack up --service ollama") == 2
 
 
 def test_a_narrow_table_drops_the_last_columns():
