@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmstack.cli.flags import CHANGE, WAIT
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
+from llmstack.errors import UsageError
 
 
 @verb(*CHANGE, WAIT, examples=("rollback --service webui --check --diff", "rollback --model qwen"))
@@ -14,6 +15,6 @@ def rollback(session: Session) -> int:
     A service is replaced as by `up`, and stays so until `update` takes what is newer. Its configuration and data stay.
     A model of a shared service has the version back that it had before its update.
     """
-    with session.app(session.screen()) as app:
-        result = app.rollback(session.selection, session.options)
-    return session.finish(result)
+    if session.selection.everything:
+        raise UsageError("rollback is of what it is told, never of everything", "name it with --service or --model")
+    return session.carry_out(lambda app: app.rollback)

@@ -58,3 +58,9 @@ def test_check_only_lists(both):
     assert wrong(ran.json, closed(schema_of("leftovers"))) == []
     assert both("uninstall", "--check").out.splitlines()[-1] == "1 left, 3.2 MB as far as is known"
     assert called("uninstall") == []
+
+
+def test_only_what_is_named_goes_back(both):
+    assert both("rollback").code == 2
+    assert both("rollback", "-m", "a").code == 0
+    assert called("rollback") == [(Selection(models=("a",)), asdict(RunOptions()))]
