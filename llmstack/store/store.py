@@ -23,7 +23,7 @@ from llmstack.errors import UsageError
 from llmstack.store import place, plain, rows, samples, upkeep
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
-from llmstack.store.queries import KEY, Key, forget, has_key, in_container, is_of, key_of, select_models
+from llmstack.store.queries import KEY, Key, begun, forget, has_key, in_container, is_of, key_of, select_models
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
 
 KEPT_RUNS = 1000
@@ -265,6 +265,11 @@ class Store(upkeep.Upkeep):
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
         return self._last_climb(is_of(HealthRecord, target))
+
+    def begun(self) -> frozenset[Target]:
+        """What was started or fetched last, and nobody waited for its answer."""
+        with self._database.read() as sqlite:
+            return begun(sqlite)
 
     def start_s(self, target: Target, spec_digest: str) -> float | None:
         """Seconds that the last start of a target took, of this spec where there was one, else of any."""
