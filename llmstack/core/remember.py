@@ -67,7 +67,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         elif action and action.placement and action.placement.target in context.wanted:
             wanted = context.wanted[action.placement.target]
             of.setdefault(wanted.target, []).append(outcome)
-            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, active):
+            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, active, context):
                 touched[wanted.target] = wanted
     places = list(touched.values())
     found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
@@ -83,9 +83,9 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     _keep_ladders(outcomes, context, ledger)
 
 
-def _as_known(action: Action, wanted: Wanted, active: Collection[Key]) -> bool:
+def _as_known(action: Action, wanted: Wanted, active: Collection[Key], context: Context) -> bool:
     """PURE: whether something was left as it is, and just that is noted already: all of it, or nothing, is active."""
-    if action.kind is not ActionKind.KEEP or wanted.external:
+    if action.kind is not ActionKind.KEEP or wanted.external or _is_another(action, wanted, context):
         return False
     names = names_of(action, wanted)
     known = [(wanted.target.host, wanted.container_name, name) in active for name in names]
@@ -100,10 +100,14 @@ def _stopped(outcomes: Iterable[Outcome]) -> bool:
 def is_unproved(action: Action, wanted: Wanted, context: Context) -> bool:
     """PURE: whether it was begun, as far as anybody remembers, but not seen to answer since; or is another container
     than the one that was."""
+    return action.target in context.begun or (_is_another(action, wanted, context) and not wanted.lazy)
+
+
+def _is_another(action: Action, wanted: Wanted, context: Context) -> bool:
+    """PURE: whether somebody else (a run that was killed) made what is there."""
     there, place = action.observed, (wanted.target.host, wanted.container_name)
     rows = filter(None, (context.known.get((*place, name)) for name in names_of(action, wanted)))
-    other = any(there and row.container_id not in (None, there.id) for row in rows)
-    return action.target in context.begun or (other and not (wanted.lazy and not action.model))
+    return there is not None and any(row.container_id not in (None, there.id) for row in rows)
 
 
 def names_of(action: Action, wanted: Wanted) -> list[str]:
@@ -193,18 +197,23 @@ def _keep_model_versions(outcomes: Iterable[Outcome], wanted: Wanted, seen: Look
 def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
     for outcome in outcomes:
         placement = outcome.action.placement if outcome.action else None
-        ladder = outcome.ladder or _brought(outcome)
+        ladder = outcome.ladder or _begun(outcome, context)
         if ladder and placement and not _only_looked(outcome):
             name = context.wanted[placement.target].container_name or f"external-{placement.service.name}"
             ledger.climbed(ladder, name, started_spec=_started(outcome, context))
 
 
-def _brought(outcome: Outcome) -> Ladder | None:
-    """PURE: how far a model has come that was fetched, and nobody waited for its answer."""
-    action, good = outcome.action, outcome.status in (Status.OK, Status.CHANGED)
-    if not good or action is None or action.model is None or action.kind not in (ActionKind.FETCH, ActionKind.LOAD):
+def _begun(outcome: Outcome, context: Context) -> Ladder | None:
+    """PURE: how far something has come that was fetched, or found to be another, and nobody waited for its answer."""
+    action, rung = outcome.action, None
+    if action and action.model and action.kind in (ActionKind.FETCH, ActionKind.LOAD):
+        rung = Rung.WEIGHTS
+    elif action and action.placement and action.kind is ActionKind.KEEP:
+        another = _is_another(action, context.wanted[action.placement.target], context)
+        rung = Rung.RUNNING if another else None
+    if rung is None or outcome.status not in (Status.OK, Status.CHANGED):
         return None
-    return Ladder(target=outcome.target, rungs=(RungResult(rung=Rung.WEIGHTS, ok=True, ms=outcome.ms),))
+    return Ladder(target=outcome.target, rungs=(RungResult(rung=rung, ok=True, ms=outcome.ms),))
 
 
 def _only_looked(outcome: Outcome) -> bool:
