@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.server import ServedModel
 
-UNKNOWN = "unknown"
+UNKNOWN, FELL_BACK, LOST = "unknown", "cpu!", "gpu-lost"
+BAD = {
+    FELL_BACK: "it was given a GPU, and computes on the CPU",
+    LOST: "a GPU of this machine is lost (see `llmstack gpus`), and it computes on none of the others",
+}
+
+_OFFLOADED = re.compile(r"offloaded (\d{1,5})/([1-9]\d{0,4}) layers to GPU")
+"""llama.cpp's own words, also in the log of what is built on it."""
 
 
 def by_server(model: ServedModel | None) -> str:
@@ -16,19 +24,36 @@ def by_server(model: ServedModel | None) -> str:
         return UNKNOWN
     if model.vram_bytes == 0:
         return "cpu"
-    share = model.vram_bytes / model.memory_bytes
+    return _share(model.vram_bytes / model.memory_bytes)
+
+
+def _share(share: float) -> str:
     return "gpu" if share >= 1 else f"partial {min(share, 0.99):.0%}".replace("%", " %")
 
 
+def by_log(lines: Iterable[str], otherwise: str = UNKNOWN) -> str:
+    """From what the server wrote when it loaded its model last; `otherwise` where it wrote nothing of it."""
+    found = [match for line in lines if (match := _OFFLOADED.search(line))]
+    if not found:
+        return otherwise
+    share = int(found[-1][1]) / int(found[-1][2])
+    return _share(share) if share else "cpu"
+
+
 def by_processes(gpus: Sequence[Gpu] | None, pids: Sequence[int] | None) -> str:
-    """From the driver: whether one of the instance's processes holds memory on a GPU."""
+    """From the driver: whether one of the instance's processes holds memory on a GPU; `gpu-lost` when it does on none
+    that answers, and one does not."""
+    if gpus and pids and any(pid in (gpu.process_bytes or {}) for gpu in gpus for pid in pids):
+        return "gpu"
+    if gpus and any(gpu.trouble for gpu in gpus):
+        return LOST
     if gpus is None or any(gpu.process_bytes is None for gpu in gpus):
         return UNKNOWN
     if not gpus:
         return "cpu"
     if pids is None:
         return UNKNOWN
-    return "gpu" if any(pid in (gpu.process_bytes or {}) for gpu in gpus for pid in pids) else "cpu"
+    return "cpu"
 
 
 def verdict(device: str, *, gpu_wanted: bool) -> tuple[bool | None, str]:
@@ -36,5 +61,7 @@ def verdict(device: str, *, gpu_wanted: bool) -> tuple[bool | None, str]:
     if device == UNKNOWN:
         return None, UNKNOWN
     if device == "cpu":
-        return (False, "cpu!") if gpu_wanted else (True, "cpu (as asked)")
+        return (False, FELL_BACK) if gpu_wanted else (True, "cpu (as asked)")
+    if device == LOST:
+        return (False, LOST) if gpu_wanted else (None, UNKNOWN)
     return True, device

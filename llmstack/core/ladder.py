@@ -11,7 +11,7 @@ from llmstack.core.actions import describe
 from llmstack.core.asking import ask, unfit
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.device import UNKNOWN, by_processes, by_server, verdict
+from llmstack.core.device import BAD, UNKNOWN, by_log, by_processes, by_server, verdict
 from llmstack.core.logview import LogView, last_line
 from llmstack.core.patience import Patience
 from llmstack.core.why import explain
@@ -230,14 +230,20 @@ class Climb:
         self.note(Rung.ANSWERED, answer.figures, answer=answer, ms=ms)
 
     def _device(self, served: ServedModel | None) -> None:
-        device = by_server(served)
-        if device == "unknown" and not self.wanted.external and self.there:
-            pids = self.context.engine(self.wanted).pids(self.there.container_name)
-            gpus = self.context.gpus.gpus() if self.wanted.placement.host.local else None
-            device = by_processes(gpus, pids)
-        spec, self.device = self.wanted.spec, device
-        ok, words = verdict(device, gpu_wanted=bool(spec and spec.resources.gpus))
+        spec = (self.there and self.there.spec) or self.wanted.spec
+        asked, self.device = bool(spec and spec.limits.gpus), by_server(served)
+        if self.device == UNKNOWN and not self.wanted.external and self.there:
+            self.device = self._seen_device(self.there.container_name, asked=asked)
+        ok, words = verdict(self.device, gpu_wanted=asked)
+        if ok is False:
+            raise _FellError(Rung.DEVICE, self.why(self.there, BAD[words], "llmstack doctor"), words)
         self.note(Rung.DEVICE, words, ok=ok)
+
+    def _seen_device(self, name: str, *, asked: bool) -> str:
+        """By the driver; where that does not tell how much of the model is on a GPU, by the server's log."""
+        pids = self.context.engine(self.wanted).pids(name)
+        seen = by_processes(self.context.gpus.gpus() if self.wanted.placement.host.local else None, pids)
+        return by_log(self._log()[1], seen) if asked and seen in (UNKNOWN, "gpu") else seen
 
     def _check(self, client: Client, name: str, check: Check) -> None:
         """What the inventory wants of an answer."""
@@ -266,16 +272,17 @@ class Climb:
             self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
             raise _FellError(rung, self.why(self.there, error.message, error.hint), error.message) from error
 
-    # -- why ----------------------------------------------------------------------------------------------------
-
     def why(self, there: Instance | None, otherwise: str, do: str | None = None) -> Why:
         """Why this instance failed, from its engine's facts and its log; `do` is advised where those tell nothing."""
-        first, lines = 1, list[str]()
-        if self.there and not self.wanted.external:
-            secrets = revealed(self.wanted.spec.secrets.values()) if self.wanted.spec else ()
-            first, lines = self.log.tail(self.context.engine(self.wanted), self.there.container_name, secrets)
+        first, lines = self._log()
         found = explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
         return replace(found, do=found.do or do)
+
+    def _log(self) -> tuple[int, list[str]]:
+        if self.there is None or self.wanted.external:
+            return 1, []
+        secrets = revealed(self.wanted.spec.secrets.values()) if self.wanted.spec else ()
+        return self.log.tail(self.context.engine(self.wanted), self.there.container_name, secrets)
 
     def skip_log(self) -> None:
         """Ask the log only for what is written from now on."""

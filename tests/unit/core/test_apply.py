@@ -151,9 +151,12 @@ def test_a_start_that_fails_its_ladder_is_stopped_and_kept(world: World) -> None
 
 def test_a_fall_back_to_the_cpu_is_stopped_too(world: World) -> None:
     (outcome,) = up(world, world.want(gpus=("all",)))
-    assert (outcome.status, outcome.reason) == (Status.UNHEALTHY, "device: cpu!")
+    assert (outcome.status, outcome.reason) == (
+        Status.UNHEALTHY,
+        "device: cpu!; it was given a GPU, and computes on the CPU",
+    )
     assert outcome.error is not None
-    assert outcome.error.hint == "llmstack logs --service demo"
+    assert outcome.error.hint == "llmstack doctor"
     assert not world.engine().instances["llmstack-lab-demo"].running
 
 

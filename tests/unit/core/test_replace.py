@@ -91,7 +91,7 @@ def test_an_old_one_that_did_not_run_is_not_started(world: World) -> None:
 def test_a_fall_back_to_the_cpu_brings_the_old_one_back_too(world: World) -> None:
     world.run(world.want(args=("--old",)))
     outcome = up(world, world.want(args=("--new",), gpus=("all",)))
-    assert outcome.reason == "device: cpu!; the old one is back and ready"
+    assert outcome.reason == "device: cpu!; it was given a GPU, and computes on the CPU; the old one is back and ready"
     assert args(only(world)) == ("--old",)
 
 

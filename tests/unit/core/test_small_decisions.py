@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from llmstack.core.actions import describe
-from llmstack.core.device import by_processes, by_server, verdict
+from llmstack.core.device import by_log, by_processes, by_server, verdict
 from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.logview import LogView, last_line
 from llmstack.core.look import state_of
@@ -28,6 +28,9 @@ SPEC = InstanceSpec(stack="lab", service="demo", host="localhost", type="t", eng
 THERE = Instance(id="1", container_name="c", service="demo", host="localhost", engine="docker", state=State.CRASHED)
 
 
+LOST = Gpu(1, None, None, process_bytes=None, trouble="the GPU is lost")
+
+
 def gpu(processes: dict[int, int | None] | None) -> Gpu:
     return Gpu(0, "GPU-1", "RTX", process_bytes=processes)
 
@@ -41,12 +44,35 @@ def gpu(processes: dict[int, int | None] | None) -> Gpu:
         ((gpu({}),), None, "unknown"),
         ((gpu({}),), (1,), "cpu"),
         ((gpu({}), gpu({1: None})), (7, 1), "gpu"),
+        ((gpu({}), LOST), (1,), "gpu-lost"),
+        ((gpu({1: 5}), LOST), (1,), "gpu"),
     ],
 )
 def test_the_driver_tells_whether_a_process_is_on_a_gpu(
     gpus: tuple[Gpu, ...] | None, pids: tuple[int, ...] | None, device: str
 ) -> None:
     assert by_processes(gpus, pids) == device
+
+
+@pytest.mark.parametrize(
+    ("lines", "device"),
+    [
+        ([], "unknown"),
+        (["load_tensors: offloaded 33/33 layers to GPU"], "gpu"),
+        (
+            ["load_tensors: offloaded 33/33 layers to GPU", "load_tensors: offloaded 20/33 layers to GPU"],
+            "partial 61 %",
+        ),
+        (["load_tensors: offloaded 0/33 layers to GPU"], "cpu"),
+    ],
+)
+def test_the_log_tells_how_many_layers_are_on_the_gpu(lines: list[str], device: str) -> None:
+    assert by_log(lines) == device
+
+
+def test_a_lost_gpu_is_as_bad_as_none() -> None:
+    assert verdict("gpu-lost", gpu_wanted=True) == (False, "gpu-lost")
+    assert verdict("gpu-lost", gpu_wanted=False) == (None, "unknown")
 
 
 @pytest.mark.parametrize(
