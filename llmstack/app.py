@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmstack.core.uninstall import Uninstall
     from llmstack.domain.leftover import Leftover, Remains
     from llmstack.domain.stock import Stock
+    from llmstack.domain.stored import Peak
 
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
 
@@ -171,7 +172,12 @@ class App(Looking):
         def look() -> Plan:
             observed = self._observe(picked, context, everywhere=options.orphans)
             orphans = self._orphans(observed, selection.hosts) if options.orphans else ()
-            return planner(picked, observed, Policy(orphans=orphans, re_decide=options.re_decide))
+            plan = planner(picked, observed, Policy(orphans=orphans, re_decide=options.re_decide))
+            if not any(action.spec and action.spec.undecided for action in plan.actions):
+                return plan
+            from llmstack.core.deciding import with_limits
+
+            return with_limits(plan, context, self._peak)
 
         run = Run(
             context=context,
@@ -182,3 +188,10 @@ class App(Looking):
             lock_wait_s=self.settings.lock_wait_s,
         )
         return run.check() if options.check else run.carry_out()
+
+    def _peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
+        """As the store knows it; a plan needs no store."""
+        try:
+            return self.store.peak(image, model, context, gpu_kind)
+        except StoreError:
+            return None

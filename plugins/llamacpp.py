@@ -9,8 +9,10 @@ from shutil import which
 from typing import Any, ClassVar, Literal
 
 from llmstack.modeltype import (
+    GIB,
     ConfigError,
     Family,
+    Footprint,
     InstanceSpec,
     Launch,
     LaunchRequest,
@@ -20,11 +22,15 @@ from llmstack.modeltype import (
     PreflightError,
     check_gguf,
     doc,
+    gguf_footprint,
     gguf_weights,
 )
 
 WHEEL = ("python", "-m", "llmstack.embedded.llama_server")
 NATIVE = ("llama-server",)
+PROMPTS, PROMPTS_BYTES = "LLAMA_ARG_CACHE_RAM", GIB
+"""llama-server keeps 8 GiB of old prompts by itself: the usual reason for which a limit kills it."""
+UNMAPPED = {"--no-mmap", "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,8 @@ class Llamacpp(ModelType):
         return Launch(
             image=request.service.image or self.image,
             program=_program(request.options.server) if request.engine == "process" else (),
-            command=(*_arguments(model.name, request.options), *request.service.args),
+            command=(*_arguments(model.name, request), *request.service.args),
+            env={PROMPTS: str(PROMPTS_BYTES >> 20)} if request.service.resources.memory_bytes == "auto" else {},
             weights=gguf_weights(model.source, request.base_dir),
         )
 
@@ -69,6 +76,11 @@ class Llamacpp(ModelType):
         """The file must be a whole GGUF; one that is still to come is looked at when it is there."""
         if spec.weights and not (spec.weights.remote and not Path(spec.weights.path).exists()):
             check_gguf(spec.weights.path)
+
+    def footprint(self, spec: InstanceSpec, options: LlamacppOptions) -> Footprint | None:
+        """By the header of the file; old prompts are kept in the server's own memory, as far as `launch` lets it."""
+        mapped = not UNMAPPED & {*spec.command}
+        return gguf_footprint(spec.weights, options.ctx_size, prompts_bytes=PROMPTS_BYTES, mapped=mapped)
 
     def client(self, base_url: str, api_key: str | None, options: Any) -> LlamaServer:
         """Speaks llama-server's API."""
@@ -79,11 +91,12 @@ class Llamacpp(ModelType):
         return model.name
 
 
-def _arguments(alias: str, options: LlamacppOptions) -> tuple[str, ...]:
+def _arguments(alias: str, request: LaunchRequest) -> tuple[str, ...]:
+    options, limited = request.options, request.service.resources.cpus is not None
     arguments = ["-m", "{weights}", "--host", "{listen}", "--port", "{port}", "--alias", alias]
     arguments += ["--ctx-size", str(options.ctx_size)]
-    if options.threads is not None:
-        arguments += ["--threads", str(options.threads)]
+    if options.threads is not None or limited:
+        arguments += ["--threads", str(options.threads or "{threads}")]
     if options.gpu_layers is not None:
         arguments += ["--n-gpu-layers", str(options.gpu_layers)]
     return tuple(arguments)

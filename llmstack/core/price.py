@@ -52,7 +52,8 @@ def _fetch_bytes(action: Action) -> int | None:
 
 
 def _memory_bytes(spec: InstanceSpec | None) -> int | None:
-    return spec.resources.memory_bytes if spec else None
+    limit = spec.limits.memory_bytes if spec else None
+    return limit if isinstance(limit, int) else None
 
 
 def _needing(wanted: Iterable[Wanted]) -> Needing:

@@ -33,7 +33,7 @@ def _memory(wanted: Wanted) -> str | None:
     """Twice the limit, and room for the weights beside a server; rounded up to 256 MiB."""
     spec = wanted.spec
     limit = spec.resources.memory_bytes if spec else None
-    if spec is None or limit is None:
+    if spec is None or not isinstance(limit, int):
         return None
     size_bytes = spec.weights.size_bytes if spec.weights else None
     needed = size_bytes * 5 // 4 + 512 * MIB if size_bytes else 0

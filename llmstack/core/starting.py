@@ -16,6 +16,7 @@ from llmstack.domain.instance import InstanceSpec, Need
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
+from llmstack.domain.resources import AUTO
 from llmstack.errors import UnhealthyError
 from llmstack.modeltype.folder import obtain
 from llmstack.protocols import Engine, Report
@@ -108,7 +109,7 @@ def gpus_of(wanted: Wanted, context: Context) -> list[str]:
 
 
 def _named(gpus: tuple[str, ...]) -> bool:
-    return not (gpus == ("all",) or gpus[:1] == () or gpus[0].isdigit())
+    return not (gpus in (("all",), (AUTO,)) or gpus[:1] == () or gpus[0].isdigit())
 
 
 def _near(item: Wanted, wanted: Wanted) -> bool:

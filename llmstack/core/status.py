@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llmstack.core.actions import describe
 from llmstack.core.desired import Wanted
+from llmstack.core.device import BAD, UNKNOWN, verdict
 from llmstack.core.fate import Reason, reason
 from llmstack.core.look import Look, ModelLook, look_at_model
 from llmstack.core.observe import Observed
@@ -43,7 +44,7 @@ def rows_of(
             yield _row(wanted, None, there, found, seen, why=why)
         for model in item.models:
             found = look_at_model(wanted, model, seen)
-            yield _row(wanted, model, there, _remembered(found, wanted, last), seen, why=why)
+            yield _row(wanted, model, there, _on_device(found, wanted, there, last), seen, why=why)
 
 
 def _row(
@@ -69,20 +70,29 @@ def _row(
         container_name=there.container_name if there else None,
         restarts=there.restarts if there else None,
         exit_code=there.exit_code if there and not there.running else None,
+        limits=there.spec.reasons or None if there and there.spec else None,
         detail=why.text if why and not (running or wanted.off or wanted.error) else found.detail,
         reason=why.fate if why else None,
         enabled=not wanted.off and (model is None or model.enabled),
     )
 
 
-def _remembered(found: ModelLook, wanted: Wanted, last: LastLadder) -> ModelLook:
-    """What no cheap look tells: the device that the last climb proved."""
-    if found.device or found.state is not State.READY:
+def _on_device(found: ModelLook, wanted: Wanted, there: Instance | None, last: LastLadder) -> ModelLook:
+    """With the device that the last climb proved, where no cheap look tells; what fell back from the GPU that it was
+    given is degraded, whatever it says of itself."""
+    if found.state is not State.READY:
         return found
+    device = found.device or _remembered(wanted, last)
+    ok, words = verdict(device, gpu_wanted=bool(there and there.spec and there.spec.limits.gpus))
+    if ok is False:
+        return replace(found, state=State.DEGRADED, device=words, detail=BAD[words])
+    return replace(found, device=device)
+
+
+def _remembered(wanted: Wanted, last: LastLadder) -> str:
     ladder = last(wanted.target)
     rung = ladder.find(Rung.DEVICE) if ladder else None
-    device = rung.detail.removesuffix(" (as asked)") if rung else "unknown"
-    return ModelLook(state=found.state, device=device, version=found.version, detail=found.detail)
+    return rung.detail.removesuffix(" (as asked)").removesuffix("!") if rung else UNKNOWN
 
 
 def _image_tag(there: Instance | None) -> str | None:

@@ -43,4 +43,4 @@ def gpu_pids(context: Context) -> set[int]:
 
 def _asked_for_gpus(there: Instance) -> bool:
     """What asked for none cannot hold one in a container; without a label nobody knows."""
-    return there.spec is None or bool(there.spec.resources.gpus) or there.engine == "process"
+    return there.spec is None or bool(there.spec.limits.gpus) or there.engine == "process"

@@ -12,7 +12,7 @@ from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
 from llmstack.core.versions import image_change, is_newer, is_other, renewed
-from llmstack.domain.instance import NO_NETWORK, Instance, InstanceSpec, Need, State
+from llmstack.domain.instance import NO_NETWORK, WHY, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import ModelSpec
@@ -149,11 +149,16 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
 def _differs(spec: InstanceSpec, there: InstanceSpec, policy: Policy) -> tuple[str, tuple[FieldChange, ...]]:
     """Why an instance must be replaced, and each field; no fields when it need not be."""
     found = changes(spec, there)
-    if not found and policy.re_decide and spec.port == "auto":
-        return "decided anew", (FieldChange("port", f"auto ({there.host_port})", "auto"),)
+    if not found and policy.re_decide and spec.autos:
+        return "decided anew", tuple(_reopened(there, name) for name in spec.autos)
     if not found and policy.defaults:
         return "newer defaults", defaults_changed(spec, there)
     return ", ".join(f"{change.label} differs" for change in found), found
+
+
+def _reopened(there: InstanceSpec, name: str) -> FieldChange:
+    decided = there.host_port if name == "port" else there.decided.get(name) or "none"
+    return FieldChange(name, f"auto ({decided})", "auto")
 
 
 def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
@@ -173,8 +178,9 @@ def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
     if spec.image == there.image and (image := there.decided.get("image")):
         spec = spec.with_decided(image=image)
     if spec.port == "auto" and there.host_port is not None:
-        return spec.with_decided(port=str(there.host_port))
-    return spec
+        spec = spec.with_decided(port=str(there.host_port))
+    kept = {name for field in spec.resources.autos for name in (field, WHY + field)}
+    return spec.with_decided(**{name: value for name, value in there.decided.items() if name in kept})
 
 
 def _models_after(actions: Sequence[Action]) -> ActionKind:

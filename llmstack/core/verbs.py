@@ -76,7 +76,7 @@ def create(action: Action, context: Context) -> Outcome:
         if spec.port != "auto" or spec.host_port is None or not {"port", "port_taken"} & error.data.keys():
             raise
         context.promised.add((spec.host, spec.host_port))  # by somebody who cannot be seen from here
-        return create(dataclasses.replace(action, spec=dataclasses.replace(spec, decided={})), context)
+        return create(dataclasses.replace(action, spec=spec.reopened("port")), context)
     return _settle(context, climb, judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there)))
 
 
@@ -99,8 +99,7 @@ def start(action: Action, context: Context) -> Outcome:
         except PreflightError:
             if action.spec.port != "auto":
                 raise
-            others = {name: value for name, value in action.spec.decided.items() if name != "port"}
-            return _anew(action, context, dataclasses.replace(action.spec, decided=others))
+            return _anew(action, context, action.spec.reopened("port"))
         fetch_needs(action, context, engine, action.spec, image=False)
     climb = _climb(action, context, wanted)
     climb.there = context.inspect(wanted)
@@ -129,8 +128,7 @@ def _with_free_port(action: Action, engine: Engine) -> Action:
         try:
             engine.check_port(spec)
         except PreflightError:
-            rest = {name: value for name, value in spec.decided.items() if name != "port"}
-            return dataclasses.replace(action, spec=dataclasses.replace(spec, decided=rest))
+            return dataclasses.replace(action, spec=spec.reopened("port"))
     return action
 
 

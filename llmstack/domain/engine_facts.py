@@ -14,6 +14,7 @@ class EngineFacts:
     """None is unknown, or does not apply to this kind. `name` is kind and version, `origin` where its address was
     written, `now` its clock in seconds since the epoch; `local` tells whether it works on this machine's files, `gpu`
     whether it can give NVIDIA's GPUs to an instance; `free_bytes` is the room where images and volumes lie (`folder`),
+    `memory_bytes` and `cpus` are its machine's, `free_memory_bytes` what of it nobody uses now;
     `proxy` what it pulls through (empty without one)."""
 
     name: str
@@ -25,6 +26,9 @@ class EngineFacts:
     gpu: bool | None = None
     folder: str | None = None
     free_bytes: int | None = None
+    memory_bytes: int | None = None
+    free_memory_bytes: int | None = None
+    cpus: int | None = None
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from llmstack.errors import PreflightError
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
-_STRING, _ARRAY = 8, 9
+_STRING, _ARRAY, _WHOLE = 8, 9, (4, 5, 10, 11)
 _MAX_STRING_BYTES, _MAX_ITEMS, _MAX_TENSORS, _MAX_DIMENSIONS = 64 << 20, 1 << 24, 1 << 20, 8
-_LONGEST_WORD = 64
+_LONGEST_WORD, _LONGEST_LIST = 64, 4096
 _NAMES = (
     "F32 F16 Q4_0 Q4_1 - - - Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K IQ2_XXS IQ2_XS "
     "Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M IQ2_S IQ2_M IQ4_XS IQ1_M BF16 - - - TQ1_0 TQ2_0 MXFP4"
@@ -29,7 +29,8 @@ _BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a header tells: `values` holds scalars and strings (arrays are skipped); `parameters` counts the elements
+    """What a header tells: `values` holds scalars and strings, of an array its items where they are few whole
+    numbers, else how many they are; `parameters` counts the elements
     of all tensors; `data_end_bytes` is the least size that the whole file must have."""
 
     version: int
@@ -88,14 +89,15 @@ class _Reader:
         if kind == _STRING:
             return self.string()
         if kind == _ARRAY:
-            self.skip_array()
-            return None
+            return self.array()
         if kind not in _SCALARS:
             raise ValueError(f"unknown value type {kind}")
         return self.scalar(_SCALARS[kind])
 
-    def skip_array(self) -> None:
+    def array(self) -> object:
         kind, length = int(self.scalar("<I")), self.count(_MAX_ITEMS)
+        if kind in _WHOLE and length <= _LONGEST_LIST:
+            return tuple(int(self.scalar(_SCALARS[kind])) for _ in range(length))
         if kind == _STRING:
             for _ in range(length):
                 item_bytes = self.count(_MAX_STRING_BYTES)
@@ -104,6 +106,7 @@ class _Reader:
             self.at += length * struct.calcsize(_SCALARS[kind])
         else:
             raise ValueError("nested arrays")
+        return length
 
 
 def read_header(path: Path) -> GgufHeader:

@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from llmstack.domain.resources import Resources
+from llmstack.domain.resources import AUTO, Auto, Resources
 from llmstack.domain.secret import Sealed, Secret
 from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
@@ -16,7 +16,8 @@ from llmstack.domain.target import Target
 SPEC_SCHEMA = 1
 """Version of the spec that instances carry; an older llmstack refuses what a newer one wrote."""
 
-Auto = Literal["auto"]
+WHY = "why."
+"""Before the name of a resource: the key in `decided` of the reason for it."""
 
 PAUSED, NO_NETWORK = "paused", "without its network"
 """`error` of an instance that was frozen, and of one that runs where nobody reaches it."""
@@ -84,11 +85,11 @@ class Weights:
 class InstanceSpec:
     """Everything an engine needs to run one service on one host; travels on the instance as its label.
 
-    `command` and `env` may hold the words `{port}`, `{listen}` and `{weights}`, filled in when the instance is created
-    (`settled`), so that a decided port or a path of this machine is no difference between two specs. `wish` is what
-    the user asked for (flat: "options.ctx_size"), the rest is what the type made of it: only a changed wish is a reason
-    to replace. `program` is argv[0..] of a process (`("python", "-m", ...)` means this interpreter); a container uses
-    its image's entrypoint.
+    `command` and `env` may hold the words `{port}`, `{listen}`, `{weights}` and `{threads}`, filled in when the
+    instance is created (`settled`), so that a decided port or a path of this machine is no difference between two
+    specs. `wish` is what the user asked for (flat: "options.ctx_size"), the rest is what the type made of it: only a
+    changed wish is a reason to replace. `program` is argv[0..] of a process (`("python", "-m", ...)` means this
+    interpreter); a container uses its image's entrypoint.
     """
 
     stack: str
@@ -151,11 +152,44 @@ class InstanceSpec:
         """A copy in which more of what was `auto` is decided."""
         return replace(self, decided={**self.decided, **decided})
 
+    def reopened(self, name: str) -> InstanceSpec:
+        """A copy in which one decision is open again."""
+        return replace(self, decided={key: value for key, value in self.decided.items() if key != name})
+
+    @property
+    def autos(self) -> tuple[str, ...]:
+        """What is left open: `port`, and names of `Resources`."""
+        return (*(("port",) if self.port == AUTO else ()), *self.resources.autos)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The resources that are still open."""
+        return tuple(name for name in self.resources.autos if name not in self.decided)
+
+    @property
+    def limits(self) -> Resources:
+        """The resources in force; what is undecided, or was decided to have no limit, has none."""
+        return replace(self.resources, **{name: _decided(name, self.decided) for name in self.resources.autos})
+
+    @property
+    def reasons(self) -> str:
+        """Why its resources were decided as they are, in words."""
+        return "; ".join(self.decided[WHY + name] for name in self.resources.autos if self.decided.get(WHY + name))
+
     def settled(self, **words: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
-        """Command and environment with `{word}` replaced by each of `words`."""
+        """Command and environment with `{word}` replaced by each of `words`, and `{threads}` by the CPUs it may use."""
+        cpus = self.limits.cpus
+        words = {**words, "threads": str(max(1, int(cpus))) if isinstance(cpus, float | int) else "-1"}
         return tuple(_fill(part, words) for part in self.command), {
             key: _fill(value, words) for key, value in self.env.items()
         }
+
+
+def _decided(name: str, decided: Mapping[str, str]) -> Any:
+    text = decided.get(name, "")
+    if name == "gpus":
+        return tuple(text.split())
+    return (float(text) if name == "cpus" else int(text)) if text else None
 
 
 def _fill(text: str, words: Mapping[str, str]) -> str:

@@ -33,8 +33,9 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
     """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is
-    False for an orphan or stranger, `enabled` for what is durably off. `detail` says in words what `state` alone does
-    not (exit code, restarts), `reason` in a word why it is so, where that can be told."""
+    False for an orphan or stranger, `enabled` for what is durably off. `limits` says which limits were decided for it
+    and why, `detail` in words what `state` alone does not (exit code, restarts), `reason` in a word why it is so, where
+    that can be told."""
 
     model: str | None
     service: str
@@ -52,6 +53,7 @@ class StatusRow:
     container_name: str | None = None
     restarts: int | None = None
     exit_code: int | None = None
+    limits: str | None = None
     detail: str = ""
     reason: Fate | None = None
     wanted: bool = True

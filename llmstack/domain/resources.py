@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from llmstack.domain.doc import doc
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What an instance may use; None means no limit. `gpus` holds "all", a count as text, or device ids."""
+    """What an instance may use; None means no limit, "auto" one that is decided when it is made. `gpus` holds "auto",
+    "all", a count as text, or device ids."""
 
-    memory_bytes: int | None = field(
-        default=None, metadata=doc("Memory, at least 6MiB; with its unit.", "8GiB", key="memory", written=str)
+    memory_bytes: int | Auto | None = field(
+        default=None,
+        metadata=doc(
+            "Memory, at least 6MiB, with its unit; or `auto`, by the model's size.", "8GiB", key="memory", written=str
+        ),
     )
-    cpus: float | None = field(default=None, metadata=doc("CPUs.", 2, 0.5))
-    shm_bytes: int | None = field(
-        default=None, metadata=doc("Shared memory; with its unit.", "64MiB", key="shm", written=str)
+    cpus: float | Auto | None = field(
+        default=None, metadata=doc("CPUs, or `auto`; the server gets as many threads.", 2, 0.5, AUTO)
     )
-    pids: int | None = field(default=None, metadata=doc("Processes and threads.", 200))
+    shm_bytes: int | Auto | None = field(
+        default=None, metadata=doc("Shared memory, with its unit, or `auto`.", "64MiB", key="shm", written=str)
+    )
+    pids: int | Auto | None = field(default=None, metadata=doc("Processes and threads, or `auto`.", 200, AUTO))
     gpus: tuple[str, ...] = field(
         default=(),
-        metadata=doc("`all`, how many, or a list of ids.", "all", 1, ["0", "GPU-1a"], written=str | tuple[str, ...]),
+        metadata=doc(
+            "`all`, how many, a list of ids, or `auto`: the smallest that has room now.",
+            *("all", AUTO, 1, ["0", "GPU-1a"]),
+            written=str | tuple[str, ...],
+        ),
     )
+
+    @property
+    def autos(self) -> tuple[str, ...]:
+        """The names of the fields that are left open."""
+        return tuple(each.name for each in fields(self) if getattr(self, each.name) in (AUTO, (AUTO,)))

@@ -109,6 +109,21 @@ class StoredVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The most memory that a model file (by its fingerprint) was seen to take with an image and a context on a kind of
+    GPU (its name, or `cpu`), and where it ran so last; None is unknown."""
+
+    image: str
+    model: str
+    context: int
+    gpu_kind: str
+    host: str
+    container_name: str
+    memory_bytes: int | None = None
+    gpu_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLadder:
     """The last climb of a target and when it was; answers come back without their text, which is not kept."""
 

@@ -96,8 +96,7 @@ class Chooser:
             except _NoMatchError as miss:
                 fine, (code, why, suggestion) = False, miss.args
                 at = within(part.node, found.start(2), len(term))
-                told = why.removesuffix(f" '{pattern}'")  # a pattern of one name is told once
-                part.problems.add(at, code, f"pattern '{pattern}' {told}", suggestion)
+                part.problems.add(at, code, f"pattern '{pattern}' {why}", suggestion)
         return fine
 
     def _match(self, term: str) -> Sequence[str]:

@@ -14,25 +14,22 @@ from urllib.parse import urlsplit
 
 from llmstack.domain.check import Check
 from llmstack.domain.names import NAME_PATTERN, nearest
-from llmstack.domain.resources import Resources
+from llmstack.domain.resources import AUTO, Resources
 from llmstack.domain.secret import Secret
 from llmstack.domain.service import ModelSpec, ServiceSpec, Update
 from llmstack.inventory.nodes import COMMAND_LINE, Node, Spot, plain
 from llmstack.inventory.secrets import is_hidden, secret_of
+from llmstack.inventory.sizes import memory_bytes, size_bytes
 
 Reader = Callable[[Spot], Any]
 """Makes a value of what is written; None when it is wrong and noted."""
 
 Spec = TypeVar("Spec", ServiceSpec, ModelSpec)
 
-MIN_MEMORY_BYTES: Final = 6 * 1024**2
-"""Docker refuses less."""
-
 _KEYS: Final = {cls: {field.name for field in fields(cls)} - {"name"} for cls in (ServiceSpec, ModelSpec)}
 SERVICE_KEYS: Final = _KEYS[ServiceSpec] | {"hosts"}
 MODEL_KEYS: Final = _KEYS[ModelSpec]
 
-_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s?([KMGT]?)(i?B|)", re.IGNORECASE)
 _YES = "true|yes|on"
 _NUMBER = "[0-9.e]{1,9}"
 _RESTART = "no|always|unless-stopped|on-failure(:[1-9][0-9]{0,3})?"
@@ -87,28 +84,16 @@ def many(reader: Reader) -> Reader:
     return all_of
 
 
-def _port(text: str) -> int | str:
-    if text != "auto" and not 1 <= int(text) <= 65535:
+def _port(text: str) -> int:
+    if not 1 <= int(text) <= 65535:
         raise ValueError
-    return text if text == "auto" else int(text)
+    return int(text)
 
 
 def _number(text: str) -> float:
     if not 0.001 <= float(text) < 1e6:
         raise ValueError
     return float(text)
-
-
-def size_bytes(text: str, least: int = 1) -> int:
-    """Bytes of `8GiB` (1024), `8GB` (1000) or Docker's short `8g` (1024). Raises ValueError."""
-    match = _SIZE.fullmatch(text)
-    if not match or not (match[2] or match[3]):
-        raise ValueError
-    base = 1000 if match[3].lower() == "b" else 1024
-    size = int(float(match[1]) * base ** (" KMGT".index(match[2].upper() or " ")))
-    if not least <= size <= 2**53:
-        raise ValueError
-    return size
 
 
 def _bind(text: str) -> str:
@@ -159,10 +144,19 @@ def _options(spot: Spot) -> dict[str, Any]:
     return {key: secret_of(inner) if "from" in inner.node.table else plain(inner.node) for key, inner in spots}
 
 
+def _or_auto(should_be: str, example: str, pattern: str, make: Callable[[str], Any]) -> One:
+    """As `One`, or `auto`."""
+
+    def value(text: str) -> Any:
+        return text if text == AUTO else make(text)
+
+    return One(f"{should_be}, or auto", example, f"{pattern}|{AUTO}", value, (AUTO,))
+
+
 def _gpus(spot: Spot) -> Any:
     if isinstance(spot.node.value, list):
         return many(One("the id of a GPU", "0", r"\S+"))(spot)
-    found = One("all, how many, or a list of ids", "all", "all|[0-9]{1,3}")(spot)
+    found = One("all, how many, a list of ids, or auto", "all", "all|auto|[0-9]{1,3}", str, (AUTO,))(spot)
     return found and ((found,) if found.strip("0") else ())
 
 
@@ -222,10 +216,10 @@ _CHECK: Final[dict[str, Reader]] = {
 }
 
 _RESOURCES: Final[dict[str, Reader]] = {
-    "memory": One("a size with its unit, at least 6MiB", "8GiB", ".*", partial(size_bytes, least=MIN_MEMORY_BYTES)),
-    "cpus": One("a number of CPUs", "2 or 0.5", _NUMBER, _number),
-    "shm": One("a size with its unit", "64MiB", ".*", size_bytes),
-    "pids": One("a whole number above 0", "200", "[1-9][0-9]{0,8}", int),
+    "memory": _or_auto("a size with its unit, at least 6MiB", "8GiB", ".*", memory_bytes),
+    "cpus": _or_auto("a number of CPUs", "2 or 0.5", _NUMBER, _number),
+    "shm": _or_auto("a size with its unit", "64MiB", ".*", size_bytes),
+    "pids": _or_auto("a whole number above 0", "200", "[1-9][0-9]{0,8}", int),
     "gpus": _gpus,
 }
 
@@ -246,7 +240,7 @@ _READERS: Final[dict[str, Reader]] = {
     **dict.fromkeys(("insecure", "enabled", "stateful"), _SWITCH),
     "engine": One("docker or process", "docker", "docker|process", str, ("process",)),
     "image": One("the name of an image", "ollama/ollama:0.12.6", r"\S+"),
-    "port": One("a number between 1 and 65535, or auto", "11434", "[0-9]{1,5}|auto", _port, ("auto",)),
+    "port": _or_auto("a number between 1 and 65535", "11434", "[0-9]{1,5}", _port),
     "bind": One("loopback, lan, or an IP address of the host", "loopback", ".*", _bind, ("lan",)),
     "url": One("an address, without user and password", "http://127.0.0.1:11434", _URL, _url),
     "env": _env,

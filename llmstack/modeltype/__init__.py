@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmstack.clients.names import same_name
 from llmstack.domain.doc import doc
+from llmstack.domain.footprint import GIB, Footprint, gguf_footprint
 from llmstack.domain.gguf import check_gguf
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
 from llmstack.domain.service import ModelSpec, ServiceSpec
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from llmstack.clients.web import Web
 
 __all__ = [
+    "GIB",
     "ConfigError",
     "FailureRule",
     "Family",
+    "Footprint",
     "InstanceSpec",
     "Launch",
     "LaunchRequest",
@@ -46,6 +49,7 @@ __all__ = [
     "Weights",
     "check_gguf",
     "doc",
+    "gguf_footprint",
     "gguf_weights",
     "same_name",
     "split_source",

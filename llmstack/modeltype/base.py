@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from llmstack.domain.footprint import Footprint
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
 from llmstack.domain.service import ModelSpec, ServiceSpec
 from llmstack.modeltype.failures import FailureRule
@@ -98,6 +99,10 @@ class ModelType:
 
     def preflight(self, spec: InstanceSpec) -> None:
         """Look closer at what a start needs, before anything is changed. Raises PreflightError."""
+
+    def footprint(self, spec: InstanceSpec, options: Any) -> Footprint | None:
+        """How much memory its model takes, as far as its file tells before a start."""
+        return None
 
     def container_port(self, service: ServiceSpec, options: Any) -> int | None:
         """The port the server listens on inside its container."""

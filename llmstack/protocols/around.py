@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmstack.domain.instance import Instance
     from llmstack.domain.ladder import Ladder
     from llmstack.domain.outcome import RunResult
-    from llmstack.domain.stored import StoredModel, StoredVersion
+    from llmstack.domain.stored import Peak, StoredModel, StoredVersion
     from llmstack.domain.target import Target
 
 
@@ -43,10 +43,6 @@ class Ledger(Protocol):
         """All that were ever seen."""
         ...
 
-    def begun(self) -> frozenset[Target]:
-        """What was started or fetched last, and nobody waited for its answer."""
-        ...
-
     def active_models(self) -> tuple[StoredModel, ...]:
         """The models that were ready (or degraded) when last seen."""
         ...
@@ -62,6 +58,10 @@ class Ledger(Protocol):
 
     def proved(self, version: StoredVersion) -> None:
         """Note that a version was proved ready just now; its times are the store's to set."""
+        ...
+
+    def keep_peak(self, peak: Peak) -> None:
+        """Keep what a model took, unless more is known."""
         ...
 
     def start_s(self, target: Target, spec_digest: str) -> float | None:

@@ -19,7 +19,7 @@ from llmstack.store.place import APPLICATION_ID, MEMORY
 
 Step = Callable[[SqliteDatabase], None]
 
-SCHEMA = 6
+SCHEMA = 7
 """The number of the last step in `migrations/`; a store keeps its own as SQLite's `user_version`."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -10,6 +10,7 @@ from peewee import CompositeKey, FloatField, IntegerField, Model, SqliteDatabase
 
 from llmstack.domain.stored import StoredSample
 from llmstack.domain.usage import StatsRow, Usage
+from llmstack.store import peaks
 from llmstack.store.records import Text
 
 MINUTE_S, KEPT_MINUTES = 60, 7 * 24 * 60
@@ -41,12 +42,14 @@ class SampleRecord(Model):
         primary_key = CompositeKey("minute", "host", "container_name")
 
 
-def keep(sqlite: SqliteDatabase, rows: Iterable[StatsRow], at: float) -> None:
-    """Keep what was measured, unless something of that minute is there; what is older than a week goes."""
+def keep(sqlite: SqliteDatabase, rows: Sequence[StatsRow], at: float) -> None:
+    """Keep what was measured, unless something of that minute is there; what is older than a week goes. What is more
+    than was ever seen of a model stays."""
     minute = int(at // MINUTE_S)
     found = [_row_of(row, minute) for row in rows]
     if found:
         SampleRecord.insert_many(found).on_conflict_ignore().execute(sqlite)
+    peaks.raise_to(sqlite, rows)
     SampleRecord.delete().where(SampleRecord.minute < minute - KEPT_MINUTES).execute(sqlite)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
@@ -15,15 +15,15 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.outcome import RunResult
-from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredSample, StoredVersion
+from llmstack.domain.stored import Peak, StoredLadder, StoredModel, StoredRun, StoredSample, StoredVersion
 from llmstack.domain.target import Target, TargetKind
 from llmstack.domain.usage import StatsRow
 from llmstack.domain.who import Who, who
 from llmstack.errors import UsageError
-from llmstack.store import place, plain, rows, samples, upkeep
+from llmstack.store import peaks, place, plain, rows, samples, upkeep
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
-from llmstack.store.queries import KEY, Key, begun, forget, has_key, in_container, is_of, key_of, select_models
+from llmstack.store.queries import KEY, Key, forget, has_key, in_container, is_of, key_of, select_models
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
 
 KEPT_RUNS = 1000
@@ -155,10 +155,20 @@ class Store(upkeep.Upkeep):
                 purpose = on_purpose or (None if row["status"] == "active" else row["stopped_on_purpose"])
                 self._merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose})
 
-    def keep_samples(self, rows: Iterable[StatsRow]) -> None:
+    def keep_samples(self, rows: Sequence[StatsRow]) -> None:
         """Keep what was measured now: one sample per instance and minute, for a week."""
         with self._database.write() as sqlite:
             samples.keep(sqlite, rows, self._now())
+
+    def keep_peak(self, peak: Peak) -> None:
+        """Keep what a model took, unless more is known."""
+        with self._database.write() as sqlite:
+            peaks.keep(sqlite, peak, self._now())
+
+    def peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
+        """The most memory that was measured of just that."""
+        with self._database.read() as sqlite:
+            return peaks.find(sqlite, image, model, context, gpu_kind)
 
     def samples(self) -> tuple[StoredSample, ...]:
         """Everything that is kept of what was measured, by instance, oldest first."""
@@ -265,11 +275,6 @@ class Store(upkeep.Upkeep):
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
         return self._last_climb(is_of(HealthRecord, target))
-
-    def begun(self) -> frozenset[Target]:
-        """What was started or fetched last, and nobody waited for its answer."""
-        with self._database.read() as sqlite:
-            return begun(sqlite)
 
     def start_s(self, target: Target, spec_digest: str) -> float | None:
         """Seconds that the last start of a target took, of this spec where there was one, else of any."""

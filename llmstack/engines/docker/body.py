@@ -132,11 +132,11 @@ def _mount(kind: str, source: str, target: str, read_only: bool) -> dict[str, ob
 
 
 def _limits(spec: InstanceSpec, *, podman: bool) -> dict[str, object]:
-    want = spec.resources
+    want = spec.limits
     limits: dict[str, object | None] = {
         "Memory": want.memory_bytes,
         "MemorySwap": want.memory_bytes,  # the same: no swap; left out, Docker adds as much swap again
-        "NanoCpus": round(want.cpus * 1e9) if want.cpus else None,
+        "NanoCpus": round(float(want.cpus) * 1e9) if want.cpus else None,
         "ShmSize": want.shm_bytes,
         "PidsLimit": want.pids,
         "DeviceRequests": [gpu_request(want.gpus, podman=podman)] if want.gpus else None,

@@ -30,6 +30,9 @@ def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], addres
         gpu=_gives_gpus(info, local=address.local),
         folder=folder,
         free_bytes=_free_bytes(folder) if folder and address.local and _here(info) else None,
+        memory_bytes=info.get("MemTotal") or None,
+        free_memory_bytes=_free_memory_bytes() if address.local and _here(info) else None,
+        cpus=info.get("NCPU") or None,
         proxy=str(info.get("HttpsProxy") or info.get("HttpProxy") or ""),
         warnings=tuple(str(text) for text in info.get("Warnings") or ()),
     )
@@ -53,6 +56,12 @@ def _free_bytes(folder: str) -> int | None:
         return shutil.disk_usage(folder).free
     except OSError:
         return None
+
+
+def _free_memory_bytes() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def _seconds(text: str) -> float | None:

@@ -61,8 +61,8 @@ class ProcessEngine(NoVolumes):
         return f"{KIND} {llmstack.__version__}"
 
     def facts(self) -> EngineFacts:
-        """Its folder, and the room there."""
-        return EngineFacts(name=self.describe(), folder=str(self.root), free_bytes=free_bytes(self.root), proxy="")
+        """Its folder, and the room there and in memory."""
+        return processes.machine(self.describe(), self.root, free_bytes(self.root))
 
     def observe(self, stack: str | None) -> tuple[Instance, ...]:
         """Reads each folder's files and tries its lock. Raises UnreachableError when the root cannot be read."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.usage import Usage
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
@@ -24,6 +25,20 @@ def shim_of(folder: Path) -> psutil.Process | None:
         if os.path.samefile(process.cwd(), folder):
             return process
     return None
+
+
+def machine(name: str, folder: Path, free_bytes: int | None) -> EngineFacts:
+    """What an engine that keeps its files in `folder` has to give: this machine's memory and CPUs."""
+    memory = psutil.virtual_memory()
+    return EngineFacts(
+        name=name,
+        folder=str(folder),
+        free_bytes=free_bytes,
+        memory_bytes=memory.total,
+        free_memory_bytes=memory.available,
+        cpus=psutil.cpu_count(),
+        proxy="",
+    )
 
 
 def tree(pid: int | None, instance_id: str) -> dict[int, psutil.Process]:

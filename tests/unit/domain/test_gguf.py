@@ -40,8 +40,8 @@ def test_a_header_is_read_with_its_values(file: Path) -> None:
     assert found.values == {
         "general.architecture": "llama",
         "llama.context_length": 2048,
-        "tokenizer.ggml.tokens": None,
-        "tokenizer.ggml.scores": None,
+        "tokenizer.ggml.tokens": 2,
+        "tokenizer.ggml.scores": 3,
         "general.quantized": True,
     }
 

@@ -63,6 +63,10 @@ CREATE TABLE "samples" ("minute" INTEGER NOT NULL, "host" TEXT NOT NULL, "contai
   PRIMARY KEY ("minute", "host", "container_name")) WITHOUT ROWID;
 PRAGMA user_version = 6;
 ALTER TABLE "runs" ADD COLUMN "process" TEXT;
+PRAGMA user_version = 7;
+CREATE TABLE "peaks" ("image" TEXT NOT NULL, "model" TEXT NOT NULL, "context" INTEGER NOT NULL,
+  "gpu_kind" TEXT NOT NULL, "host" TEXT NOT NULL, "container_name" TEXT NOT NULL, "memory_bytes" INTEGER,
+  "gpu_bytes" INTEGER, "at" REAL NOT NULL, PRIMARY KEY ("image", "model", "context", "gpu_kind")) WITHOUT ROWID;
 """
 )
 

@@ -1,0 +1,148 @@
+"""Decide what a plan's new instances leave open, from what their hosts have now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from llmstack.core.actions import unable
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted, plugin_guard
+from llmstack.core.gpus import held_gpus
+from llmstack.core.limits import Case, decision, limited
+from llmstack.core.placement import Placed, free_on, gib, place
+from llmstack.domain.engine_facts import EngineFacts
+from llmstack.domain.footprint import Footprint, guessed
+from llmstack.domain.gpu import Gpu, HeldGpu
+from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.stored import Peak
+from llmstack.errors import LlmstackError, PreflightError
+
+PeakOf = Callable[[str, str, int, str], Peak | None]
+"""What was measured, by image, model file, context and kind of GPU."""
+CPU = "cpu"
+
+
+@dataclass(kw_only=True)
+class _Decider:
+    """One plan; `promised` is what earlier actions of it will take of each GPU."""
+
+    context: Context
+    peak: PeakOf
+    promised: dict[str, int] = field(default_factory=dict)
+    facts: dict[tuple[str, str], EngineFacts] = field(default_factory=dict)
+    cards: tuple[HeldGpu, ...] | None = None
+
+    def decide(self, action: Action) -> Action:
+        """With what it leaves open decided, or refused where that cannot be."""
+        wanted, spec = self.context.wanted_of(action), action.spec
+        assert spec is not None
+        try:
+            decided, lacks = self._decided(wanted, spec, _footprint(wanted, spec, action))
+        except LlmstackError as error:
+            return unable(wanted, error)
+        reasons = "; ".join((action.reason, *filter(None, (decided.reasons, lacks))))
+        return replace(action, spec=decided, reason=reasons)
+
+    def _decided(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None) -> tuple[InstanceSpec, str | None]:
+        facts = self._facts(wanted)
+        placed = Placed(why="")
+        if "gpus" in spec.undecided:
+            placed = self._placed(wanted, spec, model, facts)
+            spec = spec.with_decided(**decision("gpus", " ".join(placed.ids), placed.why))
+        gpus = spec.limits.gpus
+        case = Case(
+            family=wanted.kind.family,
+            footprint=model,
+            peak=self._peak(wanted, spec, model, kind_of(gpus, self._known())),
+            host_bytes=facts.memory_bytes,
+            host_cpus=facts.cpus,
+            gpus=len(gpus),
+            gpu_share=placed.share if gpus else 0.0,
+        )
+        lacks = f"{placed.lacks} ({placed.hint})" if placed.hint else placed.lacks
+        return limited(spec, case), lacks
+
+    def _placed(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None, facts: EngineFacts) -> Placed:
+        """Raises PreflightError where what was measured does not fit, or no memory is left at all."""
+        if not wanted.placement.host.local:
+            return Placed(ids=("all",), why="all: the GPUs of another machine cannot be seen from here")
+        cards = self._cards()
+        if not cards:
+            return Placed(why="none: this machine has no NVIDIA GPU")
+        free = free_on(cards, wanted.target, self.promised, facts.free_memory_bytes)
+        best = max(cards, key=lambda card: free.get(card.gpu.uuid or "", 0))
+        peak = self._peak(wanted, spec, model, best.gpu.name or CPU)
+        measured = peak.gpu_bytes if peak else None
+        need = measured or (model.gpu_bytes if model else None)
+        placed = place(need, cards, free)
+        if placed.lacks and (measured or not placed.ids):
+            raise PreflightError(f"{wanted.target}: {placed.lacks}", placed.hint or "a smaller context or model")
+        told = f", measured (estimated {gib(model.gpu_bytes)})" if measured and model else ", estimated" if need else ""
+        rest = need or 0
+        for one in sorted(placed.ids, key=lambda one: -free[one]):
+            part = min(rest, free[one])
+            self.promised[one], rest = self.promised.get(one, 0) + part, rest - part
+        return replace(placed, why=placed.why + told)
+
+    def _peak(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None, gpu_kind: str) -> Peak | None:
+        key = peak_key(self.context, wanted, spec, model)
+        return self.peak(*key, gpu_kind) if key else None
+
+    def _facts(self, wanted: Wanted) -> EngineFacts:
+        place = (wanted.target.host, wanted.engine)
+        if place not in self.facts:
+            self.facts[place] = self.context.engine(wanted).facts()
+        return self.facts[place]
+
+    def _cards(self) -> tuple[HeldGpu, ...]:
+        """Raises UnreachableError where the driver does not tell."""
+        if self.cards is None:
+            self.cards = held_gpus(self.context)
+        return self.cards
+
+    def _known(self) -> tuple[Gpu, ...]:
+        return tuple(card.gpu for card in self.cards or ())
+
+
+def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:
+    """`plan` with every instance that it makes decided; asks hosts only where one leaves something open."""
+    decider = _Decider(context=context, peak=peak)
+    makes = (ActionKind.CREATE, ActionKind.REPLACE)
+    return Plan(
+        tuple(
+            decider.decide(action) if action.kind in makes and action.spec and action.spec.undecided else action
+            for action in plan.actions
+        )
+    )
+
+
+def kind_of(ids: tuple[str, ...], gpus: tuple[Gpu, ...]) -> str:
+    """PURE: what an instance computes on, in a word: the names of its GPUs, or `cpu`."""
+    names = {gpu.uuid: gpu.name for gpu in gpus}
+    return " + ".join(names.get(one) or one for one in ids) or CPU
+
+
+def peak_key(
+    context: Context, wanted: Wanted, spec: InstanceSpec, model: Footprint | None
+) -> tuple[str, str, int] | None:
+    """By what a peak is known: what means just its image, its model file, and the context."""
+    if model is None or spec.weights is None:
+        return None
+    pins: tuple[str, ...] = ()
+    with suppress(LlmstackError):
+        pins = context.engine(wanted).pins(spec.decided.get("image", spec.image)) if spec.image else ()
+    return (*pins, spec.image or " ".join(spec.program))[0], spec.weights.fingerprint, model.context
+
+
+def footprint_of(wanted: Wanted, spec: InstanceSpec) -> Footprint | None:
+    """By its type; None where nothing is known."""
+    with plugin_guard(wanted.kind.name):
+        return wanted.kind.footprint(spec, wanted.options)
+
+
+def _footprint(wanted: Wanted, spec: InstanceSpec, action: Action) -> Footprint | None:
+    sizes = [need.size_bytes for need in action.needs if need.kind == "weights" and need.size_bytes]
+    return footprint_of(wanted, spec) or (guessed(sum(sizes)) if sizes else None)
