@@ -21,8 +21,8 @@ def stop_for_good(context: Context, engine: Engine, there: Instance, grace_s: fl
     deadline = context.clock.monotonic() + GPU_FREE_S
     while stays := on_gpu and on_gpu & gpu_pids(context):
         if context.clock.monotonic() > deadline:
-            who = ", ".join(map(str, sorted(stays)))
-            message = f"{there.container_name} was stopped, but its processes {who} still hold memory of a GPU"
+            who = ", ".join(f"{context.gpus.owner(pid).program or 'process'} {pid}" for pid in sorted(stays))
+            message = f"{there.container_name} was stopped, but {who} of it still holds memory of a GPU"
             raise LlmstackError(message, "look at them with ps; a driver that hangs needs the machine restarted")
         context.clock.sleep(LOOK_AGAIN_S)
 

@@ -157,8 +157,8 @@ def _differs(spec: InstanceSpec, there: InstanceSpec, policy: Policy) -> tuple[s
 
 
 def _reopened(there: InstanceSpec, name: str) -> FieldChange:
-    decided = there.host_port if name == "port" else there.decided.get(name) or "none"
-    return FieldChange(name, f"auto ({decided})", "auto")
+    decided = str(there.host_port) if name == "port" else there.decided.get(name) or "none"
+    return FieldChange(name, decided if name.endswith("_bytes") else f"auto ({decided})", "auto")
 
 
 def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmstack.core.stopping import GPU_FREE_S, stop_for_good
-from llmstack.domain.gpu import Gpu
+from llmstack.domain.gpu import Gpu, Owner
 from llmstack.errors import LlmstackError
 from tests.unit.core.world import World
 
@@ -27,6 +27,9 @@ class Emptying:
         self.seen += 1
         return (gpu(7) if self.looks is not None and self.seen > self.looks else gpu(PID, 7),)
 
+    def owner(self, pid: int) -> Owner:
+        return Owner(program="python")
+
 
 def test_the_end_of_its_processes_on_a_gpu_is_waited_for(world: World) -> None:
     there = world.run(world.want(gpus=("all",)))
@@ -41,7 +44,7 @@ def test_what_stays_on_a_gpu_is_named(world: World) -> None:
     there = world.run(world.want(gpus=("all",)))
     context = world.context()
     context.gpus = Emptying(None)
-    with pytest.raises(LlmstackError, match=f"its processes {PID} still hold memory of a GPU"):
+    with pytest.raises(LlmstackError, match=f"but python {PID} of it still holds memory of a GPU"):
         stop_for_good(context, world.engine(), there)
     assert world.clock.monotonic() >= GPU_FREE_S
 
