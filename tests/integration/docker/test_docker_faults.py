@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine, wire
 from llmstack.errors import PreflightError, UnreachableError
 from tests.contract.benches import until
+from tests.desk import Desk
 from tests.rig.host import RigHost
+from tests.servers.driver import build
 
 pytestmark = pytest.mark.docker
 
@@ -24,6 +27,16 @@ X
 chmod +x /usr/local/bin/nvidia-container-runtime-hook; mkdir -p /etc/cdi; cat > /etc/cdi/fake.json <<'X'
 {"cdiVersion": "0.6.0", "kind": "fake.com/gpu", "devices": [{"name": "0", "containerEdits": {"env": ["FAKE_GPU=0"]}}]}
 X
+"""
+OPEN = """\
+llmstack: 1
+stack: open
+services:
+  web:
+    type: container
+    image: "{image}"
+    args: [sh, -c, "env; exec sleep 1000"]
+    resources: {{memory: auto, cpus: auto, shm: auto, pids: auto, gpus: auto}}
 """
 
 
@@ -108,3 +121,21 @@ def test_gpus_are_given_by_driver_and_by_name_and_a_broken_driver_is_told(
     left = engine.inspect(broken.name)
     assert left is not None
     assert left.state is State.STOPPED
+
+
+def test_what_an_inventory_leaves_open_is_in_force_on_a_real_engine(host: RigHost, tmp_path: Path) -> None:
+    host.run("sh", "-c", HOOK)
+    host.kill_engine()
+    host.start_engine()
+    desk = Desk(tmp_path / "desk", OPEN.format(image=host.busybox()), DOCKER_HOST=host.address, **build(tmp_path))
+    with host.inside():
+        (planned,) = desk.good("up", "--check", "-o", "json").json["items"]
+        assert "gpus GPU 0 Tesla T4, the most free (14.0 GiB)" in planned["reason"]
+        desk.good("up", "--no-wait")
+        made = host.api.inspect_container("llmstack-open-web")["HostConfig"]
+        assert (made["Memory"], made["NanoCpus"], made["ShmSize"], made["PidsLimit"]) == (1 << 30, 10**9, 64 << 20, 512)
+        assert until(lambda: "NVIDIA_VISIBLE_DEVICES=GPU-44444444" in desk.good("logs").out)
+        (row,) = desk.good("status", "-o", "json").json["items"]
+        assert row["limits"].startswith("memory 1.0 GiB: a companion; cpus 1: a companion; shm 64 MiB")
+        (kept,) = desk.good("up", "--check", "-o", "json").json["items"]
+        assert (kept["status"], kept["reason"]) == ("ok", "as wanted")
