@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cli.conftest import OURS
 from tests.desk import Desk, Ran
 from tests.servers.driver import build
 
 GIB = 1 << 30
 VERSION_MISMATCH = 18
+PICKED = OURS.replace("port: PORT", "port: auto, resources: {gpus: auto}")
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,12 @@ def test_a_machine_without_a_gpu_is_an_answer(look: Callable[..., Ran]) -> None:
     ran = look("gpus")
     assert ran.code == 0
     assert ran.out or "no NVIDIA GPU" in ran.err
+
+
+def test_a_gpu_is_picked_by_what_is_free_now(make_desk: Callable[..., Desk], library: dict[str, str]) -> None:
+    desk = make_desk(PICKED, **library, FAKE_NVML_PID=str(os.getpid()))
+    planned = desk.good("up", "--check", "-o", "json").json["items"][0]
+    assert planned["reason"].endswith("gpus GPU 0 Tesla T4, the most free (12.0 GiB)")
+    desk.env["FAKE_NVML_INIT"] = str(VERSION_MISMATCH)
+    ran = desk.run("up", "--check", "-o", "json")
+    assert (ran.code, "was updated while the old one is still loaded" in ran.out) == (4, True)

@@ -59,7 +59,7 @@ def launch_of(spec: InstanceSpec, instance_id: str, secrets: Mapping[str, str]) 
     command, env = spec.settled(program=argv[0], **known)
     return {
         "argv": [*argv, *command],
-        "env": {**_inherited(), **env, **secrets, INSTANCE_ENV: instance_id},
+        "env": {**_inherited(), **_visible(spec.limits.gpus), **env, **secrets, INSTANCE_ENV: instance_id},
         "restart": spec.restart,
         "log_bytes": LOG_BYTES,
     }
@@ -100,6 +100,14 @@ def _importable(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
+
+
+def _visible(gpus: tuple[str, ...]) -> dict[str, str]:
+    """What shows a CUDA program these GPUs alone; `all` and none leave it as it is here."""
+    if not gpus or gpus == ("all",):
+        return {}
+    count = int(gpus[0]) if len(gpus) == 1 and gpus[0].isdigit() else 0
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(count)) if count else gpus)}
 
 
 def _inherited() -> dict[str, str]:

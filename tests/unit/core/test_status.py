@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from llmstack.core.desired import Wanted
+from llmstack.core.device import BAD
+from llmstack.core.limits import decision
 from llmstack.core.look import Look
 from llmstack.core.observe import Observed, sort_out
 from llmstack.core.report import last_ladder, status_report, strangers_report
@@ -15,6 +17,7 @@ from llmstack.core.status import rows_of
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.report import StatusReport, StatusRow
+from llmstack.domain.resources import Resources
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target
 from llmstack.errors import PreflightError, StoreError, UnreachableError
@@ -102,6 +105,36 @@ def test_the_device_is_what_the_last_climb_proved(world: World, store: Store, de
         lambda target: last_ladder(store, target), known={}, now=0.0,
     )  # fmt: skip
     assert next(rows).device == device
+
+
+@pytest.mark.parametrize(("proved", "device"), [("cpu!", "cpu!"), ("gpu-lost", "gpu-lost")])
+def test_what_fell_back_from_its_gpu_is_degraded(world: World, store: Store, proved: str, device: str) -> None:
+    demo = world.want(gpus=("all",))
+    world.run(demo)
+    store.climbed(Ladder(target=demo.target, rungs=(RungResult(rung=Rung.DEVICE, ok=False, ms=1, detail=proved),)), "c")
+    rows = rows_of(
+        [Picked(demo, demo.placement.models)], seen(world), {demo.target: Look(state=State.READY)},
+        lambda target: last_ladder(store, target), known={}, now=0.0,
+    )  # fmt: skip
+    found = next(rows)
+    assert (found.state, found.device, bool(found.detail)) == (State.DEGRADED, device, True)
+
+
+def test_a_lazy_model_on_the_cpu_of_a_server_with_a_gpu_is_degraded(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",), gpus=("all",))
+    world.run(ollama)
+    world.server().models["llama3"] = ServedModel(name="llama3", loaded=True, memory_bytes=9, vram_bytes=0)
+    found = row(status(world, ollama))
+    assert (found.state, found.device, found.detail) == (State.DEGRADED, "cpu!", BAD["cpu!"])
+
+
+def test_the_limits_that_were_decided_are_told_with_their_reasons(world: World) -> None:
+    demo = world.want()
+    spec = replace(demo.needed_spec, resources=Resources(pids="auto")).with_decided(
+        **decision("pids", "512", "512: so")
+    )
+    world.run(replace(demo, spec=spec))
+    assert row(status(world, demo)).limits == "pids 512: so"
 
 
 def test_a_store_that_fails_remembers_nothing(world: World, store: Store) -> None:
