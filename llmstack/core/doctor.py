@@ -15,6 +15,7 @@ from llmstack.core.observe import Observed, Place, in_parallel
 from llmstack.domain.checkup import Finding, Verdict, trouble
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.host import Host
+from llmstack.domain.resources import AUTO
 from llmstack.errors import LlmstackError, NoInventoryError
 from llmstack.modeltype.registry import Registry
 
@@ -120,7 +121,7 @@ def _name(place: Place) -> str:
 
 
 def _wants_gpu(item: Wanted) -> bool:
-    return bool(item.spec and item.spec.resources.gpus and not item.off)
+    return bool(item.spec and item.spec.resources.gpus not in ((), (AUTO,)) and not item.off)
 
 
 def _resolved(names: Sequence[str]) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from llmstack.core.context import Context
@@ -60,7 +60,10 @@ class Asker:
             )
 
     def _remedy(self, wanted: Wanted, key: str) -> Remedy:
-        placement = wanted.placement
+        """What was decided for `auto` counts as it was in force."""
+        placement, there = wanted.placement, self.observed.find(wanted)
+        if wanted.spec and wanted.spec.undecided and there and there.spec:
+            wanted = replace(wanted, spec=there.spec)
         return remedy(wanted, key, self.written(placement), self.inventory.on(placement).positions)
 
     def _last(self, outcome: Outcome) -> StoredLadder | None:

@@ -32,7 +32,7 @@ def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Posi
 def _memory(wanted: Wanted) -> str | None:
     """Twice the limit, and room for the weights beside a server; rounded up to 256 MiB."""
     spec = wanted.spec
-    limit = spec.resources.memory_bytes if spec else None
+    limit = spec.limits.memory_bytes if spec else None
     if spec is None or not isinstance(limit, int):
         return None
     size_bytes = spec.weights.size_bytes if spec.weights else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llmstack.domain.footprint import Footprint
 from llmstack.domain.inquiry import Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
@@ -80,6 +81,17 @@ def test_out_of_memory_has_a_limit_to_set_and_the_place_of_the_one_that_is(bench
     assert remedy is not None
     assert (remedy.entry, remedy.key, remedy.value, remedy.written) == ("demo", "resources.memory", "256MiB", True)
     assert str(remedy.at).endswith("inventory.yaml:8:25")
+
+
+def test_a_limit_that_was_decided_is_raised_from_what_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Footprint(weights_bytes=256 << 20, kv_bytes=0, context=8)
+    monkeypatch.setattr(type(bench.world.types["loader"]), "footprint", lambda *_: small)
+    bench.write(TEXT.replace("100MiB", "auto"))
+    bench.world.engine().script("demo", exit_code=137, out_of_memory=True)
+    up(bench)
+    remedy = asked(bench).remedy
+    assert remedy is not None
+    assert (remedy.key, remedy.value, remedy.written) == ("resources.memory", "2560MiB", True)
 
 
 def test_what_keeps_it_from_starting_now_goes_before_what_once_did(bench: Bench) -> None:
