@@ -18,7 +18,7 @@ from llmstack.domain.server import ServedModel
 from llmstack.domain.service import EXTERNAL, Inventory, ModelSpec, Placement, problem_at
 from llmstack.domain.target import Target
 from llmstack.errors import InventoryError, LlmstackError, PluginError
-from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, NoOptions
+from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, NoOptions, Peer
 from llmstack.modeltype.options import OptionMistake, parse_options
 from llmstack.modeltype.registry import Registry
 
@@ -28,7 +28,7 @@ ADDRESSES = {"loopback": "127.0.0.1", "lan": "0.0.0.0"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """A placement with what its type makes of it: `spec` to run, or `error` why it cannot be. `engine` is docker,
-    process or external (a service that somebody else runs)."""
+    process or external (a service that somebody else runs), `peers` what it was told of others."""
 
     placement: Placement
     engine: str
@@ -36,6 +36,7 @@ class Wanted:
     options: Any = None
     spec: InstanceSpec | None = None
     error: LlmstackError | None = None
+    peers: tuple[Peer, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -230,7 +231,8 @@ def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry:
         return base
     try:
         with plugin_guard(kind.name):
-            return replace(base, spec=_launch(inventory, base, registry))
+            base = replace(base, peers=peers_of(inventory, placement, registry))
+            return replace(base, spec=_launch(inventory, base))
     except LlmstackError as error:
         return replace(base, error=error)
 
@@ -247,19 +249,18 @@ def plugin_guard(name: str) -> Iterator[None]:
         raise PluginError(broken, "report it to its author") from error
 
 
-def _launch(inventory: Inventory, wanted: Wanted, registry: Registry) -> InstanceSpec:
+def _launch(inventory: Inventory, wanted: Wanted) -> InstanceSpec:
     placement, kind = wanted.placement, wanted.kind
-    peers = peers_of(inventory, placement, registry)
     request = LaunchRequest(
         stack=inventory.stack,
         service=placement.service,
         engine=wanted.engine,
         options=wanted.options,
         models=placement.models,
-        peers=peers,
+        peers=wanted.peers,
         base_dir=str(Path(inventory.path or ".").parent),
     )
-    return replace(_spec(inventory, wanted, kind, kind.launch(request)), wish=wish_of(placement, peers))
+    return replace(_spec(inventory, wanted, kind, kind.launch(request)), wish=wish_of(placement, wanted.peers))
 
 
 def _spec(inventory: Inventory, wanted: Wanted, kind: ModelType, launch: Launch) -> InstanceSpec:

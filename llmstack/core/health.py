@@ -10,6 +10,7 @@ from llmstack.core.apply import failure
 from llmstack.core.context import Context, quiet, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
+from llmstack.core.links import climb_links
 from llmstack.core.look import survived
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
@@ -74,7 +75,7 @@ def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) 
     try:
         there = _there(wanted, observed, context)
         climb = Climb(context=context, wanted=wanted, target=target, model=model, deep=deep, wait_s=PATIENCE_S)
-        ladder = prove(climb, there)
+        ladder = climb_links(climb, prove(climb, there))
         outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
     except LlmstackError as error:
         outcome = failure(action, error)

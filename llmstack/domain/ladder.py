@@ -26,6 +26,7 @@ class Rung(StrEnum):
     ANSWERED = "answered"
     DEVICE = "device"
     CHECKED = "checked"
+    LINKED = "linked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,8 @@ class Engine(Protocol):
         ...
 
     def execute(self, name: str, command: Sequence[str]) -> None:
-        """Run a short command where a running instance runs, with its environment. Raises LlmstackError if it fails."""
+        """Run a short command where a running instance runs, with its environment. Raises LlmstackError if it fails,
+        with how it `ended` and what it `said` in its data where it could be run."""
         ...
 
     def logs(self, name: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:

@@ -84,6 +84,8 @@ def figures(answer: Answer) -> str:
 def rung_text(result: RungResult) -> Text:
     """`✓ loaded 1.2 s`."""
     said = result.detail or (duration(result.ms / 1000) if result.ok is not False else "failed")
+    if result.rung is Rung.LINKED and result.ok:
+        said += f" {duration(result.ms / 1000)}"
     if result.answer and result.ok:
         said = f"{duration(result.ms / 1000)}  {figures(result.answer)}".rstrip()
     mark, style = _MARKS[result.ok]

@@ -20,4 +20,5 @@ class WithCommands:
             said = api.exec_start(job).decode("utf-8", "replace").strip()
             code = api.exec_inspect(job)["ExitCode"]
         if code != 0:
-            raise LlmstackError(f"{command[0]} in {name} ended with {code}: {said}", "see its log")
+            told = f"{command[0]} in {name} ended with {code}: {said}"
+            raise LlmstackError(told, "see its log", ended=code, said=said)

@@ -23,6 +23,5 @@ def execute(there: Instance, command: Sequence[str]) -> None:
         raise LlmstackError(f"{command[0]} for {there.container_name}: {error}", "see its log") from error
     if ran.returncode:
         said = ran.stderr.decode("utf-8", "replace").strip()
-        raise LlmstackError(
-            f"{command[0]} for {there.container_name} ended with {ran.returncode}: {said}", "see its log"
-        )
+        told = f"{command[0]} for {there.container_name} ended with {ran.returncode}: {said}"
+        raise LlmstackError(told, "see its log", ended=ran.returncode, said=said)
