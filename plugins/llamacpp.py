@@ -65,7 +65,7 @@ class Llamacpp(ModelType):
                 f"model '{model.name}' has no source", "write source: hf:ORG/REPO:QUANT, https:, file: or pkg:"
             )
         return Launch(
-            image=request.service.image or self.image,
+            image=request.service.image or (f"{self.image}-cuda" if request.service.resources.gpus else self.image),
             program=_program(request.options.server) if request.engine == "process" else (),
             command=(*_arguments(model.name, request), *request.service.args),
             env={PROMPTS: str(PROMPTS_BYTES >> 20)} if request.service.resources.memory_bytes == "auto" else {},

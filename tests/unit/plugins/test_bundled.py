@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmstack.domain.instance import InstanceSpec, Mount
+from llmstack.domain.resources import Resources
 from llmstack.domain.service import ModelSpec, ServiceSpec
 from llmstack.errors import ConfigError, PreflightError
 from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, Peer
 from llmstack.modeltype.registry import Registry
+from tests.gguf_files import gguf
 
 
 def kind(name: str) -> ModelType:
@@ -98,6 +101,24 @@ def test_llamacpp_runs_the_wheel_or_the_program_that_is_there(
     else:
         with pytest.raises(PreflightError, match="xllamacpp"):
             type_().launch(request)
+
+
+def test_llamacpp_fits_its_limits(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(gguf(4096))
+    plain = launch("llamacpp", models=(model(),), folder=tmp_path)
+    assert (plain.env, "--threads" in plain.command) == ({}, False)
+    auto = Resources(memory_bytes="auto", cpus=2.0, gpus=("auto",))
+    found = launch("llamacpp", models=(model(),), folder=tmp_path, resources=auto, args=("--no-mmap",))
+    assert found.image == "ghcr.io/ggml-org/llama.cpp:server-cuda"
+    assert found.env == {"LLAMA_ARG_CACHE_RAM": "1024"}
+    assert found.command[-3:] == ("--threads", "{threads}", "--no-mmap")
+    spec = InstanceSpec(stack="lab", service="svc", host="h", type="llamacpp", engine="docker", command=found.command)
+    type_ = kind("llamacpp")
+    told = type_.footprint(replace(spec, weights=found.weights), type_.Options(ctx_size=512))
+    assert told
+    assert (told.context, told.mapped, told.prompts_bytes) == (512, False, 1 << 30)
+    assert type_.footprint(spec, type_.Options()) is None
+    assert kind("ollama").footprint(spec, None) is None
 
 
 def test_llamacpp_needs_a_source_and_a_whole_file(file: Path) -> None:
