@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
 
+from llmstack.domain.leftover import LOCK
 from llmstack.domain.names import NAME_PATTERN, RESERVED_NAMES, nearest
 from llmstack.domain.position import KeyPath
 from llmstack.inventory.nodes import Node, Spot, listed, merge
@@ -191,7 +192,7 @@ def name_mistake(name: str, what: str, groups: Collection[str], hosts: Collectio
         near = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")
         fix = near if NAME_PATTERN.fullmatch(near) else "a-z, 0-9, _ and -; at most 63"
         return f"'{name}' is no name for a {what}", fix
-    for taken, names in (("a task", RESERVED_NAMES), ("a group", groups), ("a host", hosts)):
+    for taken, names in (("a task", RESERVED_NAMES), ("our lock", (LOCK,)), ("a group", groups), ("a host", hosts)):
         if name in names:
             return f"'{name}' is {taken}; a {what} needs another name", f"{name}-{what}"
     return None
