@@ -117,9 +117,10 @@ class Looking(Machines):
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:
         """Compare inventory, store and engines; repair the store, never the engine. A damaged store is set aside."""
+        picked, context = self._pick(selection), self.context("sync")
         if not check:
             self._mend_store()
-        return self._sync(self._pick(selection), self.context("sync"), {}, check=check, whole=selection.everything)
+        return self._sync(picked, context, {}, check=check, whole=selection.everything)
 
     def watch(self, selection: Selection = EVERYTHING) -> Iterator[Event]:
         """As `sync`, again whenever something happens: each difference as an event that is in the store by then.
@@ -128,8 +129,8 @@ class Looking(Machines):
         """
         from llmstack.core.watch import watch
 
-        self._mend_store()
         picked, context = self._pick(selection), self.context("sync")
+        self._mend_store()
 
         def look(some: Sequence[Picked], told: Told, whole: bool) -> SyncReport:
             return self._sync(some, context, told, whole=whole and selection.everything)

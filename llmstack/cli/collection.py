@@ -18,6 +18,7 @@ from llmstack.cli.history import history
 from llmstack.cli.init import init
 from llmstack.cli.inventory import inventory, inventory_explain, inventory_graph, inventory_host
 from llmstack.cli.logs import logs
+from llmstack.cli.menu import menu
 from llmstack.cli.plugged import plugged
 from llmstack.cli.plugins import plugins_trust
 from llmstack.cli.pull import pull
@@ -47,7 +48,7 @@ SHOW = "show"
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Make the inventory true": (up, down, restart, update, rollback, pull, rm),
-    "Look, and talk": (status, stats, gpus, health, wait, why, logs, ask, history, doctor),
+    "Look, and talk": (status, menu, stats, gpus, health, wait, why, logs, ask, history, doctor),
     "Keep": (backup, restore, sync, uninstall, du, weights_list, weights_verify, weights_prune),
     "The store": (store_info, store_check, store_backup, store_vacuum),
     "Set up": (init, inventory, inventory_graph, inventory_host, inventory_explain, schema, plugins_trust),

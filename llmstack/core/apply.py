@@ -87,12 +87,13 @@ def _keep(action: Action, context: Context) -> Outcome:
     if context.task not in ("up", "update") or not context.wait or not runs:
         return kept
     wanted = context.wanted_of(action)
-    if (action.model or not wanted.lazy) and is_unproved(action, wanted, context):
-        return _change(action, context)
-    client = None if action.model else context.client(wanted, there)
-    if client is None or client.liveness().life is Life.READY:
-        return replace(kept, urls=() if action.model else urls(context, wanted, there))
-    return _change(action, context)
+    if action.model:
+        return _change(action, context) if is_unproved(action, wanted, context) else kept
+    client = context.client(wanted, there)
+    if client is None:
+        return kept
+    proved = not is_unproved(action, wanted, context) and client.liveness().life is Life.READY
+    return replace(kept, urls=urls(context, wanted, there)) if proved else _change(action, context)
 
 
 def _change(action: Action, context: Context) -> Outcome:

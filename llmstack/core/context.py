@@ -45,6 +45,7 @@ class Context:
     deadline: float | None = None
     file: str | None = None
     known: Mapping[Key, StoredModel] = field(default_factory=dict)
+    begun: frozenset[Target] = frozenset()
     interrupted: threading.Event = field(default_factory=threading.Event)
     promised: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[Target, Action] = field(default_factory=dict)

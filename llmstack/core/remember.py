@@ -12,7 +12,7 @@ from llmstack.core.observe import PREVIOUS, in_parallel
 from llmstack.domain.codec import digest
 from llmstack.domain.event import Event
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.ladder import Rung
+from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.stored import Peak, StoredVersion
@@ -23,7 +23,6 @@ from llmstack.protocols import Ledger, Sink
 if TYPE_CHECKING:
     from llmstack.core.look import Look
 
-BEGUN = (State.STARTING, State.LOADING)
 STARTS = (ActionKind.CREATE, ActionKind.START, ActionKind.RESTART, ActionKind.REPLACE)
 
 
@@ -68,14 +67,14 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         elif action and action.placement and action.placement.target in context.wanted:
             wanted = context.wanted[action.placement.target]
             of.setdefault(wanted.target, []).append(outcome)
-            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, active):
+            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, active, context):
                 touched[wanted.target] = wanted
     places = list(touched.values())
     found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
     for wanted, now in zip(places, found, strict=True):
         if now and now[0]:
             look = replace(now[1], state=State.STOPPED) if _stopped(of[wanted.target]) else now[1]
-            keep_row(wanted, now[0], look, ledger, _unproved(of[wanted.target], wanted, context))
+            keep_row(wanted, now[0], look, ledger)
             if any(_started(outcome, context) for outcome in of[wanted.target]):
                 _keep_version(wanted, now[0], now[1], context, ledger)
                 _keep_peak(wanted, now[0], context, ledger)
@@ -85,28 +84,13 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     _keep_ladders(outcomes, context, ledger)
 
 
-def _as_known(action: Action, wanted: Wanted, active: Collection[Key]) -> bool:
+def _as_known(action: Action, wanted: Wanted, active: Collection[Key], context: Context) -> bool:
     """PURE: whether something was left as it is, and just that is noted already: all of it, or nothing, is active."""
-    if action.kind is not ActionKind.KEEP or wanted.external:
+    if action.kind is not ActionKind.KEEP or wanted.external or _is_another(action, wanted, context):
         return False
     names = names_of(action, wanted)
     known = [(wanted.target.host, wanted.container_name, name) in active for name in names]
     return all(known) if action.model or action.observed else not any(known)
-
-
-def _unproved(outcomes: Iterable[Outcome], wanted: Wanted, context: Context) -> Collection[str]:
-    """PURE: names of what was started or fetched, now or before, and nobody has waited for its answer yet."""
-    place = (wanted.target.host, wanted.container_name)
-    rows = ((name, context.known.get((*place, name))) for name in _names(wanted))
-    found = {name for name, row in rows if row and row.state in BEGUN}
-    for outcome in outcomes:
-        action = outcome.action
-        assert action is not None
-        if action.kind in (STARTS if not context.wait else ()) or _brought(outcome, action):
-            found.update(names_of(action, wanted))
-        elif outcome.ladder and (action.model or not wanted.lazy):
-            found.difference_update(names_of(action, wanted))
-    return found
 
 
 def _stopped(outcomes: Iterable[Outcome]) -> bool:
@@ -114,15 +98,17 @@ def _stopped(outcomes: Iterable[Outcome]) -> bool:
     return any(out.action and out.action.kind is ActionKind.STOP and out.status is Status.CHANGED for out in outcomes)
 
 
-def _brought(outcome: Outcome, action: Action) -> bool:
-    return action.model is not None and action.kind in (ActionKind.FETCH, ActionKind.LOAD) and not outcome.ladder
-
-
 def is_unproved(action: Action, wanted: Wanted, context: Context) -> bool:
-    """PURE: whether it was started or fetched, as far as anybody remembers, but not seen to answer since."""
+    """PURE: whether it was begun, as far as anybody remembers, but not seen to answer since; or is another container
+    than the one that was."""
+    return action.target in context.begun or (_is_another(action, wanted, context) and not wanted.lazy)
+
+
+def _is_another(action: Action, wanted: Wanted, context: Context) -> bool:
+    """PURE: whether somebody else (a run that was killed) made what is there."""
     there, place = action.observed, (wanted.target.host, wanted.container_name)
     rows = filter(None, (context.known.get((*place, name)) for name in names_of(action, wanted)))
-    return any(row.state in BEGUN or (there and row.container_id not in (None, there.id)) for row in rows)
+    return there is not None and any(row.container_id not in (None, there.id) for row in rows)
 
 
 def names_of(action: Action, wanted: Wanted) -> list[str]:
@@ -165,23 +151,20 @@ def external_instance(wanted: Wanted, stack: str | None = None) -> Instance:
     )
 
 
-def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger, unproved: Collection[str] = ()) -> None:
-    """One row per model of a service (or one for a companion), each with its own state and version; what is `unproved`
-    is not ready, whatever its server says."""
+def keep_row(wanted: Wanted, there: Instance, seen: Look, ledger: Ledger) -> None:
+    """One row per model of a service (or one for a companion), each with its own state and version."""
     from llmstack.core.look import look_at_model
 
     models = wanted.enabled_models()
     if not models or seen.served is None:
-        state = State.STARTING if unproved and seen.state is State.READY else seen.state
-        ledger.seen(replace(there, state=state), _names(wanted), seen.version, seen.url)
+        ledger.seen(replace(there, state=seen.state), _names(wanted), seen.version, seen.url)
         return
     for model in models:
         found = look_at_model(wanted, model, seen)
         if found.state is State.ABSENT:
             ledger.gone(Target(model.name, there.host, TargetKind.MODEL), there.container_name)
         else:
-            state = State.STARTING if model.name in unproved and found.state is State.READY else found.state
-            ledger.seen(replace(there, state=state), [model.name], found.version, seen.url)
+            ledger.seen(replace(there, state=found.state), [model.name], found.version, seen.url)
 
 
 def _names(wanted: Wanted) -> list[str]:
@@ -245,9 +228,23 @@ def _keep_model_versions(outcomes: Iterable[Outcome], wanted: Wanted, seen: Look
 def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
     for outcome in outcomes:
         placement = outcome.action.placement if outcome.action else None
-        if outcome.ladder and placement and not _only_looked(outcome):
+        ladder = outcome.ladder or _begun(outcome, context)
+        if ladder and placement and not _only_looked(outcome):
             name = context.wanted[placement.target].container_name or f"external-{placement.service.name}"
-            ledger.climbed(outcome.ladder, name, started_spec=_started(outcome, context))
+            ledger.climbed(ladder, name, started_spec=_started(outcome, context))
+
+
+def _begun(outcome: Outcome, context: Context) -> Ladder | None:
+    """PURE: how far something has come that was fetched, or found to be another, and nobody waited for its answer."""
+    action, rung = outcome.action, None
+    if action and action.model and action.kind in (ActionKind.FETCH, ActionKind.LOAD):
+        rung = Rung.WEIGHTS
+    elif action and action.placement and action.kind is ActionKind.KEEP:
+        another = _is_another(action, context.wanted[action.placement.target], context)
+        rung = Rung.RUNNING if another else None
+    if rung is None or outcome.status not in (Status.OK, Status.CHANGED):
+        return None
+    return Ladder(target=outcome.target, rungs=(RungResult(rung=rung, ok=True, ms=outcome.ms),))
 
 
 def _only_looked(outcome: Outcome) -> bool:

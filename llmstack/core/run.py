@@ -43,6 +43,7 @@ class Run:
         context, plan = self.context, self._plan()
         ledger = self.ledger()
         run_id = ledger.begin_run(self.called or context.task, self.command)
+        context.begun = ledger.begun()
         context.known = {(row.host, row.container_name, row.name): row for row in ledger.models()}
         context.sink = Recorder(context.sink, ledger, run_id)
         return untorn(partial(self._carry_out, plan, run_id, ledger), context)

@@ -96,7 +96,8 @@ class Chooser:
             except _NoMatchError as miss:
                 fine, (code, why, suggestion) = False, miss.args
                 at = within(part.node, found.start(2), len(term))
-                part.problems.add(at, code, f"pattern '{pattern}' {why}", suggestion)
+                told = why.removesuffix(f" '{pattern}'")  # a pattern of one name is told once
+                part.problems.add(at, code, f"pattern '{pattern}' {told}", suggestion)
         return fine
 
     def _match(self, term: str) -> Sequence[str]:

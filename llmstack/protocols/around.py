@@ -43,6 +43,10 @@ class Ledger(Protocol):
         """All that were ever seen."""
         ...
 
+    def begun(self) -> frozenset[Target]:
+        """What was started or fetched last, and nobody waited for its answer."""
+        ...
+
     def active_models(self) -> tuple[StoredModel, ...]:
         """The models that were ready (or degraded) when last seen."""
         ...

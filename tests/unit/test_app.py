@@ -179,7 +179,7 @@ def test_health_proves_and_changes_nothing(bench: Bench) -> None:
     app = bench.app()
     result = app.health(ALL)
     assert recap(result) == {"ok": 4}
-    assert bench.writes() == []
+    assert bench.writes() == [("execute", "llmstack-lab-page")], "its link is tried from inside"
     assert result.run_id is not None
     assert app.store.run(result.run_id).task == "health"  # type: ignore[union-attr]
     llama3 = next(outcome for outcome in result.outcomes if outcome.target.name == "llama3")

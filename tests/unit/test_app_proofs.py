@@ -46,6 +46,12 @@ def test_one_model_that_answers_proves_no_other(bench: Bench) -> None:
     assert answered(bench.app().up(ALL)) == ["demo", "mistral"]
 
 
+def test_what_was_not_waited_for_is_no_drift(bench: Bench) -> None:
+    bench.app().up(ALL, NO_WAIT)
+    assert bench.app().sync().differences == ()
+    assert answered(bench.app().up(ALL)) == ["demo", "llama3"]
+
+
 def test_what_another_store_knows_nothing_of_is_not_proved_anew(bench: Bench) -> None:
     bench.app().up(ALL, NO_WAIT)
     assert answered(bench.app(store=str(bench.folder / "empty.db")).up(ALL)) == []

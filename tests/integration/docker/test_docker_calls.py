@@ -114,7 +114,6 @@ def test_what_goes_is_stopped_and_removed_and_its_removal_is_the_proof(desk: Des
 
 def test_an_up_with_nothing_to_do_is_one_list_call(desk: Desk, proxy: Proxy) -> None:
     desk.good("up", "--no-wait")
-    assert looked(desk, proxy, "up").keys() > {"GET /_ping", "GET /containers/json"}  # nobody has waited for them yet
     assert looked(desk, proxy, "up") == {"GET /_ping": 1, "GET /containers/json": 1}
     desk.env["LLMSTACK_STORE"] += ".new"  # another controller, which knows nothing yet
     assert looked(desk, proxy, "up")["GET /containers/json"] == 1

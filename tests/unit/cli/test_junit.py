@@ -54,3 +54,13 @@ def test_what_failed_before_anything_was_looked_at_is_an_error() -> None:
     (suite,) = suites(errors=(ERROR,))
     (error,) = suite.iter("error")
     assert (suite.get("errors"), error.get("message"), error.text) == ("1", "it broke", "mend it")
+
+
+def test_a_run_that_fails_has_its_code_and_its_failure_in_the_answer(both: Any) -> None:
+    ran = both("up", "-m", "broken", "-o", "junit")
+    assert ran.code == 6
+    assert len(list(fromstring(ran.out).iter("failure"))) == 1
+
+
+def test_a_task_that_works_on_no_targets_does_not_know_it(both: Any) -> None:
+    assert both("status", "-o", "junit").code == 2

@@ -117,7 +117,7 @@ def selected(*patterns: str) -> tuple[tuple[str, ...], list[Problem]]:
         ("gpu[2]", "E020", "gpu[2]", "out of range in 'gpu[2]': 'gpu' has 2 hosts"),
         ("gpu[5:]", "E020", "gpu[5:]", "out of range"),
         ("gpx[0]", "E021", "gpx[0]", "names no host or group 'gpx'"),
-        ("!", "E021", "!", "names no host or group '!'"),
+        ("!", "E021", "!", "names no host or group"),
     ],
 )
 def test_a_wrong_pattern_says_which_part_and_why(pattern: str, code: str, marked: str, message: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.check import Check
 from llmstack.domain.position import KEY, Position
 from llmstack.domain.resources import Resources
 from llmstack.domain.service import Inventory, Placement, Update, problem_at
@@ -116,6 +117,18 @@ def test_numbers_and_booleans_are_read_where_they_are_wanted(placed: Placed) -> 
         "  web: {type: container, port: '8080', enabled: no, insecure: TRUE, ready_timeout_s: 1e2}\n"
     ).service
     assert (service.port, service.enabled, service.insecure, service.ready_timeout_s) == (8080, False, True, 100.0)
+
+
+def test_checks_are_read_with_what_they_leave_out(placed: Placed) -> None:
+    (model,) = placed(
+        "llmstack: 1\nmodels:\n  m:\n    type: x\n    checks:\n"
+        "      - {prompt: a, text: 1.5, first_token_s: 2, device: gpu}\n"
+        "      - {prompt: b, json_schema: {type: object, required: [a]}, max_tokens: 9}\n"
+    ).models
+    assert model.checks == (
+        Check(prompt="a", text="1.5", first_token_s=2.0, device="gpu"),
+        Check(prompt="b", json_schema={"type": "object", "required": ["a"]}, max_tokens=9),
+    )
 
 
 def test_merge_keys_and_anchors_are_followed(placed: Placed) -> None:

@@ -63,7 +63,7 @@ def test_status_as_a_table():
         "embed@localhost: exit 137, out of memory, 4 restarts\n"
         "evil@localhost: not ours\n"
     )
-    assert plain(status_note(report)) == ("Why:  llmstack logs --model embed\nMake it so:  llmstack up --model embed\n")
+    assert plain(status_note(report)) == ("Why:  llmstack why --model embed\nMake it so:  llmstack up --model embed\n")
     assert plain(status_note(StatusReport(rows=ROWS[:1], inventory="inventory.yaml"))) == ""
 
 
