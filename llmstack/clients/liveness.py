@@ -19,7 +19,7 @@ def look(probe: Callable[[], object]) -> Liveness:
     try:
         probe()
     except ServerError as error:
-        return Liveness(_life(error), error.message, port=error.kind != "refused")
+        return Liveness(_life(error), error.message, error.kind != "refused", error.kind == "timeout")
     return Liveness(Life.READY)
 
 

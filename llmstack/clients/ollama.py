@@ -126,7 +126,13 @@ class Ollama:
         self.http.send("DELETE", "/api/delete", {"model": model}, ACT_TIMEOUT_S)
 
     def chat(
-        self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
+        self,
+        model: str,
+        prompt: str,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        patience_s: float | None = None,
     ) -> Iterator[ChatChunk]:
         """A streamed answer; loads the model first when it is not loaded.
 
@@ -143,7 +149,7 @@ class Ollama:
             body["think"] = False
             options |= {"seed": seed, "temperature": 0}
         body |= {"options": options} | ({} if left is None else {"keep_alive": left})
-        for line in self._lines("/api/chat", body, ANSWER_TIMEOUT_S):
+        for line in self._lines("/api/chat", body, patience_s or ANSWER_TIMEOUT_S):
             chunk = _chunk(line)
             yield chunk
             if chunk.done:

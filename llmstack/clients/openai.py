@@ -42,7 +42,13 @@ class OpenAI:
         return None
 
     def chat(
-        self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
+        self,
+        model: str,
+        prompt: str,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        patience_s: float | None = None,
     ) -> Iterator[ChatChunk]:
         """A streamed answer; `seed` also sets temperature 0, for an answer that can be repeated.
 
@@ -54,7 +60,7 @@ class OpenAI:
         refused: ServerError | None = None
         for variant in _variants(body):
             try:
-                yield from self._answer(variant)
+                yield from self._answer(variant, patience_s or ANSWER_TIMEOUT_S)
             except ServerError as error:
                 if error.status not in (400, 422) or error.kind == "too_long":
                     raise
@@ -75,10 +81,10 @@ class OpenAI:
             if error.kind != "not_found":
                 raise
 
-    def _answer(self, body: Mapping[str, object]) -> Iterator[ChatChunk]:
+    def _answer(self, body: Mapping[str, object], patience_s: float) -> Iterator[ChatChunk]:
         clock, meter, figures = self.http.clock, Meter(), dict[str, Any]()
-        with self.http.stream(CHAT, body, ANSWER_TIMEOUT_S) as stream:
-            for event in sse(stream.pieces, f"POST {self.http.where}{CHAT}", clock, ANSWER_TIMEOUT_S):
+        with self.http.stream(CHAT, body, patience_s) as stream:
+            for event in sse(stream.pieces, f"POST {self.http.where}{CHAT}", clock, patience_s):
                 figures |= {key: event[key] for key in ("usage", "timings") if isinstance(event.get(key), dict)}
                 for choice in choices(event):
                     chunk = _chunk(choice)

@@ -18,15 +18,22 @@ SEED = 1
 SHOWN = 80
 
 
-def ask(client: Client, model: str, monotonic: Callable[[], float], check: Check | None = None) -> Answer:
+def ask(
+    client: Client,
+    model: str,
+    monotonic: Callable[[], float],
+    check: Check | None = None,
+    patience_s: float | None = None,
+) -> Answer:
     """One real request, that of `check` or a short one; what a model thinks before it answers is a sign of life too.
+    `patience_s` is the longest silence, the client's own when None.
 
     Raises ServerError.
     """
     began = monotonic()
     first_ms: float | None = None
     text = thinking = ""
-    for chunk in _chat(client, model, check):
+    for chunk in _chat(client, model, check, patience_s):
         if (chunk.text or chunk.thinking) and first_ms is None:
             first_ms = (monotonic() - began) * 1000
         text, thinking = text + chunk.text, thinking + chunk.thinking
@@ -41,12 +48,12 @@ def ask(client: Client, model: str, monotonic: Callable[[], float], check: Check
     raise ServerError("the answer ended early", kind="cut")
 
 
-def _chat(client: Client, model: str, check: Check | None) -> Iterator[Any]:
+def _chat(client: Client, model: str, check: Check | None, patience_s: float | None) -> Iterator[Any]:
     """The question varies where nothing is checked, so that no cached prompt flatters the figures."""
     if check:
-        return client.chat(model, check.prompt, max_tokens=check.max_tokens, seed=SEED)
+        return client.chat(model, check.prompt, max_tokens=check.max_tokens, seed=SEED, patience_s=patience_s)
     question = f"What is {randrange(100)} + {randrange(100)}?"  # noqa: S311 - no secret
-    return client.chat(model, question, max_tokens=ANSWER_TOKENS)
+    return client.chat(model, question, max_tokens=ANSWER_TOKENS, patience_s=patience_s)
 
 
 def unfit(check: Check, answer: Answer, device: str) -> str | None:

@@ -9,17 +9,16 @@ from typing import TypeVar, cast
 
 from llmstack.core.actions import describe
 from llmstack.core.asking import ask, unfit
+from llmstack.core.busy import at_work
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, UNKNOWN, by_log, by_processes, by_server, verdict
-from llmstack.core.logview import LogView, last_line
+from llmstack.core.logview import Listens, LogView
 from llmstack.core.patience import Patience
-from llmstack.core.why import explain
 from llmstack.domain.check import Check
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
-from llmstack.domain.secret import revealed
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
@@ -36,6 +35,7 @@ SETTLE_S = 1.0
 """What has no port to be asked at has to live that long at least."""
 MORE_TIME = "see its log; if it only needs longer, raise `ready_timeout_s:`"
 LOST = ("refused", "reset", "cut")
+LATE = ("timeout", "busy")
 
 
 class _FellError(Exception):
@@ -47,9 +47,10 @@ class _FellError(Exception):
 
 
 @dataclass(kw_only=True)
-class Climb:
+class Climb(Listens):
     """One climb of one target. `deep` loads a model that is not loaded; `wait_s` is how long it may make no progress
-    before it has failed (the type's own time when None, and a tenfold of it in all)."""
+    before it has failed (the type's own time when None, and a tenfold of it in all); `late` tells that
+    it was given up within that, as what may be busy."""
 
     context: Context
     wanted: Wanted
@@ -61,6 +62,7 @@ class Climb:
     rungs: list[RungResult] = field(default_factory=list)
     began: float = 0.0
     device: str = UNKNOWN
+    late: bool = False
     log: LogView = field(default_factory=LogView)
 
     def __post_init__(self) -> None:
@@ -88,6 +90,9 @@ class Climb:
         try:
             self._climb(up_to)
         except _FellError as fall:
+            if self.late and (busy := at_work(self.context, self.wanted, self.there)):
+                self.note(fall.rung, busy, ok=None)
+                return Ladder(target=self.target, rungs=tuple(self.rungs))
             self.note(fall.rung, fall.seen, ok=False)
             return Ladder(target=self.target, rungs=tuple(self.rungs), why=fall.why)
         return Ladder(target=self.target, rungs=tuple(self.rungs))
@@ -99,8 +104,7 @@ class Climb:
             self._watch_for(SETTLE_S if self.wait_s is None else 0.0, Rung.RUNNING)
             return
         self._await(client, up_to)
-        rungs = kind.family.rungs
-        if Rung.WEIGHTS not in rungs or up_to in (Rung.API, Rung.LOADED) or self.model is None:
+        if Rung.WEIGHTS not in self._rungs() or up_to in (Rung.API, Rung.LOADED) or self.model is None:
             return
         name = kind.served_name(self.model)
         if kind.family is Family.LAZY:
@@ -134,6 +138,7 @@ class Climb:
         """A little; another state of the server, or another last line of its log, is progress."""
         waited_s = patience.spent_s(lambda: (seen.life, self.last_line()))
         if waited_s is not None:
+            self.late = self.wait_s is not None and seen.late
             reached = self.rungs[-1].rung if self.rungs else "none"
             within = f"not ready within {waited_s:.0f} s, last rung reached: {reached}"
             otherwise = f"{within} ({seen.detail or 'nothing answers'})"
@@ -221,10 +226,7 @@ class Climb:
 
     def _answer(self, client: Client, name: str) -> None:
         """A real request; the question varies, so that no cached prompt flatters the figures."""
-        clock = self.context.clock
-        began = clock.monotonic()
-        answer = self._asking(Rung.ANSWERED, lambda: ask(client, name, clock.monotonic))
-        ms = (clock.monotonic() - began) * 1000
+        answer, ms = self._ask(Rung.ANSWERED, client, name)
         if not answer.text.strip():
             raise _FellError(Rung.ANSWERED, self.why(self.there, "the server answered with nothing"))
         self.note(Rung.ANSWERED, answer.figures, answer=answer, ms=ms)
@@ -247,13 +249,18 @@ class Climb:
 
     def _check(self, client: Client, name: str, check: Check) -> None:
         """What the inventory wants of an answer."""
-        clock = self.context.clock
-        began = clock.monotonic()
-        answer = self._asking(Rung.CHECKED, lambda: ask(client, name, clock.monotonic, check))
+        answer, ms = self._ask(Rung.CHECKED, client, name, check)
         if wrong := unfit(check, answer, self.device):
             why = Why(summary=f"{check.title}: {wrong}", do=f"look why, or correct `checks:` of {self.target.name}")
             raise _FellError(Rung.CHECKED, why)
-        self.note(Rung.CHECKED, check.title, answer=answer, ms=(clock.monotonic() - began) * 1000)
+        self.note(Rung.CHECKED, check.title, answer=answer, ms=ms)
+
+    def _ask(self, rung: Rung, client: Client, name: str, check: Check | None = None) -> tuple[Answer, float]:
+        """The answer and its time; what cannot be seen to work meanwhile is given all the time it needs."""
+        monotonic, patience_s = self.context.clock.monotonic, None if self.wanted.external else self.wait_s
+        began = monotonic()
+        answer = self._asking(rung, lambda: ask(client, name, monotonic, check, patience_s))
+        return answer, (monotonic() - began) * 1000
 
     def _alive(self) -> bool:
         """Whether a load is worth waiting for: only Ctrl-C or a dead server ends it, never a short time-out."""
@@ -270,30 +277,8 @@ class Climb:
             return request()
         except ServerError as error:
             self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
+            self.late = self.wait_s is not None and error.kind in LATE
             raise _FellError(rung, self.why(self.there, error.message, error.hint), error.message) from error
-
-    def why(self, there: Instance | None, otherwise: str, do: str | None = None) -> Why:
-        """Why this instance failed, from its engine's facts and its log; `do` is advised where those tell nothing."""
-        first, lines = self._log()
-        found = explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
-        return replace(found, do=found.do or do)
-
-    def _log(self) -> tuple[int, list[str]]:
-        if self.there is None or self.wanted.external:
-            return 1, []
-        secrets = revealed(self.wanted.spec.secrets.values()) if self.wanted.spec else ()
-        return self.log.tail(self.context.engine(self.wanted), self.there.container_name, secrets)
-
-    def skip_log(self) -> None:
-        """Ask the log only for what is written from now on."""
-        if self.there:
-            self.log.skip(self.context.engine(self.wanted), self.there.container_name)
-
-    def last_line(self) -> str:
-        """The last line of its log; a new one is progress."""
-        if self.wanted.external or self.there is None:
-            return ""
-        return last_line(self.context.engine(self.wanted), self.there.container_name)
 
     def _ms(self) -> float:
         return (self.context.clock.monotonic() - self.began) * 1000

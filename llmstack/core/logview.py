@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
+from llmstack.core.why import explain
 from llmstack.domain.clean import clean, masked
+from llmstack.domain.instance import Instance
+from llmstack.domain.ladder import Why
+from llmstack.domain.secret import revealed
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
 
@@ -44,3 +51,35 @@ def _lines(engine: Engine, name: str, tail: int | None = None) -> Iterator[str]:
         yield from engine.logs(name, tail=tail)
     except LlmstackError:
         return
+
+
+class Listens:
+    """The part of a climb that reads its instance's log."""
+
+    context: Context
+    wanted: Wanted
+    there: Instance | None
+    log: LogView
+
+    def why(self, there: Instance | None, otherwise: str, do: str | None = None) -> Why:
+        """Why this instance failed, from its engine's facts and its log; `do` is advised where those tell nothing."""
+        first, lines = self._log()
+        found = explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
+        return replace(found, do=found.do or do)
+
+    def _log(self) -> tuple[int, list[str]]:
+        if self.there is None or self.wanted.external:
+            return 1, []
+        secrets = revealed(self.wanted.spec.secrets.values()) if self.wanted.spec else ()
+        return self.log.tail(self.context.engine(self.wanted), self.there.container_name, secrets)
+
+    def skip_log(self) -> None:
+        """Ask the log only for what is written from now on."""
+        if self.there:
+            self.log.skip(self.context.engine(self.wanted), self.there.container_name)
+
+    def last_line(self) -> str:
+        """The last line of its log; a new one is progress."""
+        if self.wanted.external or self.there is None:
+            return ""
+        return last_line(self.context.engine(self.wanted), self.there.container_name)

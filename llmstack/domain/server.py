@@ -20,11 +20,13 @@ class Life(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """One look at a server; `port` tells whether the connection was accepted, `detail` is its own text."""
+    """One look at a server; `port` tells whether the connection was accepted, `detail` is its own text, `late` says
+    that it took too long to answer."""
 
     life: Life
     detail: str = ""
     port: bool = True
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

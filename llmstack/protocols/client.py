@@ -34,9 +34,16 @@ class Client(Protocol):
         ...
 
     def chat(
-        self, model: str, prompt: str, *, max_tokens: int | None = None, seed: int | None = None
+        self,
+        model: str,
+        prompt: str,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        patience_s: float | None = None,
     ) -> Iterator[ChatChunk]:
-        """A streamed answer; the last chunk has `done`. Raises ServerError(kind="cut") when the stream ends early."""
+        """A streamed answer; the last chunk has `done`. Raises ServerError(kind="cut") when the stream ends early,
+        (kind="timeout") after a silence of `patience_s`, by default of minutes."""
         ...
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.desk import DEADLINE_S, Desk, Ran, free_port, until
+from tests.desk import DEADLINE_S, Desk, Ran, free_port, post, until
 from tests.rig import images
 from tests.rig.host import RigHost
 
@@ -100,3 +101,19 @@ def test_a_server_that_hangs_behind_a_container_that_runs_does_not_answer(make: 
     finally:
         in_rig.run("kill", "-CONT", pid)
     until(lambda: desk.run("health").code == 0, DEADLINE_S)
+
+
+def test_a_server_that_works_for_others_is_busy_and_not_sick(make: Make) -> None:
+    desk = make(more="    args: [--parallel, '1']\n")
+    desk.good("up")
+    url = desk.good("status", "-o", "json").json["items"][0]["url"]
+    body = {"model": "demo", "prompt": "Tell me.", "max_tokens": 480, "ignore_eos": True}
+    with ThreadPoolExecutor(24) as others:
+        asked = [others.submit(post, f"{url}/v1/completions", body) for _ in range(24)]
+        try:
+            ran = until(lambda: (seen := desk.run("health", "-o", "json")) and "busy" in seen.out and seen)
+            assert (ran.code, ran.item("demo")["status"]) == (0, "ok")
+        finally:
+            for one in asked:
+                one.cancel()
+            desk.run("down")

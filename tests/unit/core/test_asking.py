@@ -101,7 +101,7 @@ def test_a_check_is_asked_the_same_way_each_time_and_thoughts_are_no_answer() ->
     talker = Talker(ChatChunk(thinking="Rome?"), ChatChunk(text="Paris"), ChatChunk(done=True, tokens=2))
     check = Check(prompt="Where?", max_tokens=7)
     answer = ask(talker, "m", FakeClock().monotonic, check)  # type: ignore[arg-type]
-    assert talker.asked == {"prompt": "Where?", "max_tokens": 7, "seed": 1}
+    assert talker.asked == {"prompt": "Where?", "max_tokens": 7, "seed": 1, "patience_s": None}
     assert (answer.text, answer.first_token_ms) == ("Paris", 0)
 
 
