@@ -39,9 +39,9 @@ errors: ## docs/errors.md: typical mistakes and what llmstack says, from real ru
 	@scripts/setup.sh dev
 	.venv/bin/python scripts/errors.py docs/errors.md
 
-screen: ## docs/screen.svg: the picture in the README, from a real run
+screen: ## docs/screens: a picture of each screen, from real runs
 	@scripts/setup.sh dev
-	.venv/bin/python scripts/screen.py docs/screen.svg
+	.venv/bin/python -m scripts.screen docs/screens
 
 clean: ## remove the virtual environment, caches and build results (not what runs, not the store)
 	rm -rf .venv build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

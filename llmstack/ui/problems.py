@@ -29,14 +29,14 @@ def problem_lines(problem: Problem) -> Iterator[Text]:
     """Place and message, the line it is about, and a caret below the wrong word with the suggestion."""
     at, source, advice = problem.position, problem.source_line, problem.suggestion or ""
     advice = f" did you mean '{advice}'?" if advice and " " not in advice else f" {advice}".rstrip()
-    yield line((f"{at}: " if at else "", "bold"), (f"error {problem.code}: ", "bold red"), problem.message)
+    yield prose((f"{at}: " if at else "", "bold"), (f"error {problem.code}: ", "bold red"), problem.message)
     if at is None or source is None:
         yield from (line("     ", text) for text in [advice] if text)
         return
     start = at.column - 1
     left = max(0, start - SOURCE_COLUMNS // 2) if len(source) > SOURCE_COLUMNS else 0
     before, word = line(source[left:start]), line(source[start : (at.end_column or at.column + 1) - 1])
-    yield line((f"{at.line:>5} | ", "dim"), source[left : left + SOURCE_COLUMNS])
+    yield line((f"{at.line:>5} | ", "dim"), line(source[left:]).fitted(SOURCE_COLUMNS))
     yield line(("      | ", "dim"), " " * before.cell_len, ("^" * max(1, word.cell_len), "bold red"), advice)
 
 

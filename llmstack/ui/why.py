@@ -52,11 +52,11 @@ def _reasons(why: Why) -> list[str]:
 def _log(one: Inquiry, why: Why) -> Iterator[Text]:
     for number, text in one.excerpt:
         style = "bold" if number == why.log_line else "dim"
-        yield line(
+        yield prose(
             (f"  {'log' if (number, text) == one.excerpt[0] else '':<4}", "bold"), (f"{number:>5} | {text}", style)
         )
     for number, text in enumerate(() if one.excerpt else why.last_lines):
-        yield line((f"  {'' if number else 'log':<6}", "bold"), (text, "dim"))
+        yield prose((f"  {'' if number else 'log':<6}", "bold"), (text, "dim"))
 
 
 def _place(remedy: Remedy) -> Iterator[Text]:

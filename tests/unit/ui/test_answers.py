@@ -186,7 +186,7 @@ def test_mistakes_in_an_inventory():
         ),
         (
             Problem("E2", "bad", Position("i.yaml", 1, 101, 102), None, "-" * 100 + "x" + "-" * 100),
-            f"i.yaml:1:101: error E2: bad\n    1 | {'-' * 35}x{'-' * 34}\n      | {' ' * 35}^\n",
+            f"i.yaml:1:101: error E2: bad\n    1 | {'-' * 35}x{'-' * 33}…\n      | {' ' * 35}^\n",
         ),
         (
             Problem("E2", "bad", Position("i.yaml", 1, 9), None, "a:"),
