@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 
 from peewee import PeeweeException
@@ -64,9 +65,9 @@ def full(path: str, free_bytes: int) -> StoreError:
 
 
 def damaged(path: str, detail: str) -> StoreError:
-    """The StoreError for a file that is no store, or one no more."""
+    """The StoreError for a store of llmstack's that is whole no more."""
     return StoreError(
-        f"the store is damaged or no llmstack store: {path} ({detail})",
+        f"the store is damaged: {path} ({detail})",
         "`invoke sync` sets it aside and fills a new one: what runs is the truth",
         path=path,
         damaged=True,
@@ -74,9 +75,14 @@ def damaged(path: str, detail: str) -> StoreError:
 
 
 def foreign(path: str) -> StoreError:
-    """The StoreError for a database of another program, which is nobody's to set aside."""
-    message = f"the store is a database of another program: {path}"
-    return StoreError(message, "set LLMSTACK_STORE to another file", path=path)
+    """The StoreError for what cannot be shown to be a store of llmstack's, and so is nobody's to set aside."""
+    name = shlex.quote(path)
+    return StoreError(
+        f"no store of llmstack's, so it was left as it is: {path}",
+        "set LLMSTACK_STORE to another file; if it was the store and lost its beginning, "
+        f"`mv {name} {shlex.quote(f'{path}.old')}`, and `invoke sync` fills a new one",
+        path=path,
+    )
 
 
 def newer(path: str, version: int, known: int) -> StoreError:

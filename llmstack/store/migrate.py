@@ -15,7 +15,7 @@ from peewee import OperationalError, SqliteDatabase
 
 from llmstack.store import faults
 from llmstack.store.database import Database
-from llmstack.store.place import APPLICATION_ID, MEMORY
+from llmstack.store.place import APPLICATION_ID, MEMORY, is_ours
 
 Step = Callable[[SqliteDatabase], None]
 
@@ -25,12 +25,9 @@ SCHEMA = 7
 
 def check_header(path: str, header: bytes) -> None:
     """Refuse, before SQLite opens the file, what is no store or one of a newer llmstack. Raises StoreError."""
-    if not header:
-        return
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise faults.damaged(path, "not an SQLite database")
-    if application := int.from_bytes(header[68:72], "big"):
-        _check(path, application, int.from_bytes(header[60:64], "big"), SCHEMA)
+    if header and not is_ours(header):
+        raise faults.foreign(path)
+    _check(path, APPLICATION_ID, int.from_bytes(header[60:64], "big"), SCHEMA)
 
 
 def bring_up(database: Database, journal: str, steps: Sequence[Step] | None = None) -> None:

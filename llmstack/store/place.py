@@ -37,10 +37,10 @@ def files_of(path: str) -> tuple[Path, ...]:
     """The store and what SQLite and migrations put beside it, as far as it is there and a store of llmstack's."""
     try:
         with Path(path).open("rb") as file:
-            mark = file.read(100)[68:72]
+            header = file.read(100)
     except OSError:
         return ()
-    if int.from_bytes(mark, "big") != APPLICATION_ID:
+    if not is_ours(header):
         return ()
     beside = (Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal"))
     name = glob.escape(Path(path).name)
@@ -48,19 +48,25 @@ def files_of(path: str) -> tuple[Path, ...]:
     return (Path(path), *filter(Path.exists, beside), *sorted(copies))
 
 
+def is_ours(header: bytes) -> bool:
+    """Whether a file that begins so is a store of llmstack's, be it whole or damaged."""
+    return header.startswith(b"SQLite format 3\0") and int.from_bytes(header[68:72], "big") == APPLICATION_ID
+
+
 def header_of(path: str) -> bytes:
     """The file's first 100 bytes, by which SQLite knows its own. Makes the file (0600) and its folders (0700) where
-    they are missing, and closes the file to others where it is open to them; what is no file (a device, a pipe)
-    is refused before it is touched. Raises StoreError."""
+    they are missing, and closes a store to others where it is open to them; what is no file (a device, a pipe)
+    or holds something else is not touched. Raises StoreError."""
     try:
         if os.path.lexists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             raise faults.no_file(path)
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            header = os.read(descriptor, 100)
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077 and (not header or is_ours(header)):
                 os.fchmod(descriptor, 0o600)
-            return os.read(descriptor, 100)
+            return header
         finally:
             os.close(descriptor)
     except OSError as error:

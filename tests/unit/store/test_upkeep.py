@@ -110,22 +110,26 @@ def test_a_damaged_store_is_set_aside_and_what_can_be_read_is_kept(path, whole):
     assert mend(str(path), {}) is None
 
 
-@pytest.mark.parametrize("rubbish", [b"\0" * 4096, b"no store"])
-def test_rubbish_in_its_place_is_set_aside_as_it_is(path, rubbish):
+@pytest.mark.parametrize("content", [b"\0" * 4096, b"root:x:0:0\n", b"SQLite format 3\0" + b"\0" * 200])
+def test_what_cannot_be_shown_to_be_a_store_is_not_set_aside(path, content):
     path.parent.mkdir()
-    path.write_bytes(rubbish)
-    assert "0 rows" in mend(str(path), {})
-    assert aside(path).read_bytes() == rubbish
-    open_store(str(path), {}).close()
+    path.write_bytes(content)
+    path.chmod(0o644)
+    with pytest.raises(StoreError, match="no store of llmstack's"):
+        mend(str(path), {})
+    assert [file.name for file in path.parent.iterdir()] == ["store.db"]
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (content, 0o644)
 
 
 def test_two_that_were_damaged_in_one_second_have_two_names(path, monkeypatch):
     monkeypatch.setattr("llmstack.store.mend.time.time", lambda: 1000.0)
-    path.parent.mkdir()
+    cut = []
     for number in range(2):
-        path.write_bytes(b"rubbish %d" % number)
+        open_store(str(path), {}).close()
+        cut.append(path.read_bytes()[: 200 + number])
+        path.write_bytes(cut[-1])
         mend(str(path), {})
-    assert sorted(file.read_bytes() for file in path.parent.glob("*.corrupt-*")) == [b"rubbish 0", b"rubbish 1"]
+    assert sorted(file.read_bytes() for file in path.parent.glob("*.corrupt-*")) == cut
 
 
 def test_a_store_that_is_not_there_or_in_memory_is_whole(path):
@@ -140,6 +144,6 @@ def test_the_database_of_another_program_is_not_ours_to_set_aside(path):
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE diary (day TEXT)")
-    with pytest.raises(StoreError, match="another program"):
+    with pytest.raises(StoreError, match="no store of llmstack's"):
         mend(str(path), {})
     assert [file.name for file in path.parent.iterdir()] == ["store.db"]
