@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
+from llmstack.core.interrupt import within
 from llmstack.core.run import not_noted, note
 from llmstack.core.select import Picked
 from llmstack.domain.event import EventType
@@ -39,7 +40,9 @@ class Looking(Machines):
 
         picked = self._pick(selection)
         context = self.context("health")
-        outcomes = health(picked, self._observe(picked, context, facts=False), context, deep=deep)
+        outcomes = within(
+            lambda: health(picked, self._observe(picked, context, facts=False), context, deep=deep), context
+        )
         result = context.result(outcomes)
         try:
             result = replace(result, run_id=self.store.begin_run(self.settings.task or "health", self.settings.command))
@@ -74,12 +77,15 @@ class Looking(Machines):
         try:
             picked = self._pick(selection)
         except NoInventoryError:
-            return strangers_report(self.engines, context, self.registry)
-        observed = self._observe(picked, context, facts=False)
-        orphans = self._orphans(observed) if selection.everything else ()
+            return within(lambda: strangers_report(self.engines, context, self.registry), context)
         memory = self._memory(context)
-        report = status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
-        return replace(report, inventory=self.inventory.path)
+
+        def look() -> StatusReport:
+            observed = self._observe(picked, context, facts=False)
+            orphans = self._orphans(observed) if selection.everything else ()
+            return status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
+
+        return replace(within(look, context), inventory=self.inventory.path)
 
     def why(self, selection: Selection) -> Inquest:
         """Why each of what is picked is as it is; a fresh look that changes nothing."""
@@ -90,14 +96,17 @@ class Looking(Machines):
         from llmstack.domain.inquiry import Inquest
 
         picked, context = self._pick(selection), self.context("why")
-        observed, memory = self._observe(picked, context), self._memory(context)
-        asker = Asker(context, memory, self._source.placement, self.inventory, observed)
-        found: list[Inquiry] = []
-        for item in picked:
-            report = status_report([item], observed, (), context, memory=memory, registry=self.registry)
-            outcomes = health([item], observed, quiet(context), deep=False)
-            found += asker.ask(item, report.rows, outcomes)
-        return Inquest(inquiries=tuple(found))
+        memory = self._memory(context)
+
+        def look() -> Iterator[Inquiry]:
+            observed = self._observe(picked, context)
+            asker = Asker(context, memory, self._source.placement, self.inventory, observed)
+            for item in picked:
+                report = status_report([item], observed, (), context, memory=memory, registry=self.registry)
+                outcomes = health([item], observed, quiet(context), deep=False)
+                yield from asker.ask(item, report.rows, outcomes)
+
+        return Inquest(inquiries=within(lambda: tuple(look()), context))
 
     def fix(self, inquiry: Inquiry) -> tuple[Path, str, str]:
         """The file to write for its remedy: path, what it holds, what it is to hold. Raises ConfigError."""
@@ -148,7 +157,7 @@ class Looking(Machines):
     ) -> SyncReport:
         from llmstack.core.report import sync_report
 
-        observed = self._observe(picked, context, facts=False)
+        observed = within(lambda: self._observe(picked, context, facts=False), context)
         wanted = [item.wanted for item in picked]
         orphans = self._orphans(observed) if whole else ()
         return sync_report(wanted, observed, orphans, context, self.store, check=check, whole=whole, told=told)
@@ -169,7 +178,7 @@ class Looking(Machines):
 
         context = self.context("ask")
         picked = self._pick(selection)
-        observed = self._observe(picked, context, facts=False)
+        observed = within(lambda: self._observe(picked, context, facts=False), context)
         return talk.ask(picked, observed, context, prompt, max_tokens=max_tokens)
 
     def history(

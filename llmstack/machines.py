@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
+from llmstack.core.interrupt import within
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.run import not_noted
 from llmstack.core.twins import distinct
@@ -18,7 +19,7 @@ from llmstack.root import Root
 
 if TYPE_CHECKING:
     from llmstack.core.weights import Weights
-    from llmstack.domain.checkup import Checkup
+    from llmstack.domain.checkup import Checkup, Finding
     from llmstack.domain.gpu import HeldGpu
     from llmstack.domain.machine import Machine
     from llmstack.domain.stock import DiskUse, Stock
@@ -116,17 +117,21 @@ class Machines(Root):
         wanted = [item.wanted for item in picked]
         here = {("localhost", kind): Host(name="localhost") for kind in KINDS}
         proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
-        observed = self._observe(picked, context) if picked else Observed()
         places = places_of(wanted) or here
-        stand = doctor.Doctor(context=context, places=places, wanted=wanted, observed=observed, proxy=proxy)
-        found = (
+
+        def look() -> tuple[Finding, ...]:
+            observed = self._observe(picked, context) if picked else Observed()
+            stand = doctor.Doctor(context=context, places=places, wanted=wanted, observed=observed, proxy=proxy)
+            return tuple(stand.findings())
+
+        found = within(look, context)
+        ours = (
             findings.python(llmstack.__version__),
             doctor.told("store", lambda: self.store.path),
             doctor.told("inventory", lambda: f"{self.inventory.path}, {len(self.wanted)} instances wanted"),
             *doctor.plugins(self.registry),
-            *stand.findings(),
         )
-        return Checkup(findings=found)
+        return Checkup(findings=(*ours, *found))
 
     def _bare_context(self, task: str) -> Context:
         """For a look at this machine, whatever the inventory says."""

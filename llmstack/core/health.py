@@ -9,6 +9,7 @@ from llmstack.core.actions import describe
 from llmstack.core.apply import failure
 from llmstack.core.context import Context, quiet, urls
 from llmstack.core.desired import Wanted
+from llmstack.core.interrupt import within
 from llmstack.core.ladder import Climb
 from llmstack.core.links import climb_links
 from llmstack.core.look import survived
@@ -40,18 +41,18 @@ def health(picked: Sequence[Picked], observed: Observed, context: Context, *, de
 
 def await_health(picked: Sequence[Picked], look: Callable[[], Observed], context: Context) -> tuple[Outcome, ...]:
     """The outcomes, once all of them are good. Raises DeadlineError naming what is not, InterruptedRunError."""
-    while True:
-        outcomes = health(picked, look(), quiet(context), deep=False)
-        bad = [outcome for outcome in outcomes if outcome.error]
-        if not bad:
-            return outcomes
-        try:
+    bad: Sequence[tuple[Target, str]] = [(item.wanted.target, "no answer yet") for item in picked]
+    try:
+        while True:
+            outcomes = within(lambda: health(picked, look(), quiet(context), deep=False), context)
+            if not any(outcome.error for outcome in outcomes):
+                return outcomes
+            bad = [(outcome.target, outcome.reason) for outcome in outcomes if outcome.error]
             context.check()
-        except DeadlineError as error:
-            told = "; ".join(f"{outcome.target}: {outcome.reason}" for outcome in bad)
-            hint = f"llmstack why --service {bad[0].target.name}"
-            raise DeadlineError(f"not ready in time: {told}", hint) from error
-        context.clock.sleep(AGAIN_S)
+            context.clock.sleep(AGAIN_S)
+    except DeadlineError as error:
+        told = "; ".join(f"{target}: {reason}" for target, reason in bad)
+        raise DeadlineError(f"not ready in time: {told}", f"llmstack why --service {bad[0][0].name}") from error
 
 
 def _checks(item: Picked) -> Iterator[Check]:

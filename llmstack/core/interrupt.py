@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from llmstack.core.context import Context
+from llmstack.domain.apart import apart
 from llmstack.domain.event import EventType
 from llmstack.errors import AbandonedRunError, DeadlineError, InterruptedRunError
 
@@ -42,9 +42,12 @@ def untorn(work: Callable[[], T], context: Context) -> T:
     The first Ctrl-C sets `context.interrupted`, and the work is waited for. Raises AbandonedRunError, which names what
     is under way, when another one follows within AGAIN_S; the work is not waited for then.
     """
-    inbox, done = SimpleQueue[Callable[[], T]](), futures.Future[T]()
-    threading.Thread(target=_take_one, args=(inbox, done), name="run", daemon=True).start()
-    pressed, heard, given = [-math.inf], 1, False
+    inbox = SimpleQueue[Callable[[], T]]()
+
+    def take_one() -> T:
+        return inbox.get()()
+
+    done, pressed, heard, given = apart(take_one, "run"), [-math.inf], 1, False
     while not done.done():
         try:
             if heard < len(pressed):
@@ -62,11 +65,15 @@ def untorn(work: Callable[[], T], context: Context) -> T:
     return done.result()
 
 
-def _take_one(inbox: SimpleQueue[Callable[[], T]], done: futures.Future[T]) -> None:
-    try:
-        done.set_result(inbox.get()())
-    except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-        done.set_exception(error)
+def within(work: Callable[[], T], context: Context) -> T:
+    """`work` that only looks, in a thread of its own; it is not waited for once the run should go no further.
+
+    Raises DeadlineError and InterruptedRunError.
+    """
+    done = apart(work, "look")
+    while not futures.wait((done,), POLL_S).done:
+        context.check()
+    return done.result()
 
 
 def _abandoned(context: Context) -> AbandonedRunError:

@@ -13,6 +13,7 @@ from llmstack.core.busy import at_work
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, UNKNOWN, by_log, by_processes, by_server, verdict
+from llmstack.core.interrupt import within
 from llmstack.core.logview import Listens, LogView
 from llmstack.core.patience import Patience
 from llmstack.domain.check import Check
@@ -274,7 +275,7 @@ class Climb(Listens):
     def _asking(self, rung: Rung, request: Callable[[], T]) -> T:
         self.context.check()
         try:
-            return request()
+            return within(request, self.context)
         except ServerError as error:
             self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
             self.late = self.wait_s is not None and error.kind in LATE

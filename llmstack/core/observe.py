@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from llmstack.core.desired import Wanted
+from llmstack.domain.apart import apart
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, Need
 from llmstack.domain.server import Liveness, ServedModel
@@ -134,12 +135,12 @@ def in_parallel(work: Callable[[T], R], items: list[T], forks: int) -> list[R]:
         for place, item in rest:
             done[place] = work(item)
 
-    with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
-        others = [pool.submit(drain) for _ in range(min(forks, len(items)) - 1)]
-        try:
-            drain()
-        finally:
-            tuple(rest)  # after a failure nothing more is begun
-        for other in others:
-            other.result()
+    others = [apart(drain, "parallel") for _ in range(min(forks, len(items)) - 1)]
+    try:
+        drain()
+    finally:
+        tuple(rest)  # after a failure nothing more is begun
+        futures.wait(others)
+    for other in others:
+        other.result()
     return [done[place] for place in range(len(items))]

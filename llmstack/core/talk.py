@@ -5,13 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
 from llmstack.core.context import Context
+from llmstack.core.interrupt import POLL_S
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
 from llmstack.domain.server import ChatChunk
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
+from llmstack.domain.ticking import ticking
 from llmstack.errors import LlmstackError, UnhealthyError, UsageError
 
 Line = tuple[Target, str]
@@ -71,7 +74,7 @@ def ask(
     picked: Sequence[Picked], observed: Observed, context: Context, prompt: str, *, max_tokens: int | None
 ) -> Iterator[ChatChunk]:
     """The streamed answer of the one picked model. Raises UsageError when it is not one, UnhealthyError when its
-    server does not run, ServerError."""
+    server does not run, ServerError, DeadlineError."""
     models = [(item, model) for item in picked for model in item.models if model.enabled]
     if len(models) != 1:
         raise UsageError("ask needs one model", _which(models))
@@ -85,7 +88,12 @@ def ask(
     client = context.client(wanted, there)
     if client is None:
         raise UnhealthyError(f"{wanted.target} publishes no port", "give it a `port:`")
-    yield from client.chat(wanted.kind.served_name(model), prompt, max_tokens=max_tokens)
+    name = wanted.kind.served_name(model)
+    with closing(ticking(lambda _: client.chat(name, prompt, max_tokens=max_tokens), POLL_S)) as chunks:
+        for chunk in chunks:
+            context.check()
+            if chunk:
+                yield chunk
 
 
 def _which(models: Sequence[tuple[Picked, ModelSpec]]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
+import pytest
+
 from llmstack.core.desired import Wanted
-from llmstack.core.health import health
+from llmstack.core.health import await_health, health
 from llmstack.core.observe import Observed, sort_out
 from llmstack.core.select import Picked
 from llmstack.domain.event import EventType
@@ -13,7 +16,7 @@ from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.server import ServedModel
-from llmstack.errors import PluginError, UnreachableError
+from llmstack.errors import DeadlineError, PluginError, UnreachableError
 from tests.unit.core.world import LOADING, READY, REFUSED, World, marks, refuse, statuses
 
 
@@ -145,3 +148,14 @@ def test_one_that_was_removed_after_the_list_is_not_there(world: World) -> None:
     world.engine().instances.clear()
     (outcome,) = check(world, demo, observed=sort_out([replace(there, state=State.STARTING)], {}))
     assert outcome.reason == "created: not there"
+
+
+def test_waiting_ends_in_time_though_a_request_is_under_way_and_names_what_has_not_answered(world: World) -> None:
+    demo, silence = world.want(), threading.Event()
+    world.run(demo)
+    world.server().before = lambda _: world.clock.sleep(2) or silence.wait()
+    context = world.context("wait", deadline=world.clock.monotonic() + 1)
+    rows = world.engine().observe("lab")
+    with pytest.raises(DeadlineError, match="not ready in time: demo@localhost: no answer yet"):
+        await_health([Picked(demo, demo.placement.models)], lambda: sort_out(rows, {}), context)
+    silence.set()

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from llmstack.core.interrupt import AGAIN_S, untorn
+from llmstack.core.interrupt import AGAIN_S, untorn, within
 from llmstack.domain.event import EventType
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.target import Target
-from llmstack.errors import AbandonedRunError, UnhealthyError
+from llmstack.errors import AbandonedRunError, DeadlineError, UnhealthyError
 from tests.unit.core.world import World
 
 
@@ -93,3 +93,19 @@ def test_when_nothing_was_under_way_that_is_said(world: World) -> None:
     with pytest.raises(AbandonedRunError, match="stopped at once; nothing was under way"):
         untorn(work, world.context())
     never.set()
+
+
+def test_a_look_is_not_waited_for_once_its_time_is_over(world: World) -> None:
+    context, over = world.context(deadline=world.clock.monotonic() + 1), threading.Event()
+
+    def look() -> None:
+        world.clock.sleep(2)
+        over.wait()
+
+    with pytest.raises(DeadlineError):
+        within(look, context)
+    over.set()
+
+
+def test_a_look_in_time_is_what_comes_out(world: World) -> None:
+    assert within(lambda: 42, world.context(deadline=world.clock.monotonic() + 1)) == 42

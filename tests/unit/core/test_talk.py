@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from llmstack.core.observe import Observed, sort_out
 from llmstack.core.select import Picked
 from llmstack.domain.service import ModelSpec
 from llmstack.errors import (
+    DeadlineError,
     PluginError,
     ServerError,
     UnhealthyError,
@@ -121,3 +123,16 @@ def test_a_question_that_cannot_be_put_says_why(world: World) -> None:
 
 def test_a_model_spec_names_what_is_asked(world: World) -> None:
     assert world.types["loader"].served_name(ModelSpec(name="a", service="s", source="b")) == "b"
+
+
+def test_an_answer_that_takes_longer_than_the_run_may_is_cut_off(world: World) -> None:
+    """While it streams, and while nothing comes."""
+    demo = world.want()
+    world.run(demo)
+    silence = threading.Event()
+    for before in (lambda _: world.clock.sleep(2), lambda _: world.clock.sleep(2) or silence.wait()):
+        world.server().before = before
+        context = world.context("ask", deadline=world.clock.monotonic() + 1)
+        with pytest.raises(DeadlineError):
+            list(talk.ask(picked(demo), seen(world), context, "why?", max_tokens=8))
+    silence.set()
