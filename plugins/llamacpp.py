@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from shutil import which
 from typing import Any, ClassVar, Literal
 
@@ -24,6 +23,7 @@ from llmstack.modeltype import (
     doc,
     gguf_footprint,
     gguf_weights,
+    whole,
 )
 
 WHEEL = ("python", "-m", "llmstack.embedded.llama_server")
@@ -73,8 +73,8 @@ class Llamacpp(ModelType):
         )
 
     def preflight(self, spec: InstanceSpec) -> None:
-        """The file must be a whole GGUF; one that is still to come is looked at when it is there."""
-        if spec.weights and not (spec.weights.remote and not Path(spec.weights.path).exists()):
+        """The file must be a whole GGUF; one that is still to come, or again, is looked at when it is there."""
+        if spec.weights and (not spec.weights.remote or whole(spec.weights)):
             check_gguf(spec.weights.path)
 
     def footprint(self, spec: InstanceSpec, options: LlamacppOptions) -> Footprint | None:

@@ -31,7 +31,7 @@ def _of_file(kept: Kept) -> DiskUse:
         host=kept.host,
         where=kept.where,
         digest=file.sha256,
-        size_bytes=file.size_bytes,
+        size_bytes=file.disk_bytes,
         used_by=users,
     )
 

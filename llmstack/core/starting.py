@@ -73,7 +73,8 @@ def _steps(need: Need, context: Context, engine: Engine, spec: InstanceSpec) -> 
     """How a need comes; a file from elsewhere to this machine first, unless the host has it."""
     if need.kind == "weights" and spec.weights and spec.weights.remote:
         shelf = engine.shelf(spec.stack)
-        if shelf and any(each.fingerprint == spec.weights.fingerprint for each in shelf.files()):
+        there = shelf.files() if shelf else ()
+        if any(each.fingerprint == spec.weights.fingerprint and not each.broken for each in there):
             return
         if shelf:
             engine.facts().check_room(f"{need.name} on {spec.host}", context.sizes.get(need.name))

@@ -86,6 +86,11 @@ class Weights:
         report = followed(partial(self.context.report, item.target), self.context.clock)
         if file.sha256 is None:
             return Outcome(target=item.target, status=Status.SKIPPED, reason="not whole yet")
+        if file.broken:
+            what = f"{file.path} on {item.host} is broken: {file.found_bytes} of its {file.size_bytes} bytes are there"
+            raise FetchError(
+                what, "`llmstack pull` brings it again; weights.prune takes away what is unused", kind="cut"
+            )
         for chunk in self._shelf((item.host, item.engine)).read(file):
             digest.update(chunk)
             before, read_bytes = read_bytes, read_bytes + len(chunk)

@@ -25,8 +25,8 @@ class Kept(Tabular):
 
     @property
     def target(self) -> Target:
-        """`name@host`."""
-        return Target(self.file.name, self.host)
+        """Where it lies: two files may have one name."""
+        return Target(f"{self.where}/{self.file.path}", self.host)
 
     @property
     def where(self) -> str:

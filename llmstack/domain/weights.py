@@ -6,7 +6,7 @@ import json
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +21,8 @@ PART = ".part"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
-    """A manifest: None is unknown, `fetched_at` seconds since the epoch, `size_bytes` 0 a file that was deleted."""
+    """A manifest: None is unknown, `fetched_at` seconds since the epoch, `size_bytes` 0 a file that was deleted. In no
+    manifest stands `found_bytes`: how much of a broken file there is, None where it has the size that it must have."""
 
     fingerprint: str
     name: str
@@ -33,6 +34,17 @@ class ModelFile:
     parameters: int | None = None
     context: int | None = None
     quantization: str | None = None
+    found_bytes: int | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether it was cut since it came, or is gone."""
+        return self.found_bytes is not None
+
+    @property
+    def disk_bytes(self) -> int:
+        """What it takes."""
+        return self.size_bytes if self.found_bytes is None else self.found_bytes
 
     @property
     def path(self) -> str:
@@ -46,14 +58,20 @@ class ModelFile:
 
     def dumps(self) -> bytes:
         """As it is written."""
-        return json.dumps(asdict(self), indent=1).encode()
+        known = asdict(self)
+        del known["found_bytes"]
+        return json.dumps(known, indent=1).encode()
+
+    def seen(self, found_bytes: int | None) -> ModelFile:
+        """As it lies there."""
+        return replace(self, found_bytes=None if found_bytes == self.size_bytes else found_bytes or 0)
 
 
 class Shelf(Protocol):
     """Where the model files of a host lie."""
 
     def files(self) -> tuple[ModelFile, ...]:
-        """Those that are whole, whoever brought them."""
+        """By their manifests, whoever brought them; those that are broken too."""
         ...
 
     def read(self, file: ModelFile) -> Iterator[bytes]:
@@ -70,7 +88,7 @@ def loads(text: bytes) -> ModelFile | None:
     try:
         raw = json.loads(text)
         known = {each.name: raw[each.name] for each in fields(ModelFile) if each.name in raw}
-        found = ModelFile(**known)
+        found = ModelFile(**{**known, "found_bytes": None})
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return found if _sane(found) and found.size_bytes else None
@@ -86,6 +104,33 @@ def _sane(found: ModelFile) -> bool:
         and isinstance(found.fetched_at, int | float | None)
         and not any(part in ("", ".", "..") or "/" in part for part in (found.fingerprint, found.name))
     )
+
+
+def manifest_of(weights: Weights) -> ModelFile | None:
+    """The manifest of a file that was fetched to this machine, None without one."""
+    return read_manifest(Path(weights.path).parent.parent / MANIFESTS / f"{weights.fingerprint}.json")
+
+
+def whole(weights: Weights) -> bool:
+    """Whether it was fetched to this machine, and nothing cut it since."""
+    manifest = manifest_of(weights)
+    return manifest is not None and size_on_disk(Path(weights.path)) == manifest.size_bytes
+
+
+def read_manifest(path: Path) -> ModelFile | None:
+    """As `loads`, of a file."""
+    try:
+        return loads(path.read_bytes())
+    except OSError:
+        return None
+
+
+def size_on_disk(path: Path) -> int | None:
+    """Its bytes, None where nothing can be seen."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def described(weights: Weights, file: Path, sha256: str | None) -> ModelFile:

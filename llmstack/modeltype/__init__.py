@@ -13,6 +13,7 @@ from llmstack.domain.footprint import GIB, Footprint, gguf_footprint
 from llmstack.domain.gguf import check_gguf
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
 from llmstack.domain.service import ModelSpec, ServiceSpec
+from llmstack.domain.weights import whole
 from llmstack.errors import ConfigError, PreflightError
 from llmstack.modeltype.base import Launch, LaunchRequest, ModelType, Peer
 from llmstack.modeltype.failures import FailureRule
@@ -53,6 +54,7 @@ __all__ = [
     "gguf_weights",
     "same_name",
     "split_source",
+    "whole",
 ]
 
 _CLIENTS = {"LlamaServer": "llamaserver", "Ollama": "ollama", "OpenAI": "openai", "Web": "web"}

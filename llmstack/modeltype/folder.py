@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from llmstack.domain.gguf import check_gguf
 from llmstack.domain.instance import Weights
-from llmstack.domain.weights import MANIFESTS, PART, ModelFile, described, loads
+from llmstack.domain.weights import (
+    MANIFESTS,
+    PART,
+    ModelFile,
+    described,
+    manifest_of,
+    read_manifest,
+    size_on_disk,
+    whole,
+)
 from llmstack.errors import FetchError, LlmstackError, PreflightError
 from llmstack.modeltype.source import remote, weights_home
 from llmstack.protocols import Report
@@ -79,8 +88,8 @@ class Folder:
 
     def files(self) -> tuple[ModelFile, ...]:
         """By their manifests; and what is left of fetches that nobody is at work on."""
-        manifests = filter(None, map(_read, sorted((self._home / MANIFESTS).glob("*.json"))))
-        found = [each for each in manifests if _size(self._home / each.path) == each.size_bytes]
+        manifests = filter(None, map(read_manifest, sorted((self._home / MANIFESTS).glob("*.json"))))
+        found = [each.seen(size_on_disk(self._home / each.path)) for each in manifests]
         parts = [part for part in sorted(self._home.glob(f"*/*{PART}")) if not _busy(part)]
         return (*found, *(_unfinished(part) for part in parts))
 
@@ -118,32 +127,9 @@ def _busy(part: Path) -> bool:
 
 
 def _unfinished(part: Path) -> ModelFile:
-    return ModelFile(fingerprint=part.parent.name, name=part.name, source="unfinished", size_bytes=_size(part) or 0)
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def manifest_of(weights: Weights) -> ModelFile | None:
-    """The manifest of a fetched file, None without one."""
-    return _read(weights_home() / MANIFESTS / f"{weights.fingerprint}.json")
-
-
-def whole(weights: Weights) -> bool:
-    """Whether it was fetched, and nothing cut it since."""
-    manifest = manifest_of(weights)
-    return manifest is not None and _size(Path(weights.path)) == manifest.size_bytes
-
-
-def _read(path: Path) -> ModelFile | None:
-    try:
-        return loads(path.read_bytes())
-    except OSError:
-        return None
+    return ModelFile(
+        fingerprint=part.parent.name, name=part.name, source="unfinished", size_bytes=size_on_disk(part) or 0
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,8 +19,8 @@ def weights_lines(found: Stock, width: int) -> Iterator[Text]:
         yield line("no model files")
         return
     yield from table([_file(item) for item in found.items], width)
-    unused = sum(item.file.size_bytes for item in found.unused.items)
-    total = sum(item.file.size_bytes for item in found.items)
+    unused = sum(item.file.disk_bytes for item in found.unused.items)
+    total = sum(item.file.disk_bytes for item in found.items)
     yield line((f"{size(total)}, {size(unused)} of it unused", "bold"))
 
 
@@ -31,7 +31,7 @@ def _file(item: Kept) -> list[Text]:
         line((file.name, "bold")),
         line(item.host),
         line((item.where, "dim")),
-        line(size(file.size_bytes)),
+        line((f"broken, {size(file.disk_bytes)} are there", "red") if file.broken else size(file.size_bytes)),
         line(" ".join(str(part) for part in about if part)),
         line((_short(file.sha256), "dim")),
         line(", ".join(item.used_by) or ("unused", "yellow")),

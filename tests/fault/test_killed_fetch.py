@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.weights import whole
 from llmstack.errors import LlmstackError
-from llmstack.modeltype.folder import obtain, whole
+from llmstack.modeltype.folder import obtain
 from llmstack.modeltype.source import gguf_weights
 from tests.gguf_files import gguf
 from tests.meta.source import ROOT

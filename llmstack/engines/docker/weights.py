@@ -85,7 +85,7 @@ class Volume:
             return ()
         with self._way() as way:
             found = filter(None, map(loads, _contents(self._wire, way, MANIFESTS)))
-            return tuple(each for each in found if _size(self._wire, way, each.path) == each.size_bytes)
+            return tuple(each.seen(_size(self._wire, way, each.path)) for each in found)
 
     def read(self, file: ModelFile) -> Iterator[bytes]:
         """As an archive of one file."""

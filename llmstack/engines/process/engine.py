@@ -22,6 +22,7 @@ from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.leftover import Leftover
 from llmstack.domain.secret import Sealed
 from llmstack.domain.usage import Usage
+from llmstack.domain.weights import whole
 from llmstack.engines import labels, ports
 from llmstack.engines.addresses import reached, url_of
 from llmstack.engines.process import happenings, inside, leftovers, log, processes
@@ -89,10 +90,10 @@ class ProcessEngine(NoVolumes):
             raise PreflightError(
                 f"{spec.target}: a process has no mounts", "set `engine: docker`, or use paths in args"
             )
+        if spec.weights and spec.weights.remote:
+            return () if whole(spec.weights) else (Need(kind="weights", name=spec.weights.source),)
         if spec.weights is None or Path(spec.weights.path).exists():
             return ()
-        if spec.weights.remote:
-            return (Need(kind="weights", name=spec.weights.source),)
         raise PreflightError(f"{spec.target}: model file {spec.weights.path} is not there", "correct `source:`")
 
     def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:

@@ -31,12 +31,12 @@ def test_pruning_shows_what_is_unused_and_asks_first(both, door):
     assert ran.err.endswith(f"to do it without being asked: {door} weights.prune --yes\n")
     assert called("prune_weights") == []
     assert both("weights.prune", "--yes").code == 0
-    assert called("prune_weights") == [(["old.gguf@gpu01"], {})]
+    assert called("prune_weights") == [(["volume/f1/old.gguf@gpu01"], {})]
 
 
 def test_check_and_nothing_to_do_only_list(both):
     ran = both("weights.prune", "--check", "-o", "json")
-    assert [item["target"] for item in ran.json["items"]] == ["old.gguf@gpu01"]
+    assert [item["target"] for item in ran.json["items"]] == ["volume/f1/old.gguf@gpu01"]
     assert both("weights.prune", "--host", "used", "--yes").out == "no model files\n"
     assert called("prune_weights") == []
 

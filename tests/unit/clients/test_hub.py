@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from llmstack.clients.hub import HubFile, hub_origin, pick
+from llmstack.domain.weights import whole
 from llmstack.errors import ConfigError, FetchError, LlmstackError, PreflightError
-from llmstack.modeltype.folder import obtain, whole
+from llmstack.modeltype.folder import obtain
 from llmstack.modeltype.source import gguf_weights
 from tests.gguf_files import gguf
 from tests.servers.files import FileServer

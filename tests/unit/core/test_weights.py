@@ -61,7 +61,7 @@ def instance(stack: str, **more: object) -> Instance:
 
 
 def users(found: Stock) -> dict[str, tuple[str, ...]]:
-    return {str(item.target): item.used_by for item in found.items}
+    return {f"{item.file.name}@{item.host}": item.used_by for item in found.items}
 
 
 def test_every_file_is_listed_with_who_uses_it_and_nothing_is_changed(bench: Bench) -> None:
@@ -76,9 +76,9 @@ def test_every_file_is_listed_with_who_uses_it_and_nothing_is_changed(bench: Ben
     }
     assert bench.writes() == []
     assert [str(item.target) for item in found.unused.items] == [
-        "old.gguf@localhost",
-        "others.gguf@localhost",
-        "old.gguf@far",
+        "volume/print-old/old.gguf@localhost",
+        "volume/print-others/others.gguf@localhost",
+        "volume/print-old/old.gguf@far",
     ]
     assert set(users(bench.app().weights(("far",)))) == {"demo.gguf@far", "old.gguf@far", "others.gguf@far"}
 
@@ -139,12 +139,39 @@ def test_a_damaged_file_is_told(bench: Bench) -> None:
     bench.world.engine("far").files[DEMO] = b"Weights"
     result = bench.app().verify_weights()
     bad = [outcome for outcome in result.outcomes if outcome.error]
-    assert (result.exit_code, [str(outcome.target) for outcome in bad]) == (10, ["demo.gguf@far"])
+    assert (result.exit_code, [str(outcome.target) for outcome in bad]) == (10, ["volume/print-demo/demo.gguf@far"])
     assert "print-demo/demo.gguf on far is damaged: its sha256 is" in bad[0].reason
     assert bad[0].error
     assert "docker volume rm llmstack-weights" in str(bad[0].error.hint)
     assert len(bench.world.ears.of(EventType.RESULT)) == 6
     assert bench.writes() == []
+
+
+def test_a_file_that_was_cut_or_is_gone_is_told_and_may_be_pruned(bench: Bench) -> None:
+    home = bench.folder / "weights"
+    (home / "manifests").mkdir(parents=True)
+    for one in (DEMO, OLD):
+        (home / one.manifest_path).write_bytes(one.dumps())
+    (home / DEMO.fingerprint).mkdir()
+    (home / DEMO.path).write_bytes(CONTENT[:3])
+    app = bench.app()
+    result = app.verify_weights(("localhost",))
+    bad = {str(outcome.target): outcome.reason for outcome in result.outcomes if outcome.error}
+    assert (result.exit_code, bad) == (
+        10,
+        {
+            "folder/print-demo/demo.gguf@localhost": "print-demo/demo.gguf on localhost is broken: "
+            "3 of its 7 bytes are there",
+            "folder/print-old/old.gguf@localhost": "print-old/old.gguf on localhost is broken: "
+            "0 of its 7 bytes are there",
+        },
+    )
+    found = app.weights(("localhost",))
+    told = [item.as_json()["found_bytes"] for item in found.items if item.where == "folder"]
+    assert told == [3, 0]
+    assert 3 in [row.size_bytes for row in app.disk_use(("localhost",))[0]]
+    assert app.prune_weights(found.unused).exit_code == 0
+    assert not [path for path in home.rglob("*") if path.is_file()]
 
 
 def test_the_folder_of_this_machine_is_one_of_the_places(bench: Bench) -> None:
@@ -163,7 +190,8 @@ def test_the_folder_of_this_machine_is_one_of_the_places(bench: Bench) -> None:
     found = app.weights(("localhost",))
     assert [item.used_by for item in found.items if item.where == "folder"] == [("demo of the inventory",), (), ()]
     verified = {str(outcome.target): outcome.status.value for outcome in app.verify_weights(("localhost",)).outcomes}
-    assert verified["0123.part@localhost"] == "skipped"
+    assert len(verified) == 6
+    assert verified["folder/print-demo/0123.part@localhost"] == "skipped"
     assert app.prune_weights(found.unused).exit_code == 0
     assert [path.name for path in sorted(home.rglob("*")) if path.is_file()] == ["print-demo.json", "demo.gguf"]
 
@@ -207,5 +235,5 @@ def test_the_disk_use_tells_models_of_servers_and_files(bench: Bench) -> None:
 
 def test_a_row_is_a_target_and_a_place() -> None:
     kept = Kept(host="far", engine="docker", file=OLD)
-    assert kept.as_json()["target"] == "old.gguf@far"
+    assert kept.as_json()["target"] == "volume/print-old/old.gguf@far"
     assert (kept.where, Kept(host="far", engine="process", file=OLD).where) == ("volume", "folder")

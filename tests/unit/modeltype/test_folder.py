@@ -12,9 +12,9 @@ import pytest
 
 from llmstack.domain.instance import Weights
 from llmstack.domain.progress import Progress
-from llmstack.domain.weights import ModelFile, loads
+from llmstack.domain.weights import ModelFile, loads, whole
 from llmstack.errors import FetchError, PreflightError
-from llmstack.modeltype.folder import obtain, whole
+from llmstack.modeltype.folder import Folder, obtain
 from llmstack.modeltype.source import gguf_weights
 from tests.gguf_files import gguf
 from tests.servers.files import FileServer, serving
@@ -78,8 +78,10 @@ def test_a_file_that_was_cut_since_is_fetched_again(server: FileServer, home: Pa
     fetch(weights)
     os.truncate(weights.path, 10)
     assert not whole(weights)
+    assert [each.found_bytes for each in Folder().files()] == [10]
     fetch(weights)
     assert whole(weights)
+    assert [each.found_bytes for each in Folder().files()] == [None]
 
 
 def test_a_pinned_digest_counts(server: FileServer, home: Path) -> None:

@@ -129,6 +129,9 @@ def test_llamacpp_needs_a_source_and_a_whole_file(file: Path) -> None:
     with pytest.raises(PreflightError, match="cut off inside its header"):
         kind("llamacpp").preflight(spec)
     kind("llamacpp").preflight(InstanceSpec(stack="s", service="x", host="h", type="llamacpp", engine="docker"))
+    assert found.weights
+    cut = replace(found.weights, source="https://x.org/m.gguf", size_bytes=None)
+    kind("llamacpp").preflight(replace(spec, weights=cut))  # it is fetched again
 
 
 # -- ollama ------------------------------------------------------------------------------------------------------------
