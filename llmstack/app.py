@@ -106,7 +106,7 @@ class App(Looking):
                 result = replace(result, run_id=self.store.begin_run("uninstall", self.settings.command))
                 for outcome in outcomes:
                     if outcome.status is Status.CHANGED:
-                        self.store.gone(outcome.target, outcome.target.name)
+                        self.store.gone(outcome.target, outcome.target.name, on_purpose=True)
                 note(result, (), job.context, self.store)
         except StoreError as error:
             not_noted(error, job.context)

@@ -47,7 +47,7 @@ class ModelManager(Closing):
         here = {there.container_name for there, _ in found}
         for row in stored:
             if row.state is not State.ABSENT and row.container_name not in here:
-                self._store.gone(Target(row.name, row.host), row.container_name)
+                self._store.gone(Target(row.name, row.host), row.container_name, on_purpose=False)
         return Rows(wrong)
 
     def get_active_models(self) -> tuple[StoredModel, ...]:

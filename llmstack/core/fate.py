@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from llmstack.domain.happening import What
-from llmstack.domain.instance import Instance, State
+from llmstack.domain.instance import PAUSED, Instance, State
 from llmstack.domain.report import Fate
 from llmstack.domain.service import EXTERNAL
-from llmstack.domain.stored import StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel
 
 LOOP_RESTARTS, LOOP_S = 3, 600.0
 """Brought back so often within this time is a crash loop, even if it runs at the moment."""
@@ -56,14 +56,23 @@ def judged(there: Instance, known: StoredModel | None, told: Sequence[What] = ()
     return there if purpose is None else replace(there, state=State.STOPPED if purpose else State.CRASHED)
 
 
-def reason(there: Instance | None, known: StoredModel | None, now: float) -> Reason | None:
-    """Why it is as it is; None for what is neither there nor remembered."""
+def reason(
+    there: Instance | None,
+    known: StoredModel | None,
+    now: float,
+    *,
+    taken: Instance | None = None,
+    climb: StoredLadder | None = None,
+) -> Reason | None:
+    """Why it is as it is; None for what is neither there nor remembered. `taken` has its name and is not ours, `climb`
+    is its last one."""
     if there is None:
-        return _gone(known) if known else None
+        return (_replaced(taken) if taken else _gone(known)) if known else None
     if changed_hands(there, known):
-        now_there = "is there now" if there.finished_at else f"runs there {_at('since', there.started_at)}".strip()
-        return Reason(Fate.REPLACED, f"replaced by somebody else: another one of that name {now_there}")
-    return _ended(there, known, now) if there.state in ENDED else _running(there, known, now)
+        return _replaced(there)
+    if there.state not in ENDED:
+        return _running(there, known, now)
+    return _failed(there, known, climb) or _ended(there, known, now)
 
 
 def changed_hands(there: Instance, known: StoredModel | None) -> bool:
@@ -89,10 +98,28 @@ def _gone(known: StoredModel) -> Reason:
     return Reason(Fate.REMOVED, "not there any more: removed by somebody else")
 
 
+def _replaced(there: Instance) -> Reason:
+    now_there = f"runs there {_at('since', there.started_at)}".strip() if there.running else "is there now"
+    return Reason(Fate.REPLACED, f"replaced by somebody else: another one of that name {now_there}")
+
+
+def _failed(there: Instance, known: StoredModel | None, climb: StoredLadder | None) -> Reason | None:
+    """Where its last climb failed, and nothing has happened to it since the run that climbed stopped it."""
+    fallen = next((rung for rung in climb.ladder.rungs if rung.ok is False), None) if climb else None
+    if climb is None or fallen is None or known is None or there.state is not State.STOPPED:
+        return None
+    same = known.container_id == there.id and known.ended_at == there.finished_at is not None
+    if not same or (known.last_updated or 0.0) > climb.at:
+        return None
+    told = f"{fallen.rung}: {fallen.detail}" if fallen.detail else fallen.rung
+    return Reason(Fate.FAILED, f"its last start failed: {told}; stopped again {_at('at', there.finished_at)}")
+
+
 def _running(there: Instance, known: StoredModel | None, now: float) -> Reason:
     since = _at("since", there.started_at)
-    if known and known.state.active and began_anew(there, known):
-        if rise := _rise(there, known):
+    if known and known.state is not State.ABSENT and began_anew(there, known):
+        if there.restarts:  # a start by hand counts from 0 again
+            rise = _rise(there, known)
             quick = rise >= LOOP_RESTARTS and _spent_s(known, now) <= LOOP_S
             memory = ", it had run out of memory" if there.out_of_memory else ""
             how = f"restarted by the engine {since} ({_restarts(there, known, now)}){memory}"
@@ -104,6 +131,8 @@ def _running(there: Instance, known: StoredModel | None, now: float) -> Reason:
 
 def _ended(there: Instance, known: StoredModel | None, now: float) -> Reason:
     at = _at("at", there.finished_at)
+    if there.error == PAUSED:
+        return Reason(Fate.PAUSED, PAUSED)
     if there.exit_code is None:
         return Reason(Fate.STOPPED if there.state is State.STOPPED else Fate.DIED, there.error or there.state.value)
     memory = "" if not there.out_of_memory else "out of memory" if there.exit_code == SIGKILLED else IN_IT

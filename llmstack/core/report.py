@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -21,7 +21,6 @@ from llmstack.core.sync import Seen, differences
 from llmstack.domain.happening import What
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.ladder import Ladder
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
@@ -75,17 +74,20 @@ def status_report(
     looks = _looks([item.wanted for item in picked], observed, context)
     lost = [orphan_row(*one) for one in _looked_at(orphans, context, registry)]
     last = partial(last_ladder, memory) if memory else lambda _: None
-    rows = [*rows_of(picked, observed, looks, last, known=known, now=context.clock.now()), *lost]
+    names = {(item.wanted.target.host, item.wanted.container_name or "") for item in picked}
+    gone = [known[name] for name in names & known.keys()]
+    there = {(one.host, one.container_name) for one in observed.rows()}
+    taken = _taken(gone, there, observed, context)
+    rows = [*rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now()), *lost]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
 
 
-def last_ladder(memory: Memory, target: Target) -> Ladder | None:
+def last_ladder(memory: Memory, target: Target) -> StoredLadder | None:
     """The last climb of a target; a store that fails remembers none."""
     try:
-        found = memory.last_ladder(target)
+        return memory.last_ladder(target)
     except StoreError:
         return None
-    return found.ladder if found else None
 
 
 def _known(rows: Sequence[StoredModel]) -> Known:
@@ -183,7 +185,9 @@ def sync_report(
     names = {item.target.name for item in wanted}
     rows = [row for row in everything if whole or row.service in names]
     stored = [row for row in rows if _judged(row, wanted, observed, context)]
-    wrong = differences(stored, seen, context.clock.now(), _taken(stored, seen, context))
+    gone = [row for row in stored if row.state is not State.ABSENT]
+    there_now = {(one.instance.host, one.instance.container_name) for one in seen}
+    wrong = differences(stored, seen, context.clock.now(), _taken(gone, there_now, observed, context))
     if not check:
         for item, there, look in found:
             keep_row(item, there, look, memory)
@@ -192,10 +196,11 @@ def sync_report(
     return SyncReport(differences=wrong, changed=0 if check else changed, errors=tuple(observed.errors.values()))
 
 
-def _taken(stored: Sequence[StoredModel], seen: Sequence[Seen], context: Context) -> dict[tuple[str, str], Instance]:
-    """What has the name of an instance of ours that is gone, and does not carry our labels."""
-    there = {(one.instance.host, one.instance.container_name) for one in seen}
-    gone = {(row.host, row.container_name): row for row in stored if row.state is not State.ABSENT}
+def _taken(
+    rows: Sequence[StoredModel], there: Collection[tuple[str, str]], observed: Observed, context: Context
+) -> dict[tuple[str, str], Instance]:
+    """What has the name of an instance of ours that is not `there` any more, and does not carry our labels."""
+    gone = {(row.host, row.container_name): row for row in rows if (row.host, row.engine) not in observed.errors}
     found = {}
     for key in gone.keys() - there:
         with contextlib.suppress(LlmstackError):
@@ -231,4 +236,4 @@ def _forget_gone(stored: Sequence[StoredModel], seen: Sequence[Seen], memory: Me
     there = {(one.instance.host, one.instance.container_name) for one in seen}
     for row in stored:
         if row.state is not State.ABSENT and (row.host, row.container_name) not in there:
-            memory.gone(Target(row.name, row.host), row.container_name)
+            memory.gone(Target(row.name, row.host), row.container_name, on_purpose=False)

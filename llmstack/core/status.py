@@ -13,13 +13,13 @@ from llmstack.core.look import Look, ModelLook, look_at_model
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.ladder import Ladder, Rung
+from llmstack.domain.ladder import Rung
 from llmstack.domain.report import StatusRow
 from llmstack.domain.service import ModelSpec
-from llmstack.domain.stored import StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel
 from llmstack.domain.target import Target
 
-LastLadder = Callable[[Target], Ladder | None]
+LastLadder = Callable[[Target], StoredLadder | None]
 
 
 def rows_of(
@@ -29,16 +29,19 @@ def rows_of(
     last: LastLadder,
     *,
     known: Mapping[tuple[str, str], StoredModel],
+    taken: Mapping[tuple[str, str], Instance] | None = None,
     now: float,
 ) -> Iterator[StatusRow]:
     """One row per picked model, and one per companion; `last` finds the last climb of a target, `known` what is
-    remembered of an instance, by host and name."""
+    remembered of an instance, by host and name, `taken` what has such a name and is not ours."""
     for item in picked:
         wanted = item.wanted
         error = observed.errors.get((wanted.target.host, wanted.engine))
         seen = Look(state=State.UNREACHABLE, detail=error.message) if error else looks[wanted.target]
         there = observed.find(wanted)
-        why = None if error else reason(there, known.get((wanted.target.host, wanted.container_name or "")), now)
+        name, climb = (wanted.target.host, wanted.container_name or ""), last(wanted.target)
+        why = reason(there, known.get(name), now, taken=(taken or {}).get(name), climb=climb)
+        why = None if error else why
         if not item.wanted.placement.models:
             found = ModelLook(state=seen.state, version=_image_tag(there), detail=seen.detail)
             yield _row(wanted, None, there, found, seen, why=why)
@@ -90,8 +93,8 @@ def _on_device(found: ModelLook, wanted: Wanted, there: Instance | None, last: L
 
 
 def _remembered(wanted: Wanted, last: LastLadder) -> str:
-    ladder = last(wanted.target)
-    rung = ladder.find(Rung.DEVICE) if ladder else None
+    climb = last(wanted.target)
+    rung = climb.ladder.find(Rung.DEVICE) if climb else None
     return rung.detail.removesuffix(" (as asked)").removesuffix("!") if rung else UNKNOWN
 
 

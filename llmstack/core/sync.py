@@ -38,7 +38,11 @@ def differences(
     found = [difference for one in seen for name in one.names for difference in _of_row(one, name, rows, now)]
     for row in stored:
         key = (row.host, row.container_name)
-        if key not in there and row.state is not State.ABSENT and (why := reason((taken or {}).get(key), row, now)):
+        if (
+            key not in there
+            and row.state is not State.ABSENT
+            and (why := reason(None, row, now, taken=(taken or {}).get(key)))
+        ):
             found.append(_difference(Target(row.name, row.host), row, "inactive", why))
     return (*found, *_orphans(seen))
 

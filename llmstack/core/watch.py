@@ -33,8 +33,12 @@ SLEPT_S = 3.0
 """A turn that took so long means that this process was stopped, and an engine does not wait for who does not listen."""
 FULL = 256
 """As many happenings as an engine keeps for who comes back: more may have been lost."""
+SETTLE_S, FEW = 0.1, 4
+"""An end that is not one of many is looked at so much later: a removal or a restart may belong to it."""
+ENDS = (What.STOPPED, What.DIED)
 END_S = 5.0
 BY_US: Mapping[Fate | None, tuple[Fate, str]] = {
+    Fate.STOPPED: (Fate.STOPPED, "stopped"),
     Fate.REMOVED: (Fate.STOPPED, "removed"),
     Fate.REPLACED: (Fate.RUNS, "replaced"),
     Fate.STARTED: (Fate.RUNS, "started"),
@@ -140,11 +144,12 @@ class _Keeper:
 
     def _hear(self) -> list[Happening | None]:
         """All that was told meanwhile; waits for a turn when there is nothing."""
-        heard = []
+        heard, wait_s = [], TURN_S
         with contextlib.suppress(Empty):
-            heard.append(self.inbox.get(timeout=TURN_S))
             while True:
-                heard.append(self.inbox.get_nowait())
+                one = self.inbox.get(timeout=wait_s)
+                heard.append(one)
+                wait_s = SETTLE_S if one and one.what in ENDS and len(heard) <= FEW else 0.0
         return heard
 
     def _concerned(self, heard: Sequence[Happening | None], *, lost: bool) -> set[str]:

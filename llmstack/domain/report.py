@@ -12,13 +12,16 @@ from llmstack.errors import LlmstackError, exit_code_of
 
 
 class Fate(StrEnum):
-    """Why an instance is as it is: `runs` as it should, `stopped` on purpose, `died` by itself, `crash_loop` again and
+    """Why an instance is as it is: `runs` as it should, `stopped` on purpose, `paused`,
+    `failed` to start and stopped again by us, `died` by itself, `crash_loop` again and
     again, `out_of_memory` killed for lack of it, `starved` only a process in it was, `restarted` by its engine,
     `started` again by somebody else or with its engine, `removed` or `replaced` by somebody else, `orphan` no longer
     in the inventory."""
 
     RUNS = "runs"
     STOPPED = "stopped"
+    PAUSED = "paused"
+    FAILED = "failed"
     DIED = "died"
     CRASH_LOOP = "crash_loop"
     OUT_OF_MEMORY = "out_of_memory"

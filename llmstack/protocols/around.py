@@ -51,7 +51,7 @@ class Ledger(Protocol):
         """The models that were ready (or degraded) when last seen."""
         ...
 
-    def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
+    def gone(self, target: Target, container_name: str, *, on_purpose: bool | None = None) -> None:
         """The instance is no longer there: its rows become inactive."""
         ...
 

@@ -143,16 +143,18 @@ class Store(upkeep.Upkeep):
             for name in sorted(names):
                 merge(sqlite, (instance.host, instance.container_name, name), facts, self._now())
 
-    def gone(self, target: Target, container_name: str, *, on_purpose: bool = False) -> None:
+    def gone(self, target: Target, container_name: str, *, on_purpose: bool | None = None) -> None:
         """The instance (or, for a target that is a model, that one model in it) is no longer there: its rows become
-        inactive. Whether it went on purpose stays known where it was stopped before."""
+        inactive. Whether it went on purpose is None where it stays as it was known of one that was stopped before;
+        what is known to be gone already was told by who removed it."""
         rule = in_container(container_name, target.host)
         if target.kind is TargetKind.MODEL:
             rule &= ModelRecord.name == target.name
         absent = rows.row_of_state(State.ABSENT)
         with self._database.write() as sqlite:
             for row in select_models(rule, sqlite):
-                purpose = on_purpose or (None if row["status"] == "active" else row["stopped_on_purpose"])
+                stays = row["state"] == State.ABSENT or (on_purpose is None and row["status"] != "active")
+                purpose = on_purpose or (row["stopped_on_purpose"] if stays else None)
                 merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose}, self._now())
 
     def keep_samples(self, rows: Sequence[StatsRow]) -> None:

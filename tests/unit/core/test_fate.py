@@ -9,10 +9,12 @@ import pytest
 
 from llmstack.core.fate import judged, reason, since_start
 from llmstack.domain.happening import What
-from llmstack.domain.instance import Instance, State
+from llmstack.domain.instance import PAUSED, Instance, State
+from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.report import Fate
 from llmstack.domain.service import EXTERNAL
-from llmstack.domain.stored import StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel
+from llmstack.domain.target import Target
 
 NOW = 1_000_000.0
 RUNS = Instance(
@@ -54,6 +56,7 @@ def told(there: Instance | None, known: StoredModel | None = KNOWN) -> tuple[Fat
         ({"state": State.STOPPED, "exit_code": 0}, Fate.STOPPED, "stopped on purpose at "),
         ({"state": State.STOPPED, "exit_code": None, "finished_at": None}, Fate.STOPPED, "stopped"),
         ({"exit_code": None, "error": "no such program"}, Fate.DIED, "no such program"),
+        ({"state": State.STOPPED, "exit_code": None, "error": PAUSED}, Fate.PAUSED, "paused"),
         ({"restarts": 4}, Fate.CRASH_LOOP, "crash loop: exited 1 at "),
     ],
 )
@@ -89,7 +92,10 @@ def test_what_runs_is_told_by_who_brought_it_back() -> None:
     assert told(replace(again, restarts=1, out_of_memory=True))[1].endswith(", it had run out of memory")
     assert told(replace(again, restarts=3))[0] is Fate.CRASH_LOOP
     assert told(replace(again, restarts=3), replace(KNOWN, last_updated=NOW - 5000))[0] is Fate.RESTARTED
-    assert told(again, replace(KNOWN, state=State.STOPPED))[0] is Fate.RUNS
+    for state in (State.STOPPED, State.CRASHED):
+        assert told(again, replace(KNOWN, state=state))[0] is Fate.STARTED
+        assert told(replace(again, restarts=1), replace(KNOWN, state=state, restarts=1))[0] is Fate.RESTARTED
+    assert told(again, replace(KNOWN, state=State.ABSENT))[0] is Fate.RUNS
     assert told(replace(RUNS, out_of_memory=True))[0] is Fate.STARVED
 
 
@@ -104,10 +110,36 @@ def test_another_one_of_the_same_name_is_no_restart() -> None:
     assert told(replace(RUNS, id="b", engine=EXTERNAL))[0] is Fate.RUNS
 
 
+def test_a_start_that_failed_and_was_stopped_by_us_is_no_stop_on_purpose() -> None:
+    there = replace(ENDED, state=State.STOPPED, exit_code=143)
+    known = replace(KNOWN, state=State.STOPPED, ended_at=ENDED.finished_at)
+    rungs = tuple(
+        RungResult(rung=rung, ok=ok, ms=1, detail=text)
+        for rung, ok, text in [(Rung.API, True, ""), (Rung.CHECKED, False, "x")]
+    )
+
+    def fate(there: Instance, known: StoredModel, at: float = NOW - 100, *, ok: bool = False) -> Fate:
+        ladder = Ladder(target=Target("demo", "h"), rungs=rungs[:1] if ok else rungs)
+        why = reason(there, known, NOW, climb=StoredLadder(ladder=ladder, container_name="c", at=at))
+        assert why is not None
+        assert (why.fate is Fate.FAILED) == why.text.startswith("its last start failed: checked: x; stopped again at ")
+        return why.fate
+
+    assert fate(there, known) is Fate.FAILED
+    assert fate(there, known, ok=True) is Fate.STOPPED
+    assert fate(there, known, at=NOW - 130) is Fate.STOPPED
+    assert fate(replace(there, finished_at=NOW - 1), known) is Fate.STOPPED
+    assert fate(ENDED, known) is Fate.DIED
+
+
 def test_what_is_gone_went_on_purpose_or_by_somebody_else() -> None:
     assert told(None) == (Fate.REMOVED, "not there any more: removed by somebody else")
     assert told(None, replace(KNOWN, state=State.STOPPED, stopped_on_purpose=True))[0] is Fate.REMOVED
-    assert told(None, replace(KNOWN, state=State.ABSENT, stopped_on_purpose=True))[0] is Fate.STOPPED
+    down = replace(KNOWN, state=State.ABSENT, stopped_on_purpose=True)
+    assert told(None, down)[0] is Fate.STOPPED
+    taken = reason(None, down, NOW, taken=replace(RUNS, id="b"))
+    assert taken
+    assert taken.fate is Fate.REPLACED
     assert reason(None, None, NOW) is None
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed, sort_out
-from llmstack.core.report import sync_report
+from llmstack.core.report import status_report, sync_report
+from llmstack.core.select import Picked
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import Fate, SyncReport
@@ -15,6 +16,7 @@ from llmstack.domain.server import ServedModel
 from llmstack.domain.stored import StoredModel
 from llmstack.errors import UnreachableError
 from llmstack.store.store import Store
+from tests.unit.core.stack import Types
 from tests.unit.core.world import LOADING, REFUSED, World
 
 
@@ -32,6 +34,13 @@ def sync(
 ) -> SyncReport:
     context: Context = world.context("sync")
     return sync_report(wanted, seen(world, **errors), orphans, context, store, check=check)
+
+
+def status_of(world: World, store: Store, wanted: Wanted) -> Fate | None:
+    """What `status` tells beside it."""
+    picked = [Picked(wanted, wanted.placement.models)]
+    report = status_report(picked, seen(world), (), world.context("status"), memory=store, registry=Types(world))
+    return report.rows[0].reason
 
 
 def told(report: SyncReport) -> list[tuple[str, str, str]]:
@@ -106,9 +115,11 @@ def test_what_somebody_else_put_under_its_name_is_told_and_not_taken_for_ours(wo
     sync(world, store, demo)
     foreign = replace(there, id="foreign", spec=None, stack=None, labels={})
     world.engine().instances[there.container_name] = foreign
+    assert status_of(world, store, demo) is Fate.REPLACED
     (difference,) = sync(world, store, demo).differences
     assert (difference.reason, difference.action) == (Fate.REPLACED, "recorded inactive")
     assert difference.engine.startswith("replaced by somebody else: another one of that name runs there since")
+    assert status_of(world, store, demo) is Fate.REPLACED
 
 
 def test_another_one_of_ours_under_its_name_is_told(world: World, store: Store) -> None:

@@ -126,6 +126,33 @@ def test_what_a_run_of_ours_does_is_not_laid_at_somebody_else_s_door(watched: Wa
     assert event.message == f"removed by run {run_id} (down)"
 
 
+def test_what_somebody_killed_and_removed_is_removed_with_a_watcher_too(watched: Watched) -> None:
+    watched.engine.stop(DEMO, 0)
+    watched.engine.remove(DEMO)
+    until(lambda: watched.heard and watched.heard[-1].message == "not there any more: removed by somebody else")
+    assert watched.bench.app().status(ALL).rows[0].reason is Fate.REMOVED
+    watched.bench.app().up(ALL)
+    watched.bench.app().down(ALL)
+    assert watched.bench.app().status(ALL).rows[0].reason is Fate.STOPPED
+
+
+def test_a_restart_by_hand_is_told_as_one(watched: Watched) -> None:
+    watched.engine.stop(DEMO, 0)
+    watched.world.clock.advance(1)
+    watched.engine.start(DEMO)
+    until(lambda: watched.heard and watched.heard[-1].data["difference"].reason is Fate.STARTED)
+
+
+def test_a_restart_by_the_engine_is_told_as_one_though_its_end_was_seen(watched: Watched) -> None:
+    there = watched.engine.instances[DEMO]
+    watched.engine.instances[DEMO] = replace(there, state=State.CRASHED, running=False, exit_code=137, restarts=1)
+    watched.engine.tell(DEMO)
+    assert watched.change()[1] is Fate.DIED
+    watched.engine.instances[DEMO] = replace(there, started_at=watched.world.clock.now() + 1, restarts=1)
+    watched.engine.tell(DEMO, What.STARTED)
+    assert watched.change()[1] is Fate.RESTARTED
+
+
 def test_where_more_may_have_happened_everything_is_looked_at(watched: Watched) -> None:
     del watched.engine.instances[DEMO]
     watched.engine.tell(None)

@@ -144,6 +144,15 @@ def test_that_it_was_stopped_on_purpose_outlives_its_removal(store):
     assert [model.stopped_on_purpose for model in store.models()] == [True]
 
 
+def test_what_somebody_else_removed_did_not_go_on_purpose_though_it_was_stopped(store):
+    store.seen(replace(OLLAMA, state=State.STOPPED), ["llama3"])
+    store.gone(OLLAMA.target, BOX, on_purpose=False)
+    assert [model.stopped_on_purpose for model in store.models()] == [None]
+    store.gone(OLLAMA.target, BOX, on_purpose=True)
+    store.gone(OLLAMA.target, BOX, on_purpose=False)
+    assert [model.stopped_on_purpose for model in store.models()] == [True]
+
+
 def test_nobody_knows_how_an_active_one_vanished(store):
     store.seen(OLLAMA, ["llama3"])
     store.gone(OLLAMA.target, BOX)
