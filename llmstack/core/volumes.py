@@ -13,7 +13,7 @@ from llmstack.domain.event import EventType
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
-from llmstack.domain.plan import Action
+from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.progress import counted
 from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Ability, Engine
@@ -24,15 +24,19 @@ Fill = Callable[[str], None]
 
 def with_volumes(action: Action, spec: InstanceSpec, engine: Engine, context: Context) -> InstanceSpec:
     """`spec` with the volumes it is to mount: a fresh copy where a stateful one is replaced, or one gets other data.
+    Copies that interrupted runs left go before there is another.
 
     Raises PreflightError.
     """
     if not spec.volumes or Ability.VOLUMES not in engine.abilities:
         return spec
-    names, old = engine.volumes(spec), action.observed.spec if action.observed else None
-    if old and context.file:
-        return next_after(spec, names, old, _folders(spec, context.file))
-    return next_after(spec, names, old) if old and stateful(context.wanted_of(action)) else in_force(spec, names, old)
+    old = action.observed.spec if action.observed else None
+    found = in_force(spec, engine.volumes(spec), old)
+    if old is None or not (context.file or (action.kind is ActionKind.REPLACE and stateful(context.wanted_of(action)))):
+        return found
+    folders = _folders(spec, context.file) if context.file else None
+    drop_if_possible(found, engine, context)
+    return next_after(spec, engine.volumes(spec), old, folders)
 
 
 def _folders(spec: InstanceSpec, file: str) -> tuple[str, ...]:

@@ -121,6 +121,15 @@ def test_a_killed_run_is_finished_by_the_next(lab: Lab, verb: str, when: str) ->
     assert (seed, word, names, volume.startswith("data.")) == ("first", "new", ["/llmstack-lab-page"], True)
 
 
+def test_however_often_a_run_is_killed_there_is_one_copy_beside_the_data(lab: Lab) -> None:
+    lab.want(SERVE.format(word="new"))
+    for _ in range(3):
+        lab.killed("copy_volumes", "after")
+        assert sorted(volume["Name"] for volume in lab.host.api.volumes()["Volumes"]) == ["data", "data.1"]
+    assert lab.up().exit_code == 0
+    assert lab.seen() == ("first", "new", ["/llmstack-lab-page"], ["data.1"])
+
+
 @pytest.mark.parametrize("end", ["sleep 1000", "false"])
 def test_a_broken_one_of_a_killed_run_is_rolled_back_with_its_data_by_the_next(lab: Lab, end: str) -> None:
     lab.want(BREAK.format(word="broken", end=end))

@@ -17,7 +17,7 @@ from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Plan
-from llmstack.errors import FetchError, InterruptedRunError, LlmstackError
+from llmstack.errors import FetchError, InterruptedRunError, LlmstackError, PreflightError
 from llmstack.protocols import Ability
 from llmstack.testing import FakeEngine
 from tests.unit.core.test_replace import Killed
@@ -28,8 +28,8 @@ FILES = {"db/users": b"anna", "db/chats": b"hello"}
 
 
 def page(world: World, word: str, **more: object) -> Wanted:
-    given = {"stateful": True, "mounts": ("data:/data", "/etc/hosts:/h:ro"), **more}
-    return world.want("page", "page", port=3000, args=(word,), **given)  # type: ignore[arg-type]
+    given = {"stateful": True, "mounts": ("data:/data", "/etc/hosts:/h:ro"), "port": 3000, **more}
+    return world.want("page", "page", args=(word,), **given)  # type: ignore[arg-type]
 
 
 def plan(world: World, wanted: Wanted, planner: Callable[..., Plan] = plan_up) -> Plan:
@@ -227,7 +227,36 @@ def test_another_wish_does_not_build_on_what_a_killed_and_unproved_one_made_of_t
     killed(world, page(world, "--broken"), "start", after=True)
     world.engine().data["data.1"] = {}
     up(world, page(world, "--fixed"))
-    assert state(world) == ("--fixed", True, {"data.2": FILES})
+    assert state(world) == ("--fixed", True, {"data.1": FILES})
+
+
+@pytest.mark.parametrize("verb", ["copy_volumes", "start"])
+def test_however_often_a_replace_is_killed_there_is_one_copy_beside_the_data(
+    world: World, old: Wanted, verb: str
+) -> None:
+    for word in ("--new", "--other", "--new"):
+        killed(world, page(world, word), verb, after=True)
+        assert world.engine().data == {"data": FILES, "data.1": FILES}
+    up(world, page(world, "--new"))
+    assert state(world) == ("--new", True, {"data.1": FILES})
+
+
+def test_a_volume_that_is_wanted_by_its_own_name_is_no_copy_that_was_left(world: World, old: Wanted) -> None:
+    world.engine().data["data.1"], world.engine().owners["data.1"] = {"kept": b"1"}, ("lab", "page")
+    up(world, page(world, "--new", mounts=("data.1:/data",)))
+    assert world.engine().data["data.1"] == {"kept": b"1"}
+
+
+def test_what_rests_and_has_lost_its_port_is_made_again_on_its_own_data(world: World) -> None:
+    wanted = page(world, "--old", port="auto")
+    up(world, wanted)
+    world.engine().data["data"].update(FILES)
+    there = only(world)
+    world.engine().stop(NAME, 1)
+    world.engine().refuse("check_port", PreflightError("port taken", port=there.port))
+    (outcome,) = up(world, wanted)
+    assert outcome.status is Status.CHANGED, outcome
+    assert state(world) == ("--old", True, {"data": FILES})
 
 
 @pytest.mark.parametrize("runs", [True, False])
