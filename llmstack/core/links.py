@@ -25,11 +25,12 @@ TRY = """has() { command -v "$1" >/dev/null 2>&1; }
 if has python3; then exec python3 -c "$3" "$1" "$2"; fi
 if has bash && has timeout; then exec timeout 3 bash -c ': <>"/dev/tcp/$0/$1"' "$1" "$2"; fi
 if has curl; then
-    took=$(curl -sS -o /dev/null --connect-timeout 3 -m 4 -w '%{time_connect}' "http://$1:$2/" 2>/dev/null)
-    case "$took" in *[1-9]*) exit 0;; *) echo "curl cannot connect"; exit 1;; esac
+    took=$(curl -sS -o /dev/null --connect-timeout 3 -m 4 -w '%{time_connect}' "http://$1:$2/")
+    case "$took" in *[1-9]*) exit 0;; *) exit 1;; esac
 fi
 has wget || exit 127
-said=$(wget -T 3 -O /dev/null "http://$1:$2/" 2>&1)
+said=$(wget -T 3 -t 1 -O /dev/null "http://$1:$2/" 2>&1)
+[ $? -lt 126 ] || exit 127
 case "$said" in
     *refused*|*resolve*|*"bad address"*|*"t connect"*|*"timed out"*|*unreachable*|*"No route"*) echo "$said"; exit 1;;
 esac
@@ -94,4 +95,5 @@ def _reason(error: LlmstackError) -> tuple[bool | None, str]:
         return None, f"unknown, {error.message}"
     if ended in NO_TOOL:
         return None, "unknown, its image has nothing to try it with"
-    return False, said.splitlines()[-1].split("/dev/tcp")[0] if said else "no connection"
+    lines = [line for line in said.splitlines() if "/dev/tcp" not in line]
+    return False, lines[-1] if lines else "no connection"

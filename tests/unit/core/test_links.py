@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import socketserver
+import subprocess
+import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from llmstack.core.links import CONNECT, NO_TOOL, TRY
 from llmstack.domain.ladder import RungResult
 from llmstack.domain.outcome import Outcome
 from llmstack.errors import LlmstackError
@@ -87,3 +94,29 @@ def test_a_link_is_no_rung_of_a_model_that_its_service_holds(world: World) -> No
     world.run(shared)
     ladders = [outcome.ladder for outcome in check(world, shared) if outcome.ladder]
     assert [any(rung.rung == "linked" for rung in ladder.rungs) for ladder in ladders] == [True, False]
+
+
+@pytest.mark.parametrize("tools", [("python3",), ("bash", "timeout"), ("curl",), ("wget",)])
+def test_each_tool_of_an_image_tells_a_link_from_none(tools: Sequence[str], tmp_path: Path) -> None:
+    for tool in tools:
+        found = sys.executable if tool == "python3" else shutil.which(tool)
+        if found is None:
+            pytest.skip(f"needs {tool}")
+        (tmp_path / tool).symlink_to(found)
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert tried(tmp_path, "127.0.0.1", port) == 0, "it need not speak HTTP"
+        server.shutdown()
+    assert tried(tmp_path, "127.0.0.1", port) not in (0, *NO_TOOL)
+    assert tried(tmp_path, "no-such-host.invalid", port) not in (0, *NO_TOOL)
+
+
+def test_an_image_without_any_is_told_from_a_broken_link(tmp_path: Path) -> None:
+    assert tried(tmp_path, "127.0.0.1", 1) == NO_TOOL[1]
+
+
+def tried(path: Path, host: str, port: int) -> int:
+    """How the script ends where only the programs of `path` are there."""
+    command = ["/bin/sh", "-c", TRY, "sh", host, str(port), CONNECT]
+    return subprocess.run(command, env={"PATH": str(path)}, capture_output=True, timeout=60, check=False).returncode
