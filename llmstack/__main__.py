@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmstack.cli.program import start
+from llmstack.cli.start import start
 
 if __name__ == "__main__":
     start()

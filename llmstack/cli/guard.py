@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 from llmstack.cli.streams import hang_up, make_fit, unread
+from llmstack.domain.stop import STOP
 from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, AbandonedRunError, BugError, InterruptedRunError, LlmstackError
 
 SAME_S = 0.1
 """timeout(1) sends its signal twice at once, and who forwards the terminal's does so too: that is one."""
 
 _TERMINATED = threading.Event()
+_RAISE = threading.Lock()
+"""Held while signals raise: the outermost of guards that stand in each other sees to them."""
 
 
 def guarded(body: Callable[[], int], tell: Callable[[LlmstackError], object]) -> int:
@@ -80,20 +83,23 @@ def _signals_raise() -> Iterator[None]:
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         nonlocal last
+        STOP.set()
         if number == signal.SIGTERM:
             _TERMINATED.set()
         if (now := time.monotonic()) - last > SAME_S:
             last = now
             raise KeyboardInterrupt
 
-    _TERMINATED.clear()
-    if threading.current_thread() is not threading.main_thread():
+    if _RAISE.locked() or threading.current_thread() is not threading.main_thread():
         yield
         return
     heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
-        yield
+        with _RAISE:
+            _TERMINATED.clear()
+            yield
     finally:
+        STOP.clear()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -15,6 +15,7 @@ from llmstack.cli.flags import COMMON, MODEL, PROMPT, SERVICE
 from llmstack.cli.picked import command_line
 from llmstack.cli.session import Session
 from llmstack.cli.task import Verb, verb
+from llmstack.domain.stop import STOP
 from llmstack.errors import OK, LlmstackError, PreflightError, UsageError
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _act(session: Session, task: str, rows: Sequence[StatusRow], every: Sequence
             _perform(session, _task(task), rows if rows or task != "ask" else [_one(rows, every)])
     except LlmstackError as error:
         session.tell(error)
+    STOP.clear()  # it was meant for the task
     _pause(session)
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import takewhile
-from typing import NoReturn
 
 from llmstack import __version__
 from llmstack.cli import complete, tell
@@ -17,27 +13,13 @@ from llmstack.cli.collection import GROUPS, VERBS
 from llmstack.cli.guard import guarded
 from llmstack.cli.plugged import plugged
 from llmstack.cli.session import Session
+from llmstack.cli.start import start as start  # noqa: PLC0414 - where commands installed earlier look for it
 from llmstack.cli.streams import write
 from llmstack.cli.task import SIGNALS, Verb, goes_on
 from llmstack.errors import OK
 
 NAME = "llmstack"
 HELP = ("--help", "-h")
-
-
-def start() -> NoReturn:
-    """The installed command: as `main`, but without the interpreter's own tidying at the end, which takes longer than
-    many a command. Everything of ours is closed by then."""
-    gc.set_threshold(300_000)  # what a command makes mostly lives until its end
-    code: object = OK
-    try:
-        main()
-    except SystemExit as end:
-        code = end.code
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code if isinstance(code, int) else OK)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

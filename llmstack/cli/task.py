@@ -11,6 +11,7 @@ from llmstack.cli.flags import ALLOW_EMPTY, COMMON, INVENTORY, KEEP_GOING, Flag,
 from llmstack.cli.guard import guarded
 from llmstack.cli.picked import NothingNamedError
 from llmstack.cli.session import Session
+from llmstack.domain.stop import STOP
 from llmstack.errors import SIGINT, SIGPIPE, SIGTERM, LlmstackError, NoMatchError, UsageError
 
 SIGNALS = (SIGINT, SIGTERM, SIGPIPE)
@@ -56,6 +57,8 @@ class Verb:
             check_values(self.flags, line)
             for text in unread(session.leniently(INVENTORY)):
                 session.warn(text)
+            if STOP.is_set():
+                raise KeyboardInterrupt
             try:
                 return self.run(session.checked())
             except NoMatchError as nothing:

@@ -24,7 +24,7 @@ BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED, Stat
 def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[Outcome, ...]:
     """Run every action as soon as what it waits for is done, `context.forks` at once; outcomes in the plan's order.
 
-    Once `context.interrupted` is set nothing new is started, and what was under way is rolled back.
+    Once the run is to stop nothing new is started, and what was under way is rolled back.
     """
     steps = steps_of(plan, down=down)
     futures = tuple(Future[Outcome]() for _ in steps)
@@ -42,7 +42,7 @@ def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[Outcome,
 def _step(step: Step, futures: Sequence[Future[Outcome]], context: Context) -> Outcome:
     """Waits for earlier steps only, and those were begun before it, so the oldest one can always run."""
     reason = _stands_back(step, futures)
-    reason = "interrupted" if context.interrupted.is_set() else reason
+    reason = "interrupted" if context.stopped else reason
     if reason and step.action.kind.changes:
         outcome = Outcome(target=step.action.target, status=Status.SKIPPED, reason=reason, action=step.action)
     else:

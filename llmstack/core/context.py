@@ -15,6 +15,7 @@ from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Action
 from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
+from llmstack.domain.stop import STOP
 from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, InterruptedRunError, LlmstackError
@@ -71,12 +72,16 @@ class Context:
 
     def result(self, outcomes: tuple[Outcome, ...], run_id: str | None = None) -> RunResult:
         """What the run has come to by now."""
-        stopped = self.interrupted.is_set()
-        return RunResult(task=self.task, outcomes=outcomes, ms=self.spent_ms(), run_id=run_id, interrupted=stopped)
+        return RunResult(task=self.task, outcomes=outcomes, ms=self.spent_ms(), run_id=run_id, interrupted=self.stopped)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing new is to be begun, as somebody wants the run or the process to stop."""
+        return self.interrupted.is_set() or STOP.is_set()
 
     def check(self) -> None:
         """Raise InterruptedRunError or DeadlineError when the run should go no further."""
-        if self.interrupted.is_set():
+        if self.stopped:
             raise InterruptedRunError("interrupted", "run it again to go on")
         if self.deadline is not None and self.clock.monotonic() > self.deadline:
             raise DeadlineError("the run took longer than --timeout", "give it more time, or pick less with --model")

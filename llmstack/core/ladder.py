@@ -265,7 +265,7 @@ class Climb(Listens):
 
     def _alive(self) -> bool:
         """Whether a load is worth waiting for: only Ctrl-C or a dead server ends it, never a short time-out."""
-        if self.context.interrupted.is_set():
+        if self.context.stopped:
             return False
         if self.wanted.external or self.there is None:
             return True

@@ -78,7 +78,7 @@ class Run:
                 plan = refuse_held(self.look(), refused)
             outcomes = apply(plan, context, down=down)
             again = clashed(outcomes)
-            if again and not context.interrupted.is_set():
+            if again and not context.stopped:
                 actions = (action for action in refuse_held(self.look(), refused).actions if action.target in again)
                 more = apply(Plan(tuple(actions)), context, down=down)
                 outcomes = (*(outcome for outcome in outcomes if outcome.target not in again), *more)

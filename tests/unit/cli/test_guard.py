@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
 from llmstack.cli.guard import guarded
 from llmstack.cli.session import Session
+from llmstack.cli.task import verb
+from llmstack.domain.stop import STOP
 from llmstack.errors import LockedError
 
 
@@ -81,3 +84,18 @@ def test_a_signal_that_is_ignored_stays_ignored():
 def test_an_error_is_told_for_the_door_in_use(capsys):
     assert guarded(raising(LockedError("busy", "try `invoke status`")), Session("llmstack").tell) == 7
     assert capsys.readouterr().err == "error: busy\n       try `llmstack status`\n"
+
+
+def test_a_signal_whose_exception_got_lost_keeps_the_next_task_from_beginning(capsys):
+    """Python drops it in the midst of an import."""
+    ran = []
+    task = verb(name="up")(lambda session: ran.append(session) or 0)
+
+    def body():
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return task.perform(task.session("llmstack", {}))
+
+    assert (guarded(body, untold), ran) == (130, [])
+    assert "error: interrupted" in capsys.readouterr().err
+    assert not STOP.is_set()

@@ -170,6 +170,29 @@ def test_what_only_tells_says_that_it_could_not():
     assert redirected("llmstack", ["--version"], ">/dev/full").returncode == 1
 
 
+PRESSED = """
+import signal, sys
+class Press:
+    def find_spec(self, name, *_):
+        if name == "llmstack.cli.collection":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Press())
+"""
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        "from llmstack.cli.start import start; start()",
+        f"from invoke.program import Program; Program().run(['invoke', '--search-root', {str(front.ROOT)!r}, 'up'])",
+    ],
+)
+def test_ctrl_c_while_all_is_loaded_ends_it_without_a_traceback(door):
+    line = [sys.executable, "-c", PRESSED + door, "up"]
+    ran = subprocess.run(line, cwd=front.ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
 PROBE = "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
 
 

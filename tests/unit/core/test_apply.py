@@ -19,6 +19,7 @@ from llmstack.domain.instance import Need, Weights
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.server import ServedModel
+from llmstack.domain.stop import STOP
 from llmstack.domain.weights import ModelFile
 from llmstack.errors import FetchError, LlmstackError, PluginError, PreflightError
 from llmstack.modeltype.source import gguf_weights
@@ -340,3 +341,15 @@ def test_what_does_not_fit_on_the_host_is_not_even_fetched_here(
         assert outcome.error.name == "preflight"
         assert outcome.reason == f"{weights.source} on localhost needs 2.0 MB, /var/lib/x has 1.0 MB"
         assert server.asked == []
+
+
+def test_once_the_process_was_told_to_stop_nothing_is_begun(world: World) -> None:
+    context, demo = world.context(), world.want()
+    STOP.set()
+    try:
+        (outcome,) = up(world, demo, context=context)
+        assert (outcome.status, outcome.reason) == (Status.SKIPPED, "interrupted")
+        assert context.result((outcome,)).exit_code == 130
+    finally:
+        STOP.clear()
+    assert verbs(world) == []
