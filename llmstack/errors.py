@@ -135,7 +135,7 @@ class LockedError(LlmstackError):
 
 
 class PreflightError(LlmstackError):
-    """A start that cannot succeed: port taken, program missing, too little room; nothing was changed."""
+    """A start that cannot succeed: port taken, program missing, too little room; its target was left as it was."""
 
     exit_code, name = 9, "preflight"
 

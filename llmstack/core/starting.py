@@ -139,13 +139,22 @@ def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) 
     )
 
 
+_CHANGE = (
+    "change {0} in the inventory by the last lines of its log, here and in `llmstack history`, then "
+    "`llmstack up --service {0}`"
+)
+
+
 def rolled_back(outcome: Outcome, back: str) -> Outcome:
     """The outcome of a climb that failed, with what is `back` in its place, in words."""
-    hint, ladder = outcome.error.hint if outcome.error else None, outcome.ladder
+    hint, ladder, action = outcome.error.hint if outcome.error else None, outcome.ladder, outcome.action
+    why = ladder.why if ladder else None
+    if action and not action.model and not (why and why.do):  # `logs` would show those of the old one
+        hint = _CHANGE.format(_service(action))
     error = UnhealthyError(f"{outcome.reason}; {back}", hint, rolled_back=True)
-    if ladder and ladder.why:
-        meaning = " ".join(filter(None, (ladder.why.meaning, f"{back.capitalize()}.")))
-        ladder = replace(ladder, why=replace(ladder.why, meaning=meaning))
+    if ladder and why:
+        meaning = " ".join(filter(None, (why.meaning, f"{back.capitalize()}.")))
+        ladder = replace(ladder, why=replace(why, meaning=meaning, do=why.do or hint))
     return replace(outcome, reason=error.message, error=error, ladder=ladder, urls=())
 
 

@@ -113,8 +113,11 @@ def test_a_failed_change_leaves_the_old_one_running(make_desk: Make, in_rig: Rig
     assert ran.item("web")["why"]["exit_code"] == 4
     assert in_rig.api.inspect_container("llmstack-faults-web")["Id"] == before
     told = desk.good("history", "--run", ran.json["run"]).out
+    assert ran.item("web")["why"]["do"] == ran.item("web")["error"]["hint"]
     for shown in (ran.err, told):
         assert "exit 4" in shown
+        assert "change web in the inventory" in shown
+        assert "llmstack logs" not in shown
         assert "  log   12\n" in shown
         assert "        odd: ...\n" in shown
     assert running(in_rig) == ["/llmstack-faults-web"]

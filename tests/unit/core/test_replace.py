@@ -72,6 +72,23 @@ def test_the_old_one_comes_back_when_the_new_one_fails(world: World) -> None:
     assert (only(world).container_name, args(only(world)), only(world).running) == (NAME, ("--old",), True)
 
 
+def test_a_crash_that_explains_itself_nowhere_has_a_next_step_that_is_not_the_old_ones_log(world: World) -> None:
+    wanted = changed(world)
+    world.engine().script("demo", "odd", exit_code=4)
+    outcome = up(world, wanted)
+    assert outcome.error is not None
+    assert outcome.ladder is not None
+    assert outcome.ladder.why is not None
+    assert (
+        outcome.ladder.why.do
+        == outcome.error.hint
+        == (
+            "change demo in the inventory by the last lines of its log, here and in `llmstack history`, then "
+            "`llmstack up --service demo`"
+        )
+    )
+
+
 def test_an_old_one_that_does_not_get_ready_again_is_told(world: World) -> None:
     wanted = changed(world)
     world.server().lives = [LOADING]
