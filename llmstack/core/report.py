@@ -11,13 +11,14 @@ from typing import Protocol
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.fate import judged
+from llmstack.core.fate import Reason, judged, reason
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
+from llmstack.core.plan import plan_up
 from llmstack.core.remember import external_instance, keep_row
 from llmstack.core.select import Picked
 from llmstack.core.status import found_row, orphan_row, rows_of, stranger_row
-from llmstack.core.sync import Seen, differences
+from llmstack.core.sync import Seen, differences, wishes
 from llmstack.domain.happening import What
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
@@ -170,10 +171,11 @@ def sync_report(
     whole: bool = True,
     told: Told | None = None,
 ) -> SyncReport:
-    """All differences; without `check` the store is made to say what runs. Only a `whole` look judges rows of what is
-    not in `wanted`. `told` is what was heard of instances meanwhile."""
+    """All differences; without `check` the store is made to say what runs, with it the inventory is compared too. Only
+    a `whole` look judges rows of what is not in `wanted`. `told` is what was heard of instances meanwhile."""
     everything = memory.models()
-    observed = _inspected(wanted, observed, context, _known(everything), told)
+    known, now = _known(everything), context.clock.now()
+    observed = _inspected(wanted, observed, context, known, told)
     looks = _looks(wanted, observed, context)
     found = [
         (item, there, looks[item.target])
@@ -185,15 +187,35 @@ def sync_report(
     names = {item.target.name for item in wanted}
     rows = [row for row in everything if whole or row.service in names]
     stored = [row for row in rows if _judged(row, wanted, observed, context)]
-    gone = [row for row in stored if row.state is not State.ABSENT]
+    gone = [row for row in stored if check or row.state is not State.ABSENT]
     there_now = {(one.instance.host, one.instance.container_name) for one in seen}
-    wrong = differences(stored, seen, context.clock.now(), _taken(gone, there_now, observed, context))
-    if not check:
+    taken = _taken(gone, there_now, observed, context)
+    wrong = differences(stored, seen, now, taken)
+    if check:
+        mine = [item for item in wanted if not item.external]
+        whys = {item.target: why for item in mine if (why := _why(item, observed, known, taken, memory, now=now))}
+        plan = plan_up([Picked(item) for item in mine], observed)
+        wrong += tuple(wishes(plan.actions, whys, {one.target for one in wrong}))
+    else:
         for item, there, look in found:
             keep_row(item, there, look, memory)
         _forget_gone(stored, seen, memory)
     changed = sum(difference.action.startswith("recorded") for difference in wrong)
     return SyncReport(differences=wrong, changed=0 if check else changed, errors=tuple(observed.errors.values()))
+
+
+def _why(
+    item: Wanted,
+    observed: Observed,
+    known: Known,
+    taken: Mapping[tuple[str, str], Instance],
+    memory: Memory,
+    *,
+    now: float,
+) -> Reason | None:
+    name = (item.target.host, item.container_name or "")
+    climb = last_ladder(memory, item.target)
+    return reason(observed.find(item), known.get(name), now, taken=taken.get(name), climb=climb)
 
 
 def _taken(

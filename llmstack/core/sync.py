@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmstack.core.actions import describe
 from llmstack.core.fate import ENDED, Reason, began_anew, changed_hands, reason, starved
 from llmstack.domain.instance import Instance, State
+from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.report import Difference, Fate
 from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
@@ -82,3 +83,29 @@ def _orphans(seen: Iterable[Seen]) -> Iterator[Difference]:
             engine = f"{describe(one.instance)}, no longer in the inventory"
             action = "orphan: llmstack down --orphans removes it"
             yield Difference(target=one.instance.target, store="", engine=engine, action=action, reason=Fate.ORPHAN)
+
+
+def wishes(actions: Iterable[Action], whys: Mapping[Target, Reason], told: Collection[Target]) -> Iterator[Difference]:
+    """What the inventory wants and is not so, by what `up` would do first about each; what is `told` already as down is
+    not told again."""
+    first: dict[Target, Action] = {}
+    for action in actions:
+        if action.kind.changes or action.kind is ActionKind.REFUSED:
+            first.setdefault(action.target, action)
+    for target, action in first.items():
+        fate, text = _wish(action, whys.get(target))
+        if fate is Fate.DIFFERS or target not in told:
+            todo = f"llmstack up --service {target.name}"
+            yield Difference(target=target, store="", engine=text, action=todo, reason=fate)
+
+
+def _wish(action: Action, why: Reason | None) -> tuple[Fate, str]:
+    down = action.kind is not ActionKind.REMOVE and not (action.observed and action.observed.running)
+    if action.changes:
+        found = (f"{one.label} {one.before or 'none'} → {one.after or 'none'}" for one in action.changes)
+        return Fate.DIFFERS, f"differs from the inventory ({', '.join(found)})"
+    if action.kind is ActionKind.REFUSED:
+        return Fate.WANTED, f"wanted, {action.reason}"
+    if down:
+        return Fate.WANTED, f"wanted, {why.text if why else action.reason}"
+    return Fate.DIFFERS, f"differs from the inventory ({action.reason})"

@@ -16,7 +16,7 @@ class Fate(StrEnum):
     `failed` to start and stopped again by us, `died` by itself, `crash_loop` again and
     again, `out_of_memory` killed for lack of it, `starved` only a process in it was, `restarted` by its engine,
     `started` again by somebody else or with its engine, `removed` or `replaced` by somebody else, `orphan` no longer
-    in the inventory."""
+    in the inventory, `wanted` there and not so, `differs` from what it says."""
 
     RUNS = "runs"
     STOPPED = "stopped"
@@ -31,6 +31,8 @@ class Fate(StrEnum):
     REMOVED = "removed"
     REPLACED = "replaced"
     ORPHAN = "orphan"
+    WANTED = "wanted"
+    DIFFERS = "differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

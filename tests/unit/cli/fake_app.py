@@ -103,7 +103,13 @@ class App(FakeWeights):
         gone = Difference(target=Target("llama3", "gpu01"), store="active", engine="exited 137", action="recorded")
         gone = replace(gone, reason=Fate.DIED)
         away = UnreachableError("gpu03: no route to host", "run `llmstack status`")
-        return SyncReport(differences=(gone,), changed=1, errors=(away,))
+        if not check or not selection.services:
+            return SyncReport(differences=(gone,), changed=1, errors=(away,))
+        wishes = [
+            Difference(target=Target(name, "localhost"), store="", engine=text, action="llmstack up", reason=fate)
+            for name, text, fate in (("web", "wanted, not there", Fate.WANTED), ("page", "differs", Fate.DIFFERS))
+        ]
+        return SyncReport(differences=tuple(wishes))
 
     def watch(self, selection: Selection) -> Iterator[Event]:
         self._enter("watch", selection)

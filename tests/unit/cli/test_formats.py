@@ -27,6 +27,7 @@ LINES = {
     "stats": ("stats", "-m", "a"),
     "gpus": ("gpus",),
     "sync": ("sync",),
+    "sync-wanted": ("sync", "--check", "-s", "web"),
     "history": ("history", "-m", "a"),
 }
 

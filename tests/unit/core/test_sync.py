@@ -11,6 +11,7 @@ from llmstack.core.report import status_report, sync_report
 from llmstack.core.select import Picked
 from llmstack.core.sync import Seen, differences
 from llmstack.domain.instance import Instance, State
+from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.report import Fate, SyncReport
 from llmstack.domain.server import ServedModel
 from llmstack.domain.stored import StoredModel
@@ -171,6 +172,71 @@ def test_orphans_are_told_each_time_and_never_touched(world: World, store: Store
         (difference,) = sync(world, store, orphans=(orphan,)).differences
         assert difference.action == "orphan: llmstack down --orphans removes it"
     assert world.engine().writes == []
+
+
+def checked(world: World, store: Store, *wanted: Wanted) -> list[tuple[str, Fate | None, str, str]]:
+    report = sync(world, store, *wanted, check=True)
+    assert report.changed == 0
+    return [(str(one.target), one.reason, one.engine, one.action) for one in report.differences]
+
+
+def test_a_check_tells_what_is_wanted_and_not_there_or_down_or_otherwise(world: World, store: Store) -> None:
+    new, down, other = world.want("new"), world.want("down", restart="no", port=2), world.want("other", port=3)
+    world.run(down)
+    world.run(other)
+    sync(world, store, down, other)
+    world.engine().crash("llmstack-lab-down", 7)
+    sync(world, store, down, other)
+    moved = world.want("other", port=4)
+    found = checked(world, store, new, down, moved)
+    assert [one[:2] for one in found] == [
+        ("new@localhost", Fate.WANTED),
+        ("down@localhost", Fate.WANTED),
+        ("other@localhost", Fate.DIFFERS),
+    ]
+    assert [one[2][:25] for one in found] == [
+        "wanted, not there",
+        "wanted, exited 7 at 2027-",
+        "differs from the inventor",
+    ]
+    assert found[2][2].endswith("(port 3 → 4)")
+    assert [one[3] for one in found] == [f"llmstack up --service {name}" for name in ("new", "down", "other")]
+    assert sync(world, store, new, down, moved).differences == ()
+    assert world.engine().writes == []
+
+
+def test_a_check_tells_once_what_the_store_does_not_know_to_be_down_yet(world: World, store: Store) -> None:
+    demo = world.want(restart="no")
+    world.run(demo)
+    sync(world, store, demo)
+    world.engine().crash("llmstack-lab-demo", 7)
+    assert [one[1] for one in checked(world, store, demo)] == [Fate.DIED]
+
+
+def test_a_check_tells_who_has_the_name_and_why_a_start_failed(world: World, store: Store) -> None:
+    demo = world.want()
+    there = world.run(demo)
+    sync(world, store, demo)
+    world.engine().stop(there.container_name, 0)
+    sync(world, store, demo)
+    rungs = (RungResult(rung=Rung.CHECKED, ok=False, ms=1, detail="says no"),)
+    store.climbed(Ladder(target=demo.target, rungs=rungs), there.container_name)
+    assert status_of(world, store, demo) is Fate.FAILED
+    ((_, fate, text, _),) = checked(world, store, demo)
+    assert (fate, text[:53]) == (Fate.WANTED, "wanted, its last start failed: checked: says no; stop")
+    world.engine().instances[there.container_name] = replace(there, id="foreign", spec=None, stack=None, labels={})
+    sync(world, store, demo)
+    ((_, fate, text, _),) = checked(world, store, demo)
+    assert (fate, text[:36]) == (Fate.WANTED, "wanted, replaced by somebody else: a")
+
+
+def test_a_check_tells_what_is_off_and_runs(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    off = replace(demo, placement=replace(demo.placement, service=replace(demo.placement.service, enabled=False)))
+    ((_, fate, text, _),) = checked(world, store, off)
+    assert (fate, text) == (Fate.DIFFERS, "differs from the inventory (enabled: false)")
 
 
 def known(store: Store, **facts: str) -> None:
