@@ -37,9 +37,13 @@ def junit(document: Record) -> str:
 
 
 def _cases(item: Record) -> Iterator[_Case]:
+    passed_ms = 0.0
     for rung in item["rungs"]:
-        more = f": {rung['detail']}" if rung["rung"] == "checked" else ""
-        yield _Case(f"{rung['rung']}{more}", rung["ok"], rung["detail"], rung["ms"])
+        name, took_ms = ": ".join(filter(None, (rung["rung"], rung.get("check")))), rung["ms"]
+        if rung["rung"] not in ("checked", "linked") and "clock" not in rung:  # it counts from the start of the climb
+            took_ms = max(0.0, took_ms - passed_ms)
+        passed_ms += took_ms
+        yield _Case(name, rung["ok"], rung["detail"], took_ms)
     if not any(rung["ok"] is False for rung in item["rungs"]):
         error, skipped = item["error"], item["status"] in ("skipped", "interrupted")
         if error or skipped or not item["rungs"]:

@@ -81,8 +81,14 @@ def _action() -> Schema:
 
 
 _RUNG = {"rung": Rung, "ok": bool | None, "ms": float, "detail": str}
-_FIGURES = {"first_token_ms": float | None, "tokens": int | None, "tokens_per_s": float | None, "clock": str}
-"""What a rung tells that is a real answer."""
+_FIGURES = {
+    "check": str,
+    "first_token_ms": float | None,
+    "tokens": int | None,
+    "tokens_per_s": float | None,
+    "clock": str,
+}
+"""What a rung tells that is a real answer, or a check of one."""
 
 
 def _outcome() -> Schema:

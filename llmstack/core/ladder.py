@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from llmstack.core.actions import describe
 from llmstack.core.asking import ask, unfit
@@ -63,23 +63,17 @@ class Climb(Listens):
     rungs: list[RungResult] = field(default_factory=list)
     began: float = 0.0
     device: str = UNKNOWN
+    wrong: Why | None = None
+    unasked: list[str | None] = field(default_factory=list)
     late: bool = False
     log: LogView = field(default_factory=LogView)
 
     def __post_init__(self) -> None:
         self.began = self.began or self.context.clock.monotonic()
 
-    def note(
-        self,
-        rung: Rung,
-        detail: str = "",
-        *,
-        ok: bool | None = True,
-        answer: Answer | None = None,
-        ms: float | None = None,
-    ) -> None:
-        """Keep the result of a rung and tell the listeners."""
-        result = RungResult(rung=rung, ok=ok, ms=self._ms() if ms is None else ms, detail=detail, answer=answer)
+    def note(self, rung: Rung, detail: str = "", *, ok: bool | None = True, **more: Any) -> None:
+        """Keep the result of a rung, with `more` of its fields, and tell the listeners."""
+        result = RungResult(rung=rung, ok=ok, detail=detail, **{"ms": self._ms(), **more})
         self.rungs.append(result)
         self.context.emit(EventType.RUNG, self.target, rung=result)
 
@@ -91,12 +85,13 @@ class Climb(Listens):
         try:
             self._climb(up_to)
         except _FellError as fall:
-            if self.late and (busy := at_work(self.context, self.wanted, self.there)):
-                self.note(fall.rung, busy, ok=None)
-                return Ladder(target=self.target, rungs=tuple(self.rungs))
-            self.note(fall.rung, fall.seen, ok=False)
-            return Ladder(target=self.target, rungs=tuple(self.rungs), why=fall.why)
-        return Ladder(target=self.target, rungs=tuple(self.rungs))
+            busy = at_work(self.context, self.wanted, self.there) if self.late else None
+            check, *left = self.unasked or [None]
+            self.note(fall.rung, busy or fall.seen, ok=None if busy else False, check=check)
+            for title in left:
+                self.note(fall.rung, f"{title}: not asked", ok=None, check=title)
+            self.wrong = self.wrong if busy else fall.why
+        return Ladder(target=self.target, rungs=tuple(self.rungs), why=self.wrong)
 
     def _climb(self, up_to: Rung) -> None:
         kind = self.wanted.kind
@@ -113,8 +108,11 @@ class Climb(Listens):
         else:
             self._answer(client, name)
             self._device(None)
-        for check in self.model.checks if self.deep else ():
+        checks = self.model.checks if self.deep else ()
+        self.unasked = [check.title for check in checks]
+        for check in checks:
             self._check(client, name, check)
+            self.unasked.pop(0)
 
     # -- up to the API -------------------------------------------------------------------------------------------
 
@@ -249,12 +247,13 @@ class Climb(Listens):
         return by_log(self._log()[1], seen) if asked and seen in (UNKNOWN, "gpu") else seen
 
     def _check(self, client: Client, name: str, check: Check) -> None:
-        """What the inventory wants of an answer."""
+        """What the inventory wants of an answer; one that is not so keeps no other from being asked for."""
         answer, ms = self._ask(Rung.CHECKED, client, name, check)
-        if wrong := unfit(check, answer, self.device):
-            why = Why(summary=f"{check.title}: {wrong}", do=f"look why, or correct `checks:` of {self.target.name}")
-            raise _FellError(Rung.CHECKED, why)
-        self.note(Rung.CHECKED, check.title, answer=answer, ms=ms)
+        wrong = unfit(check, answer, self.device)
+        detail = ": ".join(filter(None, (check.title, wrong)))
+        if wrong and not self.wrong:
+            self.wrong = Why(summary=detail, do=f"look why, or correct `checks:` of {self.target.name}")
+        self.note(Rung.CHECKED, detail, ok=not wrong, answer=answer, ms=ms, check=check.title)
 
     def _ask(self, rung: Rung, client: Client, name: str, check: Check | None = None) -> tuple[Answer, float]:
         """The answer and its time; what cannot be seen to work meanwhile is given all the time it needs."""

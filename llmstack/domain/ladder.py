@@ -50,13 +50,15 @@ class Answer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RungResult:
     """A rung that was tried: `ok` None means it could not be told (unknown, or on demand). `ms` counts from the start
-    of the climb for rungs up to `loaded`, and is the request's own time for `answered`."""
+    of the climb for rungs up to `loaded`, and is the request's own time for `answered`. `check` names the check that a
+    `checked` is of."""
 
     rung: Rung
     ok: bool | None
     ms: float
     detail: str = ""
     answer: Answer | None = None
+    check: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Flat, JSON-ready record; the figures of an answer stand beside the rung's own."""
@@ -66,6 +68,8 @@ class RungResult:
             "ms": round(self.ms, 1),
             "detail": self.detail,
         }
+        if self.check is not None:
+            record["check"] = self.check
         if self.answer:
             record |= {name: getattr(self.answer, name) for name in FIGURES}
         return record
@@ -76,9 +80,8 @@ def rung_of(record: Mapping[str, Any]) -> RungResult:
     answer = None
     if record.get("clock") is not None:
         answer = Answer(text="", **{name: record[name] for name in FIGURES})
-    return RungResult(
-        rung=Rung(record["rung"]), ok=record["ok"], ms=record["ms"], detail=record["detail"], answer=answer
-    )
+    told = {name: record[name] for name in ("ok", "ms", "detail")}
+    return RungResult(rung=Rung(record["rung"]), answer=answer, check=record.get("check"), **told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from llmstack.cli.junit import junit
 
 def item(*rungs: tuple[str, bool | None, str], **more: Any) -> dict[str, Any]:
     told = [{"rung": rung, "ok": ok, "detail": detail, "ms": 1500} for rung, ok, detail in rungs]
+    told = [{**one, "check": "What is it?"} if one["rung"] == "checked" else one for one in told]
     base = {"target": "demo@localhost", "status": "ok", "reason": "as wanted", "ms": 2000, "why": None, "error": None}
     return {**base, "rungs": told, **more}
 
@@ -28,7 +29,7 @@ def test_each_rung_is_a_case() -> None:
     }  # fmt: skip
     assert [(case.get("name"), case.get("time")) for case in suite] == [
         ("api", "1.500"),
-        ("loaded", "1.500"),
+        ("loaded", "0.000"),
         ("checked: What is it?", "1.500"),
     ]
     assert [skipped.get("message") for skipped in suite.iter("skipped")] == ["on demand"]
@@ -40,6 +41,13 @@ def test_a_failed_rung_says_why_and_what_to_do_and_counts_once() -> None:
     (failure,) = suite.iter("failure")
     assert (failure.get("message"), failure.text) == ("failed", "out of memory\nToo big.\nmend it")
     assert suite.get("failures") == "1"
+
+
+def test_a_failed_check_has_the_name_of_the_passed_one_and_its_own_time() -> None:
+    (suite,) = suites(item(("api", True, ""), ("checked", False, "What is it?: it answered 'no'"), error=ERROR))
+    case = list(suite)[-1]
+    assert (case.get("name"), case.get("time")) == ("checked: What is it?", "1.500")
+    assert [failure.get("message") for failure in case] == ["What is it?: it answered 'no'"]
 
 
 def test_what_has_no_rungs_has_its_outcome() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from llmstack.core.ladder import Climb
 from llmstack.domain.check import Check
-from llmstack.domain.ladder import Ladder, Rung
+from llmstack.domain.ladder import Ladder, Rung, rung_of
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import InterruptedRunError
+from llmstack.protocols import Client
 from tests.unit.core.world import READY, World, marks, refuse
 
 GIB = 1 << 30
@@ -165,11 +166,34 @@ def test_checks_are_the_last_rung_each_with_its_figures(world: World) -> None:
 
 def test_a_failed_check_is_a_failed_rung_that_says_what_was_found(world: World) -> None:
     world.server().models = {"llama3": model()}
-    ladder = climb(world, Check(prompt="2 * 21?", text="43"), Check(prompt="never asked"))
-    assert (ladder.ok, ladder.rungs[-1].rung) == (False, Rung.CHECKED)
+    ladder = climb(world, Check(prompt="2 * 21?", text="43"), Check(prompt="And?", text="42"))
+    assert not ladder.ok
+    assert [(rung.check, rung.ok) for rung in ladder.rungs[-2:]] == [("2 * 21?", False), ("And?", True)]
+    assert ladder.rungs[-2].detail == "2 * 21?: '43' is not in the answer: it answered '42'"
+    assert rung_of(ladder.rungs[-2].as_json()).check == "2 * 21?"
     assert ladder.why is not None
     assert ladder.why.summary == "2 * 21?: '43' is not in the answer: it answered '42'"
     assert "checks:" in (ladder.why.do or "")
+
+
+def test_checks_that_could_not_be_asked_are_told_by_their_names(world: World) -> None:
+    class Answered(Climb):
+        """The server fails after its first answer."""
+
+        def _answer(self, client: Client, name: str) -> None:
+            super()._answer(client, name)
+            world.server().errors["chat"] = refuse("server", "500 no")
+
+    world.server().models = {"llama3": model()}
+    wanted = world.want("ollama", "lazy", models=("llama3",))
+    spec = replace(wanted.placement.models[0], checks=(Check(prompt="one"), Check(prompt="two")))
+    target, context, there = Target("llama3", "localhost", TargetKind.MODEL), world.context(), world.run(wanted)
+    ladder = Answered(context=context, wanted=wanted, target=target, there=there, model=spec).climb()
+    assert [(rung.check, rung.ok, rung.detail) for rung in ladder.rungs[-2:]] == [
+        ("one", False, "500 no"),
+        ("two", None, "two: not asked"),
+    ]
+    assert not ladder.ok
 
 
 def test_a_look_that_does_no_harm_runs_no_checks(world: World) -> None:
