@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from llmstack.cli.flags import CHANGE, CHECK, OUTPUT, SELECT, TIMEOUT, Flag, choice, count, names, switch
 from llmstack.cli.session import Session
 from llmstack.cli.task import Run, Verb, verb
-from llmstack.errors import LlmstackError, UsageError
+from llmstack.errors import LlmstackError, PluginError, UsageError
 from llmstack.pluginfiles import MODULE, task_name
 from llmstack.ui.clean import line
 from llmstack.ui.table import table
@@ -25,7 +26,19 @@ def task(*flags: Flag[Any], reads_only: bool = False, examples: tuple[str, ...] 
     """
 
     def made(run: Run) -> Verb:
-        name = task_name(run.__module__.removeprefix(MODULE), run.__name__)
-        return verb(*flags, name=name, kind=name, reads_only=reads_only, examples=examples)(run)
+        stem = run.__module__.removeprefix(MODULE)
+        name = task_name(stem, run.__name__)
+
+        @wraps(run)
+        def fenced(session: Session) -> int:
+            try:
+                return run(session)
+            except (LlmstackError, BrokenPipeError):
+                raise
+            except Exception as error:
+                what = f"plugin {stem}.py raised {type(error).__name__} in its task {name}: {error}"
+                raise PluginError(what, "report it to its author") from error
+
+        return verb(*flags, name=name, kind=name, reads_only=reads_only, examples=examples)(fenced)
 
     return made

@@ -38,6 +38,11 @@ def report(session):
     """Tell all."""
     return session.answer(session.document([]))
 
+@task()
+def fails(session):
+    """Fail."""
+    raise ValueError("oops")
+
 def helper():
     """No task."""
 '''
@@ -127,6 +132,12 @@ def test_a_plugin_that_fails_ends_its_own_task_alone(run, project):
     )
 
 
+def test_a_plugin_s_task_that_raises_is_the_plugin_s_mistake(run):
+    code, _, err = run("speed.fails")
+    assert code == 13
+    assert "error: plugin speed.py raised ValueError in its task speed.fails: oops\n" in err
+
+
 def test_what_is_no_python_is_told_and_left_out(project, run, door):
     if door == "llmstack":
         (project / "inventory.yaml").write_text("llmstack: 1\nplugins:\n- plugins/nopython.py\n- plugins/up.py\n")
@@ -171,7 +182,7 @@ def test_trust_needs_a_file(own):
 
 def test_completion_knows_the_tasks_of_plugins_and_their_flags(project, own):
     trust(project / "plugins" / "speed.py")
-    assert own("--complete", "--", "llmstack spe").out.split() == ["speed", "speed.report"]
+    assert own("--complete", "--", "llmstack spe").out.split() == ["speed", "speed.report", "speed.fails"]
     assert own("--complete", "--", "llmstack speed --rou").out.split() == ["--rounds"]
 
 
