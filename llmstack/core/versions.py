@@ -78,20 +78,43 @@ def kept_name(name: str) -> str:
 def _back(item: Picked, observed: Observed, known: Known) -> Action:
     wanted, there = item.wanted, observed.find(item.wanted)
     pins = observed.pins.get(wanted.target, ())
-    before = next((one for one in known.get(wanted.target, ()) if is_other(one.digest, pins)), None)
+    versions = known.get(wanted.target, ())
+    before = _before(versions, pins)
     if stop := blocked(wanted, observed) or broken(wanted, observed):
         return stop
     if there is None or there.spec is None or before is None or wanted.off or wanted.adopted:
-        return unable(wanted, _nowhere(item))
+        return unable(wanted, _nowhere(item, versions))
     spec = replace(there.spec, secrets=wanted.needed_spec.secrets).with_decided(image=before.digest)
-    reason = "back to the image that was proved ready before"
+    reason = f"back to the image that was proved ready before; known are {_listed(versions)}"
     change = image_change(pins, before.digest)
     return act(ActionKind.REPLACE, wanted, reason, observed=there, spec=spec, changes=(change,))
 
 
-def _nowhere(item: Picked) -> LlmstackError:
+def _before(versions: Sequence[StoredVersion], pins: Sequence[str]) -> StoredVersion | None:
+    """What came before the one that runs, so that going back twice goes further; where that one was never noted, what
+    was ready last."""
+    now = next((one for one in versions if not is_other(one.digest, pins)), None)
+    others = [one for one in versions if is_other(one.digest, pins)]
+    if now:
+        others = [one for one in others if _came(one) < _came(now)]
+    return max(others, key=_came if now else _ready, default=None)
+
+
+def _came(version: StoredVersion) -> float:
+    return version.installed_at or 0.0
+
+
+def _ready(version: StoredVersion) -> float:
+    return version.ready_at or 0.0
+
+
+def _listed(versions: Sequence[StoredVersion]) -> str:
+    return ", ".join(_short(one.digest) for one in sorted(versions, key=_came, reverse=True)) or "none"
+
+
+def _nowhere(item: Picked, versions: Sequence[StoredVersion]) -> LlmstackError:
     wanted = item.wanted
-    message = f"{wanted.target}: no other image that it was proved ready with is remembered"
+    message = f"{wanted.target}: no older image that it was proved ready with is remembered; known: {_listed(versions)}"
     return PreflightError(message, f"services.{wanted.target.name}.image takes one by its digest too: name@sha256:...")
 
 

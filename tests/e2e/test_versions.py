@@ -79,7 +79,7 @@ def test_a_newer_image_that_does_not_get_ready_is_never_kept(desk: Desk, in_rig:
     assert "old one is back and ready" in ran.err, ran.err
     assert image(in_rig) == first
     gone = desk.run("rollback", "-s", "page")
-    assert (gone.code, "no other image that it was proved ready with" in gone.err) == (9, True)
+    assert (gone.code, "no older image that it was proved ready with" in gone.err) == (9, True)
 
 
 def test_a_registry_that_does_not_answer_leaves_things_as_they_are(

@@ -76,14 +76,33 @@ def test_update_takes_a_newer_image_and_rollback_the_one_before(bench: Bench) ->
     assert bench.app().update(DEMO).outcomes[0].reason == "a newer image"
     assert image_of_demo(bench) == SECOND
     (outcome,) = bench.app().rollback(DEMO).outcomes
-    assert (outcome.exit_code, outcome.reason) == (0, "back to the image that was proved ready before")
+    assert (outcome.exit_code, outcome.reason) == (
+        0,
+        "back to the image that was proved ready before; known are bbbb, aaaa",
+    )
     assert image_of_demo(bench) == FIRST
     assert recap(bench.app().up(DEMO)) == {"ok": 1}
     bench.app().down(DEMO)
     bench.app().up(DEMO)
     assert image_of_demo(bench) == FIRST
-    bench.app().rollback(DEMO)
-    assert (image_of_demo(bench), engine.tags["image:1"]) == (SECOND, SECOND)
+    (outcome,) = bench.app().rollback(DEMO).outcomes
+    assert (outcome.exit_code, image_of_demo(bench)) == (9, FIRST)
+
+
+def test_rollback_twice_goes_back_twice(bench: Bench) -> None:
+    engine = bench.world.engine()
+    engine.tags["image:1"] = FIRST
+    bench.app().up(DEMO)
+    for newer in (SECOND, "image@sha256:cccc"):
+        engine.registry["image:1"] = newer
+        bench.app().update(DEMO)
+    for before in (SECOND, FIRST):
+        assert bench.app().rollback(DEMO).exit_code == 0
+        assert image_of_demo(bench) == before
+    (outcome,) = bench.app().rollback(DEMO).outcomes
+    assert outcome.reason.endswith(
+        "no older image that it was proved ready with is remembered; known: cccc, bbbb, aaaa"
+    )
 
 
 def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_back_to(bench: Bench) -> None:
@@ -94,7 +113,7 @@ def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_ba
     assert bench.app().update(DEMO).exit_code == 6
     assert image_of_demo(bench) == FIRST
     (outcome,) = bench.app().rollback(DEMO).outcomes
-    assert outcome.reason == "demo@localhost: no other image that it was proved ready with is remembered"
+    assert outcome.reason == "demo@localhost: no older image that it was proved ready with is remembered; known: aaaa"
 
 
 LLAMA3 = Selection(models=("llama3",))
