@@ -14,8 +14,9 @@ from llmstack.domain.clock import SystemClock
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Need, State
 from llmstack.domain.outcome import RunResult, Status
+from llmstack.domain.report import Fate
 from llmstack.domain.selection import RunOptions, Selection, Settings
-from llmstack.domain.server import ServedModel
+from llmstack.domain.server import ChatChunk, ServedModel
 from llmstack.errors import (
     ConfigError,
     InventoryError,
@@ -201,6 +202,21 @@ def test_health_of_a_crash_is_6_sync_tells_it_and_up_repairs_it(bench: Bench) ->
     assert bench.app().store.models()[0].state is State.CRASHED
     assert recap(bench.app().up(ALL)) == {"changed": 1}
     assert bench.app().health(ALL).exit_code == 0
+
+
+def test_a_start_that_failed_and_was_stopped_again_says_so_afterwards(bench: Bench) -> None:
+    demo = Selection(models=("demo",))
+    bench.world.server(8080).chunks = (ChatChunk(done=True, tokens=0),)
+    assert bench.app().up(demo).exit_code == 6
+    (row,) = bench.app().status(demo).rows
+    assert (row.state, row.reason, row.detail[:33]) == (State.STOPPED, Fate.FAILED, "its last start failed: answered: ")
+    (difference,) = bench.app().sync(demo, check=True).differences
+    assert (difference.reason, difference.engine) == (Fate.WANTED, f"wanted, {row.detail}")
+    assert bench.app().why(demo).inquiries[0].row.reason is Fate.FAILED
+    bench.world.engine().start("llmstack-lab-demo")
+    bench.world.clock.advance(1)
+    bench.world.engine().stop("llmstack-lab-demo", 0)
+    assert bench.app().status(demo).rows[0].reason is Fate.STOPPED
 
 
 def test_sync_finds_out_by_itself_and_repairs_the_store_alone(bench: Bench) -> None:
