@@ -68,7 +68,8 @@ def _unfit(item: Picked, observed: Observed) -> Action | None:
     if wanted.external or wanted.adopted or wanted.off:
         error = PreflightError(f"{wanted.target} is not llmstack's to stop", "save its data by its own means")
     elif there is None or there.spec is None:
-        error = PreflightError(f"{wanted.target} is not there", f"llmstack up --service {wanted.target.name}")
+        message = f"{wanted.target} is not there, and the volumes that `down` kept are read and written through it"
+        error = PreflightError(message, f"`llmstack up --service {wanted.target.name}`, then this again")
     elif (wanted.target, wanted.engine) in observed.previous:
         unfinished = f"a replace of {wanted.target} was interrupted and is to be finished first"
         error = PreflightError(unfinished, f"llmstack up --service {wanted.target.name}")

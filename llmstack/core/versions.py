@@ -114,8 +114,12 @@ def _listed(versions: Sequence[StoredVersion]) -> str:
 
 def _nowhere(item: Picked, versions: Sequence[StoredVersion]) -> LlmstackError:
     wanted = item.wanted
+    name, section = wanted.target.name, "models" if wanted.placement.own_model else "services"
+    if wanted.engine == "process":
+        message = f"{wanted.target} is a process: it has no image to go back to"
+        return PreflightError(message, f"change {section}.{name} back in the inventory, then `llmstack up`")
     message = f"{wanted.target}: no older image that it was proved ready with is remembered; known: {_listed(versions)}"
-    return PreflightError(message, f"services.{wanted.target.name}.image takes one by its digest too: name@sha256:...")
+    return PreflightError(message, f"{section}.{name}.image takes one by its digest too: name@sha256:...")
 
 
 def is_other(pin: str | None, pins: Iterable[str]) -> bool:

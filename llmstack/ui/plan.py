@@ -21,7 +21,8 @@ _KINDS = {
 }
 _MARKS = {kind: mark for mark, kinds in _KINDS.items() for kind in kinds}
 
-_WEIGHS = (ActionKind.CREATE, ActionKind.REPLACE, ActionKind.REMOVE)
+_WEIGHS = (ActionKind.CREATE, ActionKind.REPLACE, ActionKind.RESTART, ActionKind.REMOVE)
+_IN_FLIGHT = {None: "requests in flight: unknown", 0: "no request in flight", 1: "1 request in flight"}
 
 
 def plan_lines(actions: Sequence[Action], *, diff: bool, checked: bool) -> Iterator[Text]:
@@ -51,10 +52,8 @@ def _besides(action: Action) -> Iterator[str]:
     price = action.price or Price()
     if action.kind.takes_down and (away := f"{_models(action)}{_time_away(action, price)}"):
         yield away
-    if price.in_flight:
-        yield f"{price.in_flight} request{'' if price.in_flight == 1 else 's'} in flight"
-    elif action.price and action.kind.takes_down and price.in_flight is None and _runs(action):
-        yield "requests in flight: unknown"
+    if price.in_flight is not None or (action.price and action.kind.takes_down and _runs(action)):
+        yield _IN_FLIGHT.get(price.in_flight, f"{price.in_flight} requests in flight")
     if price.dependants:
         yield f"{', '.join(price.dependants)} go{'es' if len(price.dependants) == 1 else ''} without it"
     if price.fetch_bytes:

@@ -105,6 +105,15 @@ def test_rollback_twice_goes_back_twice(bench: Bench) -> None:
     )
 
 
+def test_a_process_has_no_image_to_go_back_to_and_is_not_told_to_set_one(bench: Bench) -> None:
+    bench.write("llmstack: 1\nstack: lab\nmodels: {demo: {type: loader, engine: process, port: 8080}}\n")
+    bench.app().up(ALL)
+    (outcome,) = bench.app().rollback(DEMO).outcomes
+    assert outcome.error is not None
+    assert outcome.exit_code == 9
+    assert outcome.error.hint == "change models.demo back in the inventory, then `llmstack up`"
+
+
 def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_back_to(bench: Bench) -> None:
     engine = bench.world.engine()
     engine.tags["image:1"], engine.registry["image:1"] = FIRST, SECOND

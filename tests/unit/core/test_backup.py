@@ -162,6 +162,10 @@ def test_what_cannot_be_saved_says_why(world: World, file: str) -> None:
         "has no volume of its own": world.want("bare", "page", port=3003),
     }
     up(world, cases["has no volume of its own"])
+    absent = backup(world, cases["is not there"], file).error
+    assert absent is not None
+    assert "the volumes that `down` kept are read" in absent.message
+    assert absent.hint == "`llmstack up --service page`, then this again"
     for reason, wanted in cases.items():
         for verb in (backup, restore):
             outcome = verb(world, wanted, file)

@@ -266,12 +266,13 @@ def test_bytes_that_differ_are_told_as_sizes():
 def test_unknown_costs_are_told_as_unknown():
     box = Action(kind=ActionKind.RESTART, target=DEMO, reason="asked for", spec=SPEC, price=Price(fetch_bytes=0))
     assert plain(plan_lines((box,), diff=True, checked=False)) == (
-        "~ demo@localhost  restart  asked for, away for an unknown time\n1 looked at: 1 restart.\n"
+        "~ demo@localhost  restart  asked for, away for an unknown time, memory unknown (no limit)\n"
+        "1 looked at: 1 restart.\n"
     )
     runs = replace(box, observed=replace(THERE, running=True))
-    assert "unknown time, requests in flight: unknown\n" in plain(plan_lines((runs,), diff=False, checked=False))
+    assert "unknown time, requests in flight: unknown, memory" in plain(plan_lines((runs,), diff=False, checked=False))
     quiet = replace(runs, price=Price(in_flight=0))
-    assert "in flight" not in plain(plan_lines((quiet,), diff=False, checked=False))
+    assert "unknown time, no request in flight, memory" in plain(plan_lines((quiet,), diff=False, checked=False))
 
 
 @pytest.mark.parametrize(
@@ -281,6 +282,7 @@ def test_unknown_costs_are_told_as_unknown():
         (ActionKind.CREATE, None, None, "memory unknown (no limit)"),
         (ActionKind.REPLACE, None, 8 << 30, "memory unknown (no limit) → 8 GiB"),
         (ActionKind.REPLACE, 8 << 30, 8 << 30, "memory 8 GiB"),
+        (ActionKind.RESTART, 8 << 30, 8 << 30, "memory 8 GiB"),
         (ActionKind.REMOVE, 8 << 30, None, "memory 8 GiB → 0"),
     ],
 )
