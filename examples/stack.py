@@ -15,7 +15,8 @@ from llmstack.errors import LlmstackError
 def tell(event: Event) -> None:
     """What happens, as it happens."""
     if event.type is EventType.RUNG:
-        print(f"  {event.target} {event.message}")
+        rung = event.data["rung"]
+        print(f"  {event.target} {rung.rung.value} {rung.ms:.0f} ms")
 
 
 def main(inventory: str = "inventory.yaml", model: str = "demo", watch: str = "") -> int:

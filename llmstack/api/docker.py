@@ -57,9 +57,8 @@ class DockerManager(Closing):
 
     def get_container_status(self, name: str) -> Instance:
         """All facts that the engine knows of one container."""
-        found = self.engine.inspect(name) or next(
-            (row for row in self.engine.observe(None) if row.service == name), None
-        )
+        named = (row.container_name for row in self.engine.observe(None) if row.service == name)
+        found = self.engine.inspect(name) or self.engine.inspect(next(named, name))
         if found is None:
             known = ", ".join(sorted(row.container_name for row in self.engine.observe(None))) or "none"
             raise NoMatchError(f"no container '{name}' on {self._host.name}", f"containers of llmstack: {known}")

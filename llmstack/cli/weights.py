@@ -8,7 +8,7 @@ from llmstack.cli.task import verb
 
 
 @verb(
-    *(HOST, OUTPUT_JSON),
+    *(HOST, OUTPUT),
     name="weights.list",
     kind="weights",
     reads_only=True,

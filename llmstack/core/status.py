@@ -12,6 +12,7 @@ from llmstack.core.fate import Reason, reason
 from llmstack.core.look import Look, ModelLook, look_at_model
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
+from llmstack.core.versions import DIGITS
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Rung
 from llmstack.domain.report import StatusRow
@@ -100,6 +101,8 @@ def _remembered(wanted: Wanted, last: LastLadder) -> str:
 
 def _image_tag(there: Instance | None) -> str | None:
     image = there.image if there else None
+    if image and "@" in image:
+        return image.rpartition(":")[2][:DIGITS]
     return image.rpartition(":")[2] if image and ":" in image.rpartition("/")[2] else None
 
 

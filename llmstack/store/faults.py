@@ -54,6 +54,13 @@ def place_error(error: OSError, path: str) -> StoreError:
     return StoreError(f"the store cannot be opened: {path} ({what})", _PLACE, path=path)
 
 
+def no_copy(error: OSError, path: str) -> StoreError:
+    """The StoreError for a copy that cannot be written there."""
+    what = error.strerror or str(error)
+    hint = "name a file that is not there yet, in a folder that this user may write to"
+    return StoreError(f"the copy cannot be written: {path} ({what})", hint, path=path)
+
+
 def no_file(path: str) -> StoreError:
     """The StoreError for a device, pipe, socket or dangling link in the store's place."""
     return StoreError(f"the store must be a file: {path}", "LLMSTACK_STORE=:memory: remembers nothing", path=path)

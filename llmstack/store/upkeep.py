@@ -80,7 +80,7 @@ class Upkeep:
         try:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         except OSError as error:
-            raise faults.place_error(error, target) from error
+            raise faults.no_copy(error, target) from error
         with self._database.read() as sqlite:
             sqlite.execute_sql("VACUUM INTO ?", (target,))  # type: ignore[no-untyped-call]
         return Path(target).stat().st_size

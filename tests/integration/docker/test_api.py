@@ -90,7 +90,8 @@ def test_a_docker_manager_starts_stops_measures_and_asks_containers(stack: Stack
         assert manager.get_stack_status()[DEMO].state is State.READY
         there = manager.get_container_status("demo")
         assert (there.container_name, there.running) == (DEMO, True)
-        assert manager.get_container_status(DEMO).id == there.id
+        assert manager.get_container_status(DEMO) == there
+        assert None not in (there.restarts, there.started_at)
         usage = manager.get_container_stats(DEMO)
         assert usage is not None
         assert (usage.memory_bytes or 0) > 10 << 20

@@ -152,7 +152,13 @@ def test_a_store_that_fails_remembers_nothing(world: World, store: Store) -> Non
 
 def test_an_image_without_a_tag_has_no_version(world: World) -> None:
     page = world.want("page", "page")
-    for image, version in (("host:5000/page", None), ("page", None), (None, None), ("host:5000/page:2", "2")):
+    for image, version in (
+        ("host:5000/page", None),
+        ("page", None),
+        (None, None),
+        ("host:5000/page:2", "2"),
+        (f"page@sha256:{'a' * 64}", "a" * 12),
+    ):
         there = world.run(page)
         world.engine().add(replace(there, image=image))
         assert row(status(world, page)).version == version
