@@ -116,7 +116,8 @@ def found_row(there: Instance, seen: Look) -> StatusRow:
     """An instance of ours that was found without an inventory."""
     models = tuple(there.spec.models) if there.spec else ()
     row = _bare(there, seen.detail, ours=True, url=seen.url)
-    return replace(row, state=seen.state, version=seen.version, model=models[0] if len(models) == 1 else None)
+    model = models[0] if len(models) == 1 else None
+    return replace(row, state=seen.state, stack=there.stack, version=seen.version, model=model)
 
 
 def stranger_row(there: Instance, url: str | None) -> StatusRow:

@@ -38,7 +38,8 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
     """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is
-    False for an orphan or stranger, `enabled` for what is durably off. `limits` says which limits were decided for it
+    False for an orphan or stranger, `enabled` for what is durably off. `stack` is that of an
+    instance that was found without an inventory. `limits` says which limits were decided for it
     and why, `detail` in words what `state` alone does not (exit code, restarts), `reason` in a word why it is so, where
     that can be told."""
 
@@ -56,6 +57,7 @@ class StatusRow:
     url: str | None = None
     port: int | None = None
     container_name: str | None = None
+    stack: str | None = None
     restarts: int | None = None
     exit_code: int | None = None
     limits: str | None = None

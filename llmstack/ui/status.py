@@ -11,7 +11,7 @@ from llmstack.ui.table import known
 from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, memory, percent
 
-HEAD = ("MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")
+HEAD = ("STACK", "MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")
 _STYLES = {
     State.READY: "green",
     **dict.fromkeys((State.STARTING, State.LOADING, State.DEGRADED), "yellow"),
@@ -39,7 +39,10 @@ def status_note(report: StatusReport) -> Iterator[Text]:
     if report.inventory is None:
         yield line(("llmstack init writes an inventory", "dim"))
     for row in [row for row in report.rows if row.state is State.CRASHED and row.ours][:1]:
-        yield line(("Why:", "bold"), f"  llmstack why {_flags(row)}")
+        if report.inventory:
+            yield line(("Why:", "bold"), f"  llmstack why {_flags(row)}")
+        elif row.engine == "docker":  # our own tasks would need its inventory
+            yield line(("Why:", "bold"), f"  docker logs --tail 20 {row.container_name}")
     missing = [row for row in report.rows if row.drifts and row.wanted]
     if missing and report.inventory:
         yield line(("Make it so:", "bold"), f"  llmstack up {_flags(missing[0]) if len(missing) == 1 else ''}".rstrip())
@@ -53,7 +56,7 @@ def _flags(row: StatusRow) -> str:
 
 def _row(row: StatusRow) -> list[Text]:
     return [
-        *(line(cell or UNKNOWN) for cell in (row.model, row.service, row.host)),
+        *(line(cell or UNKNOWN) for cell in (row.stack, row.model, row.service, row.host)),
         line((row.state.value, _STYLES.get(row.state, "dim"))),
         line(row.device or UNKNOWN),
         line(row.url or UNKNOWN),

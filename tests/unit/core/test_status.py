@@ -193,6 +193,7 @@ def test_without_an_inventory_everything_that_serves_models_here_is_shown(world:
         ("some-ollama", False, None, State.STARTING, None),
         ("some-ollama", False, None, State.STARTING, "http://127.0.0.1:11434"),
     ]
+    assert [row.stack for row in report.rows] == ["lab", "lab", "lab", None, None]
     assert (report.exit_code, report.inventory) == (0, None)
 
 

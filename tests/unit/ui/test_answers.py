@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llmstack.domain.instance import State
@@ -82,6 +84,14 @@ def test_status_of_nothing():
     )
     found = StatusReport(rows=ROWS[:1])
     assert plain(status_note(found)).startswith("no inventory found: this is what serves models")
+
+
+def test_without_an_inventory_each_row_has_its_stack_and_the_next_step_needs_none():
+    crashed = replace(ROWS[1], stack="lab", engine="docker", container_name="llmstack-lab-embed")
+    report = StatusReport(rows=(crashed, replace(crashed, stack="other", state=State.READY)))
+    heads, first, second, *_ = plain(status_lines(report, 120)).splitlines()
+    assert [line.split()[0] for line in (heads, first, second)] == ["STACK", "lab", "other"]
+    assert plain(status_note(report)).endswith("\nWhy:  docker logs --tail 20 llmstack-lab-embed\n")
 
 
 def test_one_column_is_cut_where_nothing_else_fits():
