@@ -17,7 +17,7 @@ from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.errors import LlmstackError, PreflightError, ServerError
-from llmstack.modeltype.folder import size_of
+from llmstack.modeltype.folder import check_room, size_of
 from llmstack.protocols import Ability, Engine, LazyClient
 
 
@@ -163,7 +163,10 @@ def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
     with context.turn("size", weights.source):
         if weights.source not in context.sizes:
             context.sizes[weights.source] = _size(weights, wanted, context)
-    return replace(need, size_bytes=context.sizes[weights.source])
+    size_bytes = context.sizes[weights.source]
+    if context.engine(wanted).shelf(wanted.needed_spec.stack) is None:  # else the host may have it
+        check_room(weights, size_bytes)
+    return replace(need, size_bytes=size_bytes)
 
 
 def _size(weights: Weights, wanted: Wanted, context: Context) -> int | None:

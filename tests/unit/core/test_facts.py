@@ -201,6 +201,16 @@ def test_a_client_that_a_plugin_cannot_make_is_the_plugins_fault(world: World) -
         client_of(replace(world.want(), type=None, error=PluginError("broken")), "http://x")
 
 
+def test_a_file_that_does_not_fit_here_is_refused_in_the_plan(world: World) -> None:
+    weights = gguf_weights("https://x.org/m.gguf", ".")
+    wanted, context = world.want(engine="process", weights=weights), world.context("pull")
+    world.engine(kind="process").lack("demo", Need(kind="weights", name=weights.source))
+    context.sizes[weights.source] = 10**18
+    error = with_facts(picked(wanted), seen(world), context).broken[wanted.target]
+    assert error.exit_code == 9
+    assert "https://x.org/m.gguf needs 1000000000000.0 MB, the disk of" in error.message
+
+
 def test_the_size_of_what_is_to_be_fetched_is_asked_of_its_server(world: World) -> None:
     with serving(FileServer(bytes(5000))) as server:
         wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
