@@ -81,13 +81,8 @@ def _action() -> Schema:
 
 
 _RUNG = {"rung": Rung, "ok": bool | None, "ms": float, "detail": str}
-_FIGURES = {
-    "check": str,
-    "first_token_ms": float | None,
-    "tokens": int | None,
-    "tokens_per_s": float | None,
-    "clock": str,
-}
+_SPEED = {"first_token_ms": float | None, "tokens_per_s": float | None}
+_FIGURES = {**_SPEED, "check": str, "tokens": int | None, "clock": str}
 """What a rung tells that is a real answer, or a check of one."""
 
 

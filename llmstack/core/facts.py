@@ -160,19 +160,22 @@ def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
     weights = wanted.needed_spec.weights
     if need.kind != "weights" or weights is None or not weights.remote:
         return need
+    comes_here = context.engine(wanted).shelf(wanted.needed_spec.stack) is None  # else the host may have it
     with context.turn("size", weights.source):
         if weights.source not in context.sizes:
-            context.sizes[weights.source] = _size(weights, wanted, context)
+            context.sizes[weights.source] = _size(weights, wanted, context, refuse=comes_here)
     size_bytes = context.sizes[weights.source]
-    if context.engine(wanted).shelf(wanted.needed_spec.stack) is None:  # else the host may have it
+    if comes_here:
         check_room(weights, size_bytes)
     return replace(need, size_bytes=size_bytes)
 
 
-def _size(weights: Weights, wanted: Wanted, context: Context) -> int | None:
+def _size(weights: Weights, wanted: Wanted, context: Context, *, refuse: bool) -> int | None:
     try:
         return size_of(weights)
     except LlmstackError as error:
+        if refuse and error.data.get("kind") == "status" and not error.data.get("again"):
+            raise
         message = f"{error.message}; {error.hint}" if error.hint else error.message
         context.emit(EventType.WARNING, wanted.target, message)
         return None

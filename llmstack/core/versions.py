@@ -95,17 +95,13 @@ def _before(versions: Sequence[StoredVersion], pins: Sequence[str]) -> StoredVer
     was ready last."""
     now = next((one for one in versions if not is_other(one.digest, pins)), None)
     others = [one for one in versions if is_other(one.digest, pins)]
-    if now:
-        others = [one for one in others if _came(one) < _came(now)]
-    return max(others, key=_came if now else _ready, default=None)
+    if now is None:
+        return next(iter(others), None)
+    return max((one for one in others if _came(one) < _came(now)), key=_came, default=None)
 
 
 def _came(version: StoredVersion) -> float:
     return version.installed_at or 0.0
-
-
-def _ready(version: StoredVersion) -> float:
-    return version.ready_at or 0.0
 
 
 def _listed(versions: Sequence[StoredVersion]) -> str:

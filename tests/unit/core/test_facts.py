@@ -211,6 +211,17 @@ def test_a_file_that_does_not_fit_here_is_refused_in_the_plan(world: World) -> N
     assert "https://x.org/m.gguf needs 1000000000000.0 MB, the disk of" in error.message
 
 
+def test_an_address_without_a_file_is_told_once_where_nobody_else_has_it(world: World) -> None:
+    with serving(FileServer(b"")) as server:
+        server.status = 404
+        weights = gguf_weights(f"{server.url}/m.gguf", ".")
+        wanted = world.want(engine="process", weights=weights)
+        world.engine(kind="process").lack("demo", Need(kind="weights", name=weights.source))
+        error = facts(world, wanted, task="pull").broken[wanted.target]
+    assert (error.exit_code, "answered 404" in error.message) == (10, True)
+    assert world.ears.of(EventType.WARNING) == []
+
+
 def test_the_size_of_what_is_to_be_fetched_is_asked_of_its_server(world: World) -> None:
     with serving(FileServer(bytes(5000))) as server:
         wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
