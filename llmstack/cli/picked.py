@@ -51,7 +51,8 @@ def piped_text() -> str:
     """What is piped in. Raises UsageError for what is no text, or too long to be meant."""
     try:
         text = sys.stdin.read(MOST_TEXT + 1)
-    except UnicodeDecodeError as error:
+        text.encode()  # in some locales Python reads any bytes, as text that is none
+    except UnicodeError as error:
         raise UsageError("standard input is no UTF-8 text", "pipe text in") from error
     if len(text) > MOST_TEXT:
         raise UsageError(f"standard input has more than {MOST_TEXT} characters", "pipe less in")

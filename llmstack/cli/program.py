@@ -16,7 +16,7 @@ from llmstack.cli.session import Session
 from llmstack.cli.start import start as start  # noqa: PLC0414 - where commands installed earlier look for it
 from llmstack.cli.streams import write
 from llmstack.cli.task import SIGNALS, Verb, goes_on
-from llmstack.errors import OK
+from llmstack.errors import OK, UsageError
 
 NAME = "llmstack"
 HELP = ("--help", "-h")
@@ -70,7 +70,12 @@ def _help(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) 
     before, after = line[:place], [word for word in line[place + 1 :] if word not in HELP]
     if [*before, *after] == ["exit-codes"]:
         return tell.exit_codes()
-    name = complete.task_at(before, tasks) or next((name for name, _ in parse([*before, *after], tasks)), None)
+    name = complete.task_at(before, tasks)
+    if name is None:
+        named = [name for name, _ in parse([*before, *after], tasks)]
+        name = next(iter(named), None)
+        if len(named) > 1 and line[0] == "help":
+            raise UsageError("help is for one task at a time", f"{NAME} help {name}")
     if name and (error := tasks[name].error):
         raise error
     return tell.task_help(NAME, tasks[name]) if name else tell.overview(NAME, groups)

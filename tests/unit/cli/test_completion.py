@@ -42,6 +42,8 @@ def here(tmp_path, monkeypatch):
     [
         ("llmstack sta", ["status", "stats"]),
         ("llmstack up --lock", ["--lock-wait"]),
+        ("llmstack inventory ex", ["explain"]),
+        ("llmstack help e", ["exit-codes"]),
         ("llmstack up --no", ["--no-wait"]),
         ("llmstack --prog", ["--progress"]),
         ("llmstack up -o n", ["ndjson", "names", "names0"]),

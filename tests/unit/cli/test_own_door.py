@@ -126,6 +126,11 @@ def test_alone_or_asked_for_help_it_shows_its_tasks(own, words):
     assert "  up " in ran.out
 
 
+def test_help_is_for_one_task_at_a_time(own):
+    ran = own("help", "up", "status")
+    assert (ran.code, ran.err) == (2, "error: help is for one task at a time\n       llmstack help up\n")
+
+
 @pytest.mark.parametrize("words", [("help", "up"), ("--help", "up"), ("up", "--help"), ("up", "a", "-h")])
 def test_each_task_has_its_own_help(own, words):
     ran = own(*words)

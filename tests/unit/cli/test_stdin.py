@@ -70,3 +70,9 @@ def test_names_that_select_nothing_can_be_no_failure(both):
     ran = both("up", "-m", "unknown", "--allow-empty", "-o", "json")
     assert (ran.code, ran.json["errors"]) == (0, [])
     assert ran.err.startswith("! no model or service 'unknown'")
+
+
+def test_bytes_that_are_no_text_are_no_names(both):
+    """In some locales Python reads them all the same."""
+    ran = both("up", "-m", "-", stdin="caf\udce9\n")
+    assert (ran.code, "standard input is no UTF-8 text" in ran.err) == (2, True)
