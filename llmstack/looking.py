@@ -40,9 +40,8 @@ class Looking(Machines):
 
         picked = self._pick(selection)
         context = self.context("health")
-        outcomes = within(
-            lambda: health(picked, self._observe(picked, context, facts=False), context, deep=deep), context
-        )
+        look = partial(self._observe, picked, context, facts=False)
+        outcomes = within(lambda: health(picked, look(), context, deep=deep), context)
         result = context.result(outcomes)
         try:
             result = replace(result, run_id=self.store.begin_run(self.settings.task or "health", self.settings.command))

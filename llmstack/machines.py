@@ -124,14 +124,13 @@ class Machines(Root):
             stand = doctor.Doctor(context=context, places=places, wanted=wanted, observed=observed, proxy=proxy)
             return tuple(stand.findings())
 
-        found = within(look, context)
         ours = (
             findings.python(llmstack.__version__),
             doctor.told("store", lambda: self.store.path),
             doctor.told("inventory", lambda: f"{self.inventory.path}, {len(self.wanted)} instances wanted"),
             *doctor.plugins(self.registry),
         )
-        return Checkup(findings=(*ours, *found))
+        return Checkup(findings=(*ours, *within(look, context)))
 
     def _bare_context(self, task: str) -> Context:
         """For a look at this machine, whatever the inventory says."""

@@ -59,18 +59,11 @@ def candidates(line: str, tasks: Tasks) -> list[str]:
     elif current.startswith("-"):
         found = (spelling for one in known for spelling in one.spellings)
     else:
-        found = (*tasks, *_rest_of_names(before, tasks), *(_values(MODEL, path) if MODEL in known and task else ()))
+        family = f"{before[-1]}." if before else "."  # a space may stand for the dot
+        more = [name.removeprefix(family) for name in tasks if name.startswith(family)]
+        more += ["exit-codes"] if before == ["help"] else []
+        found = (*tasks, *more, *(_values(MODEL, path) if MODEL in known and task else ()))
     return [f"{head}{equals}{word}" if equals else word for word in found if word.startswith(current)]
-
-
-def _rest_of_names(before: list[str], tasks: Tasks) -> Iterator[str]:
-    """What stands behind the dot of a task's name, where a space may stand for that, and the topics of `help`."""
-    if before == ["help"]:
-        yield "exit-codes"
-    for name in tasks:
-        family, _, own = name.partition(".")
-        if own and before[-1:] == [family]:
-            yield own
 
 
 def task_at(words: Iterable[str], tasks: Tasks) -> str | None:

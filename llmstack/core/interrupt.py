@@ -43,11 +43,8 @@ def untorn(work: Callable[[], T], context: Context) -> T:
     is under way, when another one follows within AGAIN_S; the work is not waited for then.
     """
     inbox = SimpleQueue[Callable[[], T]]()
-
-    def take_one() -> T:
-        return inbox.get()()
-
-    done, pressed, heard, given = apart(take_one, "run"), [-math.inf], 1, False
+    done = apart(lambda: inbox.get()(), "run")  # noqa: PLW0108 - the work is not there yet
+    pressed, heard, given = [-math.inf], 1, False
     while not done.done():
         try:
             if heard < len(pressed):
