@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     """
     touched: dict[Target, Wanted] = {}
     of: dict[Target, list[Outcome]] = {}
-    active = {(row.host, row.container_name, row.name) for row in ledger.active_models()}
+    states: dict[Key, State] = {(row.host, row.container_name, row.name): row.state for row in ledger.models()}
     for outcome in outcomes if context.task != "health" else ():
         action = outcome.action
         if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
@@ -67,7 +67,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         elif action and action.placement and action.placement.target in context.wanted:
             wanted = context.wanted[action.placement.target]
             of.setdefault(wanted.target, []).append(outcome)
-            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, active, context):
+            if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, states, context):
                 touched[wanted.target] = wanted
     places = list(touched.values())
     found = in_parallel(lambda wanted: _now(wanted, context), places, context.forks)
@@ -84,13 +84,16 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     _keep_ladders(outcomes, context, ledger)
 
 
-def _as_known(action: Action, wanted: Wanted, active: Collection[Key], context: Context) -> bool:
-    """PURE: whether something was left as it is, and just that is noted already: all of it, or nothing, is active."""
+def _as_known(action: Action, wanted: Wanted, states: Mapping[Key, State], context: Context) -> bool:
+    """PURE: whether something was left as it is, and just that is noted already: all is active, or nothing there."""
     if action.kind is not ActionKind.KEEP or wanted.external or _is_another(action, wanted, context):
         return False
     names = names_of(action, wanted)
-    known = [(wanted.target.host, wanted.container_name, name) in active for name in names]
-    return all(known) if action.model or action.observed else not any(known)
+    keys = [(wanted.target.host, wanted.container_name, name) for name in names]
+    known = [states.get(key, State.ABSENT) for key in keys]
+    if action.model or action.observed:
+        return all(state.active for state in known)
+    return all(state is State.ABSENT for state in known)
 
 
 def _stopped(outcomes: Iterable[Outcome]) -> bool:

@@ -47,10 +47,6 @@ class Ledger(Protocol):
         """What was started or fetched last, and nobody waited for its answer."""
         ...
 
-    def active_models(self) -> tuple[StoredModel, ...]:
-        """The models that were ready (or degraded) when last seen."""
-        ...
-
     def gone(self, target: Target, container_name: str, *, on_purpose: bool | None = None) -> None:
         """The instance is no longer there: its rows become inactive."""
         ...

@@ -149,8 +149,8 @@ class Life:
         seen = desk.good("sync", "-o", "json")
         assert seen.json["changed"] == 1
         (found,) = (item for item in seen.json["items"] if item["target"] == "brittle@localhost")
-        assert found["store"] == "active"
-        assert "exit 137" in found["engine"]
+        assert (found["store"], found["reason"]) == ("active", "died"), found
+        assert "exited 137" in found["engine"], found
         assert found["action"] == "recorded inactive"
         assert desk.good("sync", "-o", "json").json["items"] == []
 

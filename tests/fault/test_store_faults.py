@@ -223,8 +223,8 @@ def test_a_disk_that_fills_up_during_a_run_is_named_and_the_run_goes_on_once_the
 
 
 def test_a_disk_without_room_for_a_store_is_named(tmp_path):
-    with small_disk(tmp_path / "disk", "64k") as disk:
-        (disk / "filling").write_bytes(b"x" * 56 * 1024)
+    with small_disk(tmp_path / "disk", "512k") as disk:
+        (disk / "filling").write_bytes(b"x" * 500 * 1024)
         with pytest.raises(StoreError, match="no room left for the store"):
             open_store(str(disk / "store.db"), {})
         (disk / "filling").unlink()

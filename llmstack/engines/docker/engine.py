@@ -202,7 +202,7 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
         """By its last events, of which it keeps 256."""
         from llmstack.engines.docker.happenings import starved
 
-        return starved(self._wire, name)
+        return starved(self._wire, self._there(name).id)
 
     def lock(self, stack: str, owner: str, lease_s: float) -> contextlib.AbstractContextManager[Renew]:
         """A container that never starts, on the host itself, so that every controller sees it."""

@@ -63,14 +63,14 @@ def follow(wire: Wire, over: threading.Event) -> Iterator[Happening | None]:
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def starved(wire: Wire, name: str) -> bool:
+def starved(wire: Wire, container_id: str) -> bool:
     """Whether memory ran out in a container, as far as the engine's memory of events reaches back."""
     wanted = {
-        "filters": json.dumps({"container": [name], "event": ["oom"]}),
+        "filters": json.dumps({"container": [container_id], "event": ["oom"]}),
         "since": "0",
         "until": str(int(wire.now()) + 1),
     }
-    with wire.doing(f"ask what happened to {name}") as api:
+    with wire.doing("ask what happened to a container") as api:
         return any(True for _ in api.listen("/events", wanted))
 
 
