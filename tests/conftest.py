@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from llmstack.domain.stop import STOP
 from tests import room
 
 pytest_plugins = ["tests.rig.fixtures"]
@@ -33,6 +35,15 @@ def clean_room(
 ) -> dict[str, str]:
     """A private home, store and state for this test; returns the variables that were set."""
     return _clean(monkeypatch, tmp_path_factory)
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """What a test, or a front door that it loads, makes of Ctrl-C ends with it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+    STOP.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
