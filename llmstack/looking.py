@@ -97,15 +97,14 @@ class Looking(Machines):
         picked, context = self._pick(selection), self.context("why")
         memory = self._memory(context)
 
-        def look() -> Iterator[Inquiry]:
+        def look() -> tuple[Inquiry, ...]:
             observed = self._observe(picked, context)
+            report = status_report(picked, observed, (), context, memory=memory, registry=self.registry)
+            outcomes = health(picked, observed, quiet(context), deep=False)
             asker = Asker(context, memory, self._source.placement, self.inventory, observed)
-            for item in picked:
-                report = status_report([item], observed, (), context, memory=memory, registry=self.registry)
-                outcomes = health([item], observed, quiet(context), deep=False)
-                yield from asker.ask(item, report.rows, outcomes)
+            return tuple(page for item in picked for page in asker.ask(item, report.rows, outcomes))
 
-        return Inquest(inquiries=within(lambda: tuple(look()), context))
+        return Inquest(inquiries=within(look, context))
 
     def fix(self, inquiry: Inquiry) -> tuple[Path, str, str]:
         """The file to write for its remedy: path, what it holds, what it is to hold. Raises ConfigError."""

@@ -13,7 +13,6 @@ from llmstack.cli.collection import GROUPS, VERBS
 from llmstack.cli.guard import guarded
 from llmstack.cli.plugged import plugged
 from llmstack.cli.session import Session
-from llmstack.cli.start import start as start  # noqa: PLC0414 - where commands installed earlier look for it
 from llmstack.cli.streams import write
 from llmstack.cli.task import SIGNALS, Verb, goes_on
 from llmstack.errors import OK, UsageError

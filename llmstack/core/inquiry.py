@@ -40,10 +40,14 @@ class Asker:
     observed: Observed
 
     def ask(self, item: Picked, rows: Sequence[StatusRow], outcomes: Sequence[Outcome]) -> Iterator[Inquiry]:
-        """One page for each outcome of a placement. What keeps it from starting now goes before what once did."""
+        """One page for each of `outcomes` that is of this placement, each with its own of `rows`, or the first
+        of the placement. What keeps it from starting now goes before what once did."""
         wanted = item.wanted
+        mine = [row for row in rows if (row.service, row.host) == (wanted.target.name, wanted.target.host)]
         for outcome in outcomes:
-            row = next((row for row in rows if row.target == outcome.target), None) or rows[0]
+            if not outcome.action or outcome.action.placement is not wanted.placement:
+                continue
+            row = next((row for row in mine if row.target == outcome.target), mine[0])
             broken = None if row.state in RUNNING else self.observed.broken.get(wanted.target)
             last = None if broken else self._last(outcome)
             ladder = None if broken else last.ladder if last else outcome.ladder

@@ -15,10 +15,8 @@ HEAD = ("", "NAME", "HOST", "STATE", "DEVICE", "URL", "VERSION")
 SIGNS = {
     State.READY: ("●", "green"),
     State.DEGRADED: ("●", "yellow"),
-    State.LOADING: ("◐", "yellow"),
-    State.STARTING: ("◐", "yellow"),
-    State.CRASHED: ("✗", "red"),
-    State.UNREACHABLE: ("✗", "red"),
+    **dict.fromkeys((State.LOADING, State.STARTING), ("◐", "yellow")),
+    **dict.fromkeys((State.CRASHED, State.UNREACHABLE), ("✗", "red")),
 }
 """Beside the word for it: nobody needs to see colours."""
 REST = ("○", "dim")
