@@ -11,7 +11,7 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.gpus import held_gpus
 from llmstack.core.limits import Case, decision, limited
-from llmstack.core.placement import Placed, free_on, gib, place
+from llmstack.core.placement import Placed, beside, free_on, gib, place
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint, guessed
 from llmstack.domain.gpu import Gpu, HeldGpu
@@ -56,7 +56,7 @@ class _Decider:
         case = Case(
             family=wanted.kind.family,
             footprint=model,
-            peak=self._peak(wanted, spec, model, kind_of(gpus, self._known())),
+            peak=self._peak(wanted, spec, model, self._kind(wanted, gpus)),
             host_bytes=facts.memory_bytes,
             host_cpus=facts.cpus,
             gpus=len(gpus),
@@ -72,12 +72,14 @@ class _Decider:
         cards = self._cards()
         if not cards:
             return Placed(why="none: this machine has no NVIDIA GPU")
-        free = free_on(cards, wanted.target, self.promised, facts.free_memory_bytes)
+        name, others = wanted.container_name or "", self.context.wanted.values()
+        free = free_on(cards, name, self.promised, facts.free_memory_bytes)
+        ours = {item.container_name for item in others if item.placement.host.local} - {name, None}
         best = max(cards, key=lambda card: free.get(card.gpu.uuid or "", 0))
         peak = self._peak(wanted, spec, model, best.gpu.name or CPU)
         measured = peak.gpu_bytes if peak else None
         need = measured or (model.gpu_bytes if model else None)
-        placed = place(need, cards, free)
+        placed = place(need, beside(cards, name), free, ours)
         if placed.lacks and (measured or not placed.ids):
             raise PreflightError(f"{wanted.target}: {placed.lacks}", placed.hint or "a smaller context or model")
         told = f", measured (estimated {gib(model.gpu_bytes)})" if measured and model else ", estimated" if need else ""
@@ -103,8 +105,9 @@ class _Decider:
             self.cards = held_gpus(self.context)
         return self.cards
 
-    def _known(self) -> tuple[Gpu, ...]:
-        return tuple(card.gpu for card in self.cards or ())
+    def _kind(self, wanted: Wanted, ids: tuple[str, ...]) -> str:
+        local = bool(ids) and wanted.placement.host.local
+        return kind_of(ids, (self.context.gpus.gpus() or ()) if local else ())
 
 
 def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:
@@ -120,9 +123,12 @@ def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:
 
 
 def kind_of(ids: tuple[str, ...], gpus: tuple[Gpu, ...]) -> str:
-    """PURE: what an instance computes on, in a word: the names of its GPUs, or `cpu`."""
-    names = {gpu.uuid: gpu.name for gpu in gpus}
-    return " + ".join(names.get(one) or one for one in ids) or CPU
+    """PURE: what an instance computes on, in a word: the names of its GPUs, or of all where it was not given them by
+    their UUIDs; `cpu` without any."""
+    if not ids:
+        return CPU
+    mine = [gpu for gpu in gpus if gpu.uuid in ids] or gpus
+    return " + ".join(sorted({gpu.name for gpu in mine if gpu.name})) or " ".join(ids)
 
 
 def peak_key(

@@ -233,18 +233,21 @@ class Climb(Listens):
     def _device(self, served: ServedModel | None) -> None:
         spec = (self.there and self.there.spec) or self.wanted.spec
         asked, self.device = bool(spec and spec.limits.gpus), by_server(served)
-        if self.device == UNKNOWN and not self.wanted.external and self.there:
-            self.device = self._seen_device(self.there.container_name, asked=asked)
+        if (asked or self.device == UNKNOWN) and not self.wanted.external and self.there:
+            self.device = self._seen_device(self.there.container_name, self.device, asked=asked)
         ok, words = verdict(self.device, gpu_wanted=asked)
         if ok is False:
             raise _FellError(Rung.DEVICE, self.why(self.there, BAD[words], "llmstack doctor"), words)
         self.note(Rung.DEVICE, words, ok=ok)
 
-    def _seen_device(self, name: str, *, asked: bool) -> str:
-        """By the driver; where that does not tell how much of the model is on a GPU, by the server's log."""
-        pids = self.context.engine(self.wanted).pids(name)
-        seen = by_processes(self.context.gpus.gpus() if self.wanted.placement.host.local else None, pids)
-        return by_log(self._log()[1], seen) if asked and seen in (UNKNOWN, "gpu") else seen
+    def _seen_device(self, name: str, told: str, *, asked: bool) -> str:
+        """By the driver where it has GPUs and sees nothing there, whatever the server `told`; else by what that said or
+        wrote: only the server knows how much of the model is on a GPU."""
+        gpus = self.context.gpus.gpus() if self.wanted.placement.host.local else None
+        seen = by_processes(gpus, self.context.engine(self.wanted).pids(name))
+        if told != UNKNOWN and not (gpus and verdict(seen, gpu_wanted=True)[0] is False):
+            return told
+        return by_log(self._log()[1], seen) if asked and (seen in (UNKNOWN, "gpu") or not gpus) else seen
 
     def _check(self, client: Client, name: str, check: Check) -> None:
         """What the inventory wants of an answer; one that is not so keeps no other from being asked for."""

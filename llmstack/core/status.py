@@ -18,7 +18,7 @@ from llmstack.domain.ladder import Rung
 from llmstack.domain.report import StatusRow
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.stored import StoredLadder, StoredModel
-from llmstack.domain.target import Target
+from llmstack.domain.target import Target, TargetKind
 
 LastLadder = Callable[[Target], StoredLadder | None]
 
@@ -48,7 +48,8 @@ def rows_of(
             yield _row(wanted, None, there, found, seen, why=why)
         for model in item.models:
             found = look_at_model(wanted, model, seen)
-            yield _row(wanted, model, there, _on_device(found, wanted, there, last), seen, why=why)
+            target = Target(model.name, item.wanted.target.host, TargetKind.MODEL) if wanted.lazy else wanted.target
+            yield _row(wanted, model, there, _on_device(found, there, last(target)), seen, why=why)
 
 
 def _row(
@@ -81,20 +82,21 @@ def _row(
     )
 
 
-def _on_device(found: ModelLook, wanted: Wanted, there: Instance | None, last: LastLadder) -> ModelLook:
+def _on_device(found: ModelLook, there: Instance | None, climb: StoredLadder | None) -> ModelLook:
     """With the device that the last climb proved, where no cheap look tells; what fell back from the GPU that it was
     given is degraded, whatever it says of itself."""
     if found.state is not State.READY:
         return found
-    device = found.device or _remembered(wanted, last)
-    ok, words = verdict(device, gpu_wanted=bool(there and there.spec and there.spec.limits.gpus))
+    proved, asked = _remembered(climb), bool(there and there.spec and there.spec.limits.gpus)
+    fell = found.device != "on demand" and verdict(proved, gpu_wanted=asked)[0] is False
+    device = proved if fell or found.device in (None, UNKNOWN) else found.device
+    ok, words = verdict(device, gpu_wanted=asked)
     if ok is False:
         return replace(found, state=State.DEGRADED, device=words, detail=BAD[words])
     return replace(found, device=device)
 
 
-def _remembered(wanted: Wanted, last: LastLadder) -> str:
-    climb = last(wanted.target)
+def _remembered(climb: StoredLadder | None) -> str:
     rung = climb.ladder.find(Rung.DEVICE) if climb else None
     return rung.detail.removesuffix(" (as asked)").removesuffix("!") if rung else UNKNOWN
 

@@ -32,7 +32,7 @@ class Gpu:
     trouble: str | None = None
 
     def __str__(self) -> str:
-        return f"GPU {self.index} {self.name or self.trouble or ''}".rstrip()
+        return " ".join((f"GPU {self.index}", *filter(None, (self.name, self.trouble))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         if error.value not in _LOST:
             raise
         return Gpu(index, None, None, process_bytes=None, trouble=_words(error))
-    memory, unified = _memory(nvml, handle)
+    memory, unified, trouble = _memory(nvml, handle)
     load = _optional(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     mode = _optional(nvml, nvml.nvmlDeviceGetMigMode, handle)
     power, limit = (
@@ -117,15 +117,17 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         power_limit_watts=limit and limit / 1000,
         unified=unified,
         mig=bool(mode and mode[0]),
+        trouble=trouble,
     )
 
 
-def _memory(nvml: Any, handle: Any) -> tuple[Any, bool]:
-    """Its memory, and whether that is the machine's: unified-memory chips (GB10, Jetson) answer "not supported"."""
+def _memory(nvml: Any, handle: Any) -> tuple[Any, bool, str | None]:
+    """Its memory, whether that is the machine's (unified-memory chips, as GB10 and Jetson, answer "not supported"), and
+    in words that the card was lost."""
     try:
-        return nvml.nvmlDeviceGetMemoryInfo(handle), False
+        return nvml.nvmlDeviceGetMemoryInfo(handle), False, None
     except nvml.NVMLError as error:
-        return None, error.value == _NOT_SUPPORTED
+        return None, error.value == _NOT_SUPPORTED, _words(error) if error.value in _LOST else None
 
 
 def _loads(nvml: Any, handle: Any) -> dict[int, int] | None:

@@ -17,9 +17,9 @@ Json = Mapping[str, Any]
 
 def usage_of(answer: Json, earlier: Json | None = None, *, podman: bool = False) -> Usage | None:
     """What `answer` tells, with the one before it (its own, where it has one) for the CPU; None for a container that
-    does not run: its answer has no memory figures."""
+    does not run: its answer has no time. A kernel that counts no memory (some Raspberry Pi's) is no reason."""
     memory = answer.get("memory_stats") or {}
-    if not memory.get("usage"):
+    if seconds(answer.get("read")) is None:
         return None
     before = {"read": answer.get("preread"), "cpu_stats": answer.get("precpu_stats")} if earlier is None else earlier
     received, sent = _network(answer)
@@ -27,7 +27,7 @@ def usage_of(answer: Json, earlier: Json | None = None, *, podman: bool = False)
     return Usage(
         cpu_percent=_cpu_percent(answer, before, podman=podman),
         memory_bytes=_working_set(memory),
-        memory_limit_bytes=memory.get("limit"),
+        memory_limit_bytes=memory.get("limit") or None,
         network_received_bytes=received,
         network_sent_bytes=sent,
         disk_read_bytes=read,
@@ -58,11 +58,11 @@ def _used(stats: Json) -> int:
     return int((stats.get("cpu_usage") or {}).get("total_usage") or 0)
 
 
-def _working_set(memory: Json) -> int:
+def _working_set(memory: Json) -> int | None:
     """Usage less the file pages that the kernel can drop at once."""
-    stats, usage = memory.get("stats") or {}, int(memory["usage"])
+    stats, usage = memory.get("stats") or {}, int(memory.get("usage") or 0)
     idle = stats.get("total_inactive_file", stats.get("inactive_file")) or 0
-    return usage - idle if idle < usage else usage
+    return (usage - idle if idle < usage else usage) or None
 
 
 def _network(answer: Json) -> tuple[int | None, int | None]:

@@ -137,3 +137,13 @@ def test_gpus_of_another_machine_are_all_of_them(world: World) -> None:
     (action,) = plan(world)
     assert action.spec
     assert action.spec.limits.gpus == ("all",)
+
+
+def test_what_was_measured_is_found_however_its_gpus_were_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    takes(monkeypatch, world, GIB)
+    peak = replace(measured(GIB), gpu_kind="A100", memory_bytes=40 * GIB)
+    for gpus in (("GPU-large",), ("all",)):
+        want(world, gpus=gpus, memory_bytes="auto")
+        world.gpus.found = (LARGE,)
+        (action,) = plan(world, {"A100": peak})
+        assert "40.0 GiB measured" in action.reason

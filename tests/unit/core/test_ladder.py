@@ -257,6 +257,17 @@ def test_the_gpu_that_a_process_of_the_instance_holds_is_told(world: World) -> N
     assert (device.ok, device.detail) == (True, "gpu")
 
 
+def test_gpus_that_are_not_nvidias_are_known_by_the_servers_log(world: World) -> None:
+    wanted = world.want(gpus=("all",), engine="process")
+    there, engine = world.run(wanted), world.engine(kind="process")
+    engine.say(NAME, "offloaded 25/25 layers to GPU")
+    model = wanted.placement.models[0]
+    made = Climb(context=world.context(), wanted=wanted, target=wanted.target, there=there, model=model)
+    device = made.climb().find(Rung.DEVICE)
+    assert device is not None
+    assert (device.ok, device.detail) == (True, "gpu")
+
+
 def test_the_gpus_of_this_machine_say_nothing_of_another_one(world: World) -> None:
     world.gpus.found = (Gpu(0, "GPU-1", "RTX", process_bytes={4242: 1}),)
     device = climb(world, wanted=world.want(host="far")).find(Rung.DEVICE)

@@ -8,6 +8,7 @@ import pytest
 
 from llmstack.core.ladder import Climb
 from llmstack.domain.check import Check
+from llmstack.domain.gpu import Gpu
 from llmstack.domain.ladder import Ladder, Rung, rung_of
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target, TargetKind
@@ -93,6 +94,21 @@ def test_a_fall_back_to_the_cpu_is_seen_by_the_servers_figures(world: World) -> 
     device = climb(world, gpus=("all",)).find(Rung.DEVICE)
     assert device is not None
     assert (device.ok, device.detail) == (False, "cpu!")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "words"),
+    [((), "gpu"), (None, "gpu"), ((Gpu(0, "GPU-1", "RTX", process_bytes={999: 1}),), "cpu!")],
+    ids=["none of NVIDIA's", "unknown", "sees another"],
+)
+def test_a_server_that_claims_a_gpu_on_which_the_driver_sees_none_of_it_fell_back(
+    world: World, gpus: tuple[Gpu, ...] | None, words: str
+) -> None:
+    world.gpus.found = gpus
+    world.server().models["llama3"] = model(loaded=True, vram=GIB)
+    device = climb(world, gpus=("all",)).find(Rung.DEVICE)
+    assert device is not None
+    assert device.detail == words
 
 
 def test_an_external_server_is_climbed_without_an_engine(world: World) -> None:

@@ -19,7 +19,7 @@ from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.report import StatusReport, StatusRow
 from llmstack.domain.resources import Resources
 from llmstack.domain.server import ServedModel
-from llmstack.domain.target import Target
+from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import PreflightError, StoreError, UnreachableError
 from llmstack.store.store import Store
 from tests.unit.core.stack import Types
@@ -31,10 +31,12 @@ def seen(world: World, **errors: str) -> Observed:
     return sort_out(rows, {(host, "docker"): UnreachableError(text) for host, text in errors.items()})
 
 
-def status(world: World, *wanted: Wanted, orphans: tuple[Instance, ...] = (), **errors: str) -> StatusReport:
+def status(
+    world: World, *wanted: Wanted, orphans: tuple[Instance, ...] = (), memory: Store | None = None, **errors: str
+) -> StatusReport:
     picked = [Picked(item, item.placement.models) for item in wanted]
     return status_report(
-        picked, seen(world, **errors), orphans, world.context("status"), memory=None, registry=Types(world)
+        picked, seen(world, **errors), orphans, world.context("status"), memory=memory, registry=Types(world)
     )
 
 
@@ -118,6 +120,21 @@ def test_what_fell_back_from_its_gpu_is_degraded(world: World, store: Store, pro
     )  # fmt: skip
     found = next(rows)
     assert (found.state, found.device, bool(found.detail)) == (State.DEGRADED, device, True)
+
+
+@pytest.mark.parametrize(
+    ("proved", "state", "device"), [("cpu!", State.DEGRADED, "cpu!"), ("gpu", State.READY, "partial 50 %")]
+)
+def test_a_lazy_server_that_claims_a_gpu_on_which_nobody_saw_it_is_degraded(
+    world: World, store: Store, proved: str, state: State, device: str
+) -> None:
+    ollama = world.want("ollama", "lazy", models=("llama3",), gpus=("all",))
+    world.run(ollama)
+    world.server().models["llama3"] = ServedModel(name="llama3", loaded=True, memory_bytes=2, vram_bytes=1)
+    target = Target("llama3", "localhost", TargetKind.MODEL)
+    store.climbed(Ladder(target=target, rungs=(RungResult(rung=Rung.DEVICE, ok=None, ms=1, detail=proved),)), "c")
+    found = row(status(world, ollama, memory=store))
+    assert (found.state, found.device) == (state, device)
 
 
 def test_a_lazy_model_on_the_cpu_of_a_server_with_a_gpu_is_degraded(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from llmstack.gpu import nvml
 from llmstack.gpu.nvml import NvmlReader
-from llmstack.testing.fake_nvml import (
+from tests.servers.fake_nvml import (
     A100,
     DRIVER_NOT_LOADED,
     GB10,
@@ -138,6 +138,13 @@ def test_a_lost_card_is_named_and_takes_nothing_from_the_others():
     assert (lost.index, lost.uuid, lost.name, lost.process_bytes) == (1, None, None, None)
     assert "lost" in lost.trouble
     assert str(lost).startswith("GPU 1 the GPU is lost")
+
+
+def test_a_card_that_still_has_a_handle_may_be_lost_all_the_same():
+    lost = dict.fromkeys(("nvmlDeviceGetMemoryInfo", "nvmlDeviceGetComputeRunningProcesses"), GPU_IS_LOST)
+    (gpu,), _ = read(T4.failing(**lost))
+    assert (gpu.uuid, gpu.name, gpu.process_bytes) == (T4.uuid, T4.name, None)
+    assert "lost" in gpu.trouble
 
 
 def test_load_temperature_and_power_are_told_beside_the_memory():

@@ -52,7 +52,14 @@ def test_one_sample_tells_no_cpu() -> None:
 
 
 def test_a_container_that_does_not_run_uses_nothing() -> None:
-    assert usage_of(answer(memory_stats={})) is None
+    assert usage_of(answer(read="0001-01-01T00:00:00Z", memory_stats={})) is None
+    assert usage_of({"cause": "container is stopped", "response": 500}) is None
+
+
+def test_a_kernel_that_counts_no_memory_takes_nothing_from_the_rest() -> None:
+    usage = usage_of(answer(memory_stats={"usage": 0, "limit": 0, "stats": {}}))
+    assert usage is not None
+    assert (usage.memory_bytes, usage.memory_limit_bytes, usage.cpu_percent) == (None, None, pytest.approx(50.0))
 
 
 V1: dict[str, Any] = {

@@ -106,41 +106,41 @@ class FakeNvml:
             raise AttributeError(name)
         return object.__getattribute__(self, name)
 
-    def nvmlInitWithFlags(self, flags: int) -> int:  # noqa: N802, ARG002 - the library's own names
+    def nvmlInitWithFlags(self, flags: int) -> int:
         """Open a session."""
         self.open_sessions += not self.init_error
         return self.init_error
 
-    def nvmlShutdown(self) -> int:  # noqa: N802
+    def nvmlShutdown(self) -> int:
         """Close a session."""
         self.open_sessions -= 1
         return 0
 
-    def nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetCount_v2(self, count: Any) -> int:
         """How many cards."""
         count._obj.value = len(self.gpus)
         return 0
 
-    def nvmlDeviceGetHandleByIndex_v2(self, index: Any, handle: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex_v2(self, index: Any, handle: Any) -> int:
         """A card's handle: its index and one, as an address."""
         if code := self._error(index.value, "nvmlDeviceGetHandleByIndex"):
             return code
         ctypes.cast(handle, ctypes.POINTER(ctypes.c_void_p))[0] = index.value + 1
         return 0
 
-    def nvmlDeviceGetUUID(self, handle: Any, buffer: Any, size: Any) -> int:  # noqa: N802, ARG002
+    def nvmlDeviceGetUUID(self, handle: Any, buffer: Any, size: Any) -> int:
         """A card's UUID."""
         index = _index(handle)
         buffer.value = self.gpus[index].uuid.encode()
         return self._error(index, "nvmlDeviceGetUUID")
 
-    def nvmlDeviceGetName(self, handle: Any, buffer: Any, size: Any) -> int:  # noqa: N802, ARG002
+    def nvmlDeviceGetName(self, handle: Any, buffer: Any, size: Any) -> int:
         """A card's name."""
         index = _index(handle)
         buffer.value = self.gpus[index].name.encode()
         return self._error(index, "nvmlDeviceGetName")
 
-    def nvmlDeviceGetMemoryInfo(self, handle: Any, memory: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetMemoryInfo(self, handle: Any, memory: Any) -> int:
         """A card's memory."""
         index = _index(handle)
         gpu = self.gpus[index]
@@ -150,23 +150,23 @@ class FakeNvml:
         memory._obj.free = gpu.total_bytes - gpu.used_bytes
         return self._error(index, "nvmlDeviceGetMemoryInfo")
 
-    def nvmlDeviceGetComputeRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetComputeRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:
         """Processes that compute."""
         index = _index(handle)
         code = self._error(index, "nvmlDeviceGetComputeRunningProcesses")
         return code or _fill(self.gpus[index].processes, count, rows)
 
-    def nvmlDeviceGetGraphicsRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetGraphicsRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:
         """Processes that draw."""
         index = _index(handle)
         code = self._error(index, "nvmlDeviceGetGraphicsRunningProcesses")
         return code or _fill(self.gpus[index].graphics, count, rows)
 
-    def nvmlDeviceGetMPSComputeRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetMPSComputeRunningProcesses_v3(self, handle: Any, count: Any, rows: Any) -> int:
         """Processes that share the card under MPS."""
         return _fill(self.gpus[_index(handle)].shared, count, rows)
 
-    def nvmlDeviceGetProcessUtilization(self, handle: Any, rows: Any, count: Any, since: Any) -> int:  # noqa: N802, ARG002
+    def nvmlDeviceGetProcessUtilization(self, handle: Any, rows: Any, count: Any, since: Any) -> int:
         """Load of each process; none is "not found"."""
         index = _index(handle)
         busy = self.gpus[index].busy
@@ -179,29 +179,29 @@ class FakeNvml:
             row.pid, row.smUtil, row.timeStamp = pid, percent, at
         return 0
 
-    def nvmlDeviceGetUtilizationRates(self, handle: Any, load: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetUtilizationRates(self, handle: Any, load: Any) -> int:
         """Load of the card; a card that is cut up by MIG has none."""
         index = _index(handle)
         gpu = self.gpus[index]
         load._obj.gpu, load._obj.memory = min(100, sum(gpu.busy.values())), 0
         return NOT_SUPPORTED if gpu.mig else self._error(index, "nvmlDeviceGetUtilizationRates")
 
-    def nvmlDeviceGetTemperature(self, handle: Any, sensor: Any, celsius: Any) -> int:  # noqa: N802, ARG002
+    def nvmlDeviceGetTemperature(self, handle: Any, sensor: Any, celsius: Any) -> int:
         """Temperature of the chip."""
         index = _index(handle)
         celsius._obj.value = self.gpus[index].temperature_c
         return self._error(index, "nvmlDeviceGetTemperature")
 
-    def nvmlDeviceGetPowerUsage(self, handle: Any, milliwatts: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetPowerUsage(self, handle: Any, milliwatts: Any) -> int:
         """What it draws."""
         return self._number(handle, "nvmlDeviceGetPowerUsage", self.gpus[_index(handle)].power_mw, milliwatts)
 
-    def nvmlDeviceGetEnforcedPowerLimit(self, handle: Any, milliwatts: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: Any, milliwatts: Any) -> int:
         """What it may draw."""
         limit = self.gpus[_index(handle)].power_limit_mw
         return self._number(handle, "nvmlDeviceGetEnforcedPowerLimit", limit, milliwatts)
 
-    def nvmlDeviceGetMigMode(self, handle: Any, current: Any, pending: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetMigMode(self, handle: Any, current: Any, pending: Any) -> int:
         """Whether it is cut up."""
         mig = self.gpus[_index(handle)].mig
         pending._obj.value = int(bool(mig))
