@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,10 +17,18 @@ from llmstack.errors import PreflightError, UnreachableError
 from tests.contract.benches import until
 from tests.desk import Desk
 from tests.rig.host import RigHost
+from tests.rig.kinds import KINDS
 from tests.servers.driver import build
+from tests.servers.fake_nvml import T4
 
 pytestmark = pytest.mark.docker
 
+NAMED = """mkdir -p /etc/cdi; cat > /etc/cdi/nvidia.json <<'X'
+{"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": [
+ {"name": "all", "containerEdits": {"env": ["GIVEN=all"]}}, {"name": "0", "containerEdits": {"env": ["GIVEN=0"]}},
+ {"name": "GPU-abc", "containerEdits": {"env": ["GIVEN=abc"]}}]}
+X
+"""
 HOOK = """cat > /usr/local/bin/nvidia-container-runtime-hook <<'X'
 #!/bin/sh
 [ -f /tmp/gpu-broken ] && { echo "nvidia-container-cli: nvml error: driver not loaded" >&2; exit 1; }; exit 0
@@ -123,18 +132,53 @@ def test_gpus_are_given_by_driver_and_by_name_and_a_broken_driver_is_told(
     assert left.state is State.STOPPED
 
 
+def test_an_old_engine_gives_gpus_by_its_driver_alone(
+    throwaway_host: Callable[..., RigHost], spec: InstanceSpec
+) -> None:
+    host = throwaway_host(kind=KINDS["docker-20.10"])
+    host.run("sh", "-c", HOOK)
+    host.kill_engine()
+    host.start_engine()
+    show = replace(spec, image=host.busybox(), command=("env",), restart="no")
+    with contextlib.closing(DockerEngine("frail", host.address)) as engine:
+        given = replace(show, resources=Resources(gpus=("2",)))
+        engine.start(engine.create(given).container_name)
+        assert until(lambda: "NVIDIA_VISIBLE_DEVICES=0,1" in list(engine.logs(given.name)))
+        named = replace(show, service="named", resources=Resources(gpus=("fake.com/gpu=0",)))
+        engine.create(named)
+        with pytest.raises(PreflightError, match="cannot give it a GPU"):
+            engine.start(named.name)
+
+
+def test_podman_which_ignores_a_request_in_silence_is_asked_so_that_it_does_not(
+    throwaway_host: Callable[..., RigHost], spec: InstanceSpec
+) -> None:
+    host = throwaway_host(kind=KINDS["podman-5.8"])
+    show = replace(spec, image=host.busybox(), command=("env",), restart="no")
+    with contextlib.closing(DockerEngine("frail", host.address)) as engine:
+        blind = replace(show, resources=Resources(gpus=("all",)))
+        engine.create(blind)
+        with pytest.raises(PreflightError, match="cannot give it a GPU"):
+            engine.start(blind.name)
+        host.run("sh", "-c", NAMED)
+        for number, (gpus, given) in enumerate({"all": "all", "1": "0", "GPU-abc": "abc"}.items()):
+            each = replace(show, service=f"gpu{number}", resources=Resources(gpus=(gpus,)))
+            engine.start(engine.create(each).container_name)
+            assert until(lambda name=each.name, line=f"GIVEN={given}": line in list(engine.logs(name)))
+
+
 def test_what_an_inventory_leaves_open_is_in_force_on_a_real_engine(host: RigHost, tmp_path: Path) -> None:
     host.run("sh", "-c", HOOK)
     host.kill_engine()
     host.start_engine()
-    desk = Desk(tmp_path / "desk", OPEN.format(image=host.busybox()), DOCKER_HOST=host.address, **build(tmp_path))
+    desk = Desk(tmp_path / "desk", OPEN.format(image=host.busybox()), DOCKER_HOST=host.address, **build(tmp_path, T4))
     with host.inside():
         (planned,) = desk.good("up", "--check", "-o", "json").json["items"]
         assert "gpus GPU 0 Tesla T4, the most free (14.0 GiB)" in planned["reason"]
         desk.good("up", "--no-wait")
         made = host.api.inspect_container("llmstack-open-web")["HostConfig"]
         assert (made["Memory"], made["NanoCpus"], made["ShmSize"], made["PidsLimit"]) == (1 << 30, 10**9, 64 << 20, 512)
-        assert until(lambda: "NVIDIA_VISIBLE_DEVICES=GPU-44444444" in desk.good("logs").out)
+        assert until(lambda: f"NVIDIA_VISIBLE_DEVICES={T4.uuid}" in desk.good("logs").out)
         (row,) = desk.good("status", "-o", "json").json["items"]
         assert row["limits"].startswith("memory 1.0 GiB: a companion; cpus 1: a companion; shm 64 MiB")
         (kept,) = desk.good("up", "--check", "-o", "json").json["items"]

@@ -14,7 +14,8 @@ from llmstack.gpu.owners import owner_of
 from tests.desk import Desk, until
 from tests.rig.host import RigHost
 from tests.rig.kinds import DEFAULT, KINDS
-from tests.servers.driver import build
+from tests.servers.driver import build, told
+from tests.servers.fake_nvml import T4
 from tests.unit.engines.docker.test_docker_usage import cli, ours
 
 pytestmark = pytest.mark.docker
@@ -55,14 +56,14 @@ def test_raw_samples_of_an_engine_make_the_numbers_of_the_docker_cli(rig: RigHos
 
 
 def test_a_process_on_a_gpu_is_its_containers_ours_or_not(rig: RigHost, tmp_path: Path) -> None:
-    told = {"DOCKER_HOST": rig.address, **build(tmp_path)}
-    desk = Desk(tmp_path / "desk", STACK.format(image=rig.busybox(), burn=BURN), **told)
+    env = {"DOCKER_HOST": rig.address, **build(tmp_path)}
+    desk = Desk(tmp_path / "desk", STACK.format(image=rig.busybox(), burn=BURN), **env)
     theirs = rig.api.create_container(rig.busybox(), name="theirs", command=["sleep", "4711"])["Id"]
     rig.api.start(theirs)
     with rig.inside():
         desk.good("up", "--no-wait", "-s", "calm")
         for program, found in (("sleep 600", ("instance", "calm@localhost")), ("sleep 4711", ("container", "theirs"))):
-            desk.env["FAKE_NVML_PID"] = str(until(lambda program=program: pid_of(program, rig)))
+            desk.env |= told(T4.holding({until(lambda program=program: pid_of(program, rig)): 2 << 30}))
             (gpu,) = desk.good("gpus", "-o", "json").json["items"]
             assert [(holder["kind"], holder["name"]) for holder in gpu["holders"]] == [found]
             (row,) = desk.good("stats", "-o", "json").json["items"]
