@@ -16,13 +16,16 @@ from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint, guessed
 from llmstack.domain.gpu import Gpu, HeldGpu
 from llmstack.domain.instance import InstanceSpec
-from llmstack.domain.plan import Action, ActionKind, Plan
+from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
+from llmstack.domain.resources import AUTO
 from llmstack.domain.stored import Peak
 from llmstack.errors import LlmstackError, PreflightError
+from llmstack.protocols import Ability
 
 PeakOf = Callable[[str, str, int, str], Peak | None]
 """What was measured, by image, model file, context and kind of GPU."""
 CPU = "cpu"
+FREE_HINT = "end what holds it, or take a smaller context or model"
 
 
 @dataclass(kw_only=True)
@@ -44,7 +47,8 @@ class _Decider:
         except LlmstackError as error:
             return unable(wanted, error)
         reasons = "; ".join((action.reason, *filter(None, (decided.reasons, lacks))))
-        return replace(action, spec=decided, reason=reasons)
+        changes = tuple(_told(change, decided) for change in action.changes)
+        return replace(action, spec=decided, reason=reasons, changes=changes)
 
     def _decided(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None) -> tuple[InstanceSpec, str | None]:
         facts = self._facts(wanted)
@@ -61,6 +65,7 @@ class _Decider:
             host_cpus=facts.cpus,
             gpus=len(gpus),
             gpu_share=placed.share if gpus else 0.0,
+            held=Ability.MEMORY_LIMIT in self.context.engine(wanted).abilities,
         )
         lacks = f"{placed.lacks} ({placed.hint})" if placed.hint else placed.lacks
         return limited(spec, case), lacks
@@ -81,7 +86,7 @@ class _Decider:
         need = measured or (model.gpu_bytes if model else None)
         placed = place(need, beside(cards, name), free, ours)
         if placed.lacks and (measured or not placed.ids):
-            raise PreflightError(f"{wanted.target}: {placed.lacks}", placed.hint or "a smaller context or model")
+            raise PreflightError(f"{wanted.target}: {placed.lacks}", placed.hint or FREE_HINT)
         told = f", measured (estimated {gib(model.gpu_bytes)})" if measured and model else ", estimated" if need else ""
         rest = need or 0
         for one in sorted(placed.ids, key=lambda one: -free[one]):
@@ -147,6 +152,15 @@ def footprint_of(wanted: Wanted, spec: InstanceSpec) -> Footprint | None:
     """By its type; None where nothing is known."""
     with plugin_guard(wanted.kind.name):
         return wanted.kind.footprint(spec, wanted.options)
+
+
+def _told(change: FieldChange, spec: InstanceSpec) -> FieldChange:
+    """With what was decided in place of a bare `auto`."""
+    name = change.field.removeprefix("resources.")
+    if change.after != AUTO or name not in spec.decided:
+        return change
+    decided = spec.decided[name] or "none"
+    return replace(change, after=decided if name.endswith("_bytes") else f"{AUTO} ({decided})")
 
 
 def _footprint(wanted: Wanted, spec: InstanceSpec, action: Action) -> Footprint | None:

@@ -27,7 +27,8 @@ Told = tuple[int | float | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What limits depend on; None is unknown. `gpu_share` is how much of the model lies on GPUs, `gpus` on how many."""
+    """What limits depend on; None is unknown. `gpu_share` is how much of the model lies on GPUs, `gpus` on how many;
+    `held` tells whether the engine can hold it to its memory."""
 
     family: Family
     footprint: Footprint | None = None
@@ -36,6 +37,7 @@ class Case:
     host_cpus: int | None = None
     gpus: int = 0
     gpu_share: float = 0.0
+    held: bool = True
 
 
 def limited(spec: InstanceSpec, case: Case) -> InstanceSpec:
@@ -64,6 +66,7 @@ def _memory(case: Case) -> Told:
         return None, f"no limit: {why}"
     limit = -(-int(need) // STEP_BYTES) * STEP_BYTES
     room = None if case.host_bytes is None else case.host_bytes - max(2 * GIB, case.host_bytes // 10)
+    why += "" if case.held else ", to which a process is not held"
     if room is not None and STEP_BYTES <= room < limit:
         return room // MIB * MIB, f"{gib(room)}: all that the host can spare, of {gib(limit)} ({why})"
     return limit, f"{gib(limit)}: {why}"

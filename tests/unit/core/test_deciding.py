@@ -83,7 +83,9 @@ def test_it_is_decided_once_and_anew_only_when_asked(world: World, monkeypatch: 
     assert not [call for call in world.engine().calls if call.name == "facts"]
     (again,) = plan(world, re_decide=True)
     assert (again.kind, again.spec and again.spec.limits.gpus) == (ActionKind.REPLACE, ("GPU-large",))
-    assert {change.field: change.before for change in again.changes}["gpus"] == "auto (GPU-small)"
+    told = {change.field: (change.before, change.after) for change in again.changes}
+    assert told["gpus"] == ("auto (GPU-small)", "auto (GPU-large)")
+    assert told["memory_bytes"][1].isdecimal()
 
 
 def test_a_guess_only_warns_and_a_measurement_refuses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

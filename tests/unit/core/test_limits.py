@@ -73,6 +73,10 @@ def test_what_the_host_cannot_spare_is_not_given() -> None:
     assert "6.0 GiB: all that the host can spare, of 7.0 GiB (" in found.reasons
 
 
+def test_a_memory_that_the_engine_does_not_enforce_is_told_so() -> None:
+    assert "server 1.0 GiB, to which a process is not held; cpus" in limited(SPEC, replace(CASE, held=False)).reasons
+
+
 def test_what_nobody_knows_is_no_limit() -> None:
     found = limited(SPEC, Case(family=Family.LAZY))
     assert (found.limits.memory_bytes, found.limits.cpus, found.undecided) == (None, None, ())
