@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from llmstack.domain.apart import apart
 from llmstack.domain.gpu import Gpu, Owner
 from llmstack.gpu.owners import owner_of
 
@@ -26,6 +27,10 @@ _WORDS = {
 
 
 _NOT_SUPPORTED, _NOT_FOUND, _LOST = 3, 6, (15, 16)
+
+_PATIENCE_S = 30.0
+"""Of many cards that nobody uses, each needs a second or two before it answers."""
+_HANGS = "the NVIDIA driver does not answer; look at the kernel's log (dmesg), and reboot"
 
 
 def bindings() -> Any:
@@ -61,19 +66,26 @@ class NvmlReader:
         self.reason = None
         if _no_driver():
             return ()
-        nvml = bindings()
         try:
-            with _turn:
-                return _look(nvml)
-        except nvml.NVMLError as error:
-            if error.value in _NOTHING_HERE:
-                return ()
-            self.reason = _words(error)
-            return None
+            # A driver may hang for good, where no signal reaches.
+            found, self.reason = apart(_ask, "nvml").result(_PATIENCE_S)
+        except TimeoutError:
+            found, self.reason = None, _HANGS
+        return found
 
     def owner(self, pid: int) -> Owner:
         """Whose a process is."""
         return owner_of(pid)
+
+
+def _ask() -> tuple[tuple[Gpu, ...] | None, str | None]:
+    """All GPUs, or why they cannot be told."""
+    nvml = bindings()
+    try:
+        with _turn:
+            return _look(nvml), None
+    except nvml.NVMLError as error:
+        return ((), None) if error.value in _NOTHING_HERE else (None, _words(error))
 
 
 def _words(error: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -187,6 +188,26 @@ def test_without_the_drivers_library_its_module_is_not_even_imported(monkeypatch
         pytest.skip("this machine has NVIDIA's driver")
     assert NvmlReader().gpus() == ()
     assert "pynvml" not in sys.modules
+
+
+def test_a_driver_that_hangs_is_named_and_not_waited_for(monkeypatch):
+    monkeypatch.setattr(nvml, "_PATIENCE_S", 0.01)
+    gone_on = threading.Event()
+    with fake_nvml([T4]) as library:
+        monkeypatch.setattr(nvml, "_turn", threading.Lock())
+        monkeypatch.setattr(library, "nvmlInitWithFlags", lambda _: gone_on.wait() and 0, raising=False)
+        reader = NvmlReader()
+        assert (reader.gpus(), "does not answer" in reader.reason) == (None, True)
+        assert reader.gpus() is None
+        gone_on.set()
+        monkeypatch.setattr(nvml, "_PATIENCE_S", 30.0)
+        assert [gpu.name for gpu in reader.gpus()] == [T4.name]
+
+
+def test_a_mistake_of_the_reader_is_not_taken_for_a_driver_that_hangs(monkeypatch):
+    monkeypatch.setattr(nvml, "_look", lambda _: 1 // 0)
+    with fake_nvml([T4]), pytest.raises(ZeroDivisionError):
+        NvmlReader().gpus()
 
 
 def test_a_code_that_no_one_has_a_word_for_is_named():
