@@ -167,7 +167,7 @@ class App(Looking):
     ) -> RunResult:
         selection = self._with_hosts(selection)
         picked = pick(self.wanted, selection, dependencies=dependencies)
-        context = replace(self.context(task, wait=options.wait), file=options.file)
+        context = replace(self.context(task, wait=options.wait), file=options.file, only_looks=options.check)
 
         def look() -> Plan:
             observed = self._observe(picked, context, everywhere=options.orphans)

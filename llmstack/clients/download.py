@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
+from typing import TypeVar
 
 from llmstack.clients.origin import AGAIN, Origin, opened
 from llmstack.domain.progress import TOLD_EVERY_BYTES, Progress
@@ -21,6 +22,7 @@ from llmstack.domain.weights import PART
 from llmstack.errors import FetchError, PreflightError
 from llmstack.protocols import Report
 
+NoRoom = TypeVar("NoRoom", FetchError, PreflightError)
 TICK_S = 0.5
 CHUNK = 1 << 23
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -43,6 +45,20 @@ def look(origin: Origin) -> Found:
             what = f"its server says sha256 {told}, not {origin.sha256}"
             raise origin.error(what, "correct the sha256, or the address", "digest")
         return Found(size_bytes=answer.part[0], sha256=origin.sha256 or told, validator=answer.validator)
+
+
+def check_room(item: str, home: Path, needed_bytes: int) -> None:
+    """Raises PreflightError for what does not fit on the disk of a folder, which may be yet to come."""
+    free_bytes = shutil.disk_usage(next(place for place in (home, *home.parents) if place.exists())).free
+    if needed_bytes > free_bytes:
+        raise _no_room(PreflightError, item, home, needed_bytes, free_bytes)
+
+
+def _no_room(kind: type[NoRoom], item: str, home: Path, needed_bytes: int | None, free_bytes: int) -> NoRoom:
+    needs = "more" if needed_bytes is None else f"{needed_bytes / 1e6:.1f} MB"
+    message = f"{item} needs {needs}, the disk of {home} has {free_bytes / 1e6:.1f} MB"
+    hint = "`weights.prune` makes room; LLMSTACK_WEIGHTS names a folder on another disk"
+    return kind(message, hint, kind="disk_full", needed_bytes=needed_bytes, free_bytes=free_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +96,7 @@ class Download:
         try:
             for old in set(self.folder.glob(f"*{PART}")) - {part}:
                 old.unlink(missing_ok=True)
-            self._check_room(part, found)
+            check_room(self.origin.item, self.folder.parent, (found.size_bytes or 0) - _size(part))
             with part.open("a+b") as file:
                 while not _locked(file):
                     self.report(Progress(self.origin.item, "fetched by another run", _size(part), found.size_bytes))
@@ -94,21 +110,7 @@ class Download:
                 raise self.origin.error(f"{self.folder}: {error.strerror}", "look at its rights", "disk") from error
             arrived_bytes = part.stat().st_size
             part.unlink()
-            raise self._no_room(found.size_bytes, arrived_bytes, FetchError) from error
-
-    def _check_room(self, part: Path, found: Found) -> None:
-        missing_bytes = (found.size_bytes or 0) - _size(part)
-        free_bytes = shutil.disk_usage(self.folder).free
-        if missing_bytes > free_bytes:
-            raise self._no_room(missing_bytes, free_bytes, PreflightError)
-
-    def _no_room(
-        self, needed_bytes: int | None, free_bytes: int, kind: type[FetchError | PreflightError]
-    ) -> FetchError | PreflightError:
-        needs = "more" if needed_bytes is None else f"{needed_bytes / 1e6:.1f} MB"
-        message = f"{self.origin.item} needs {needs}, the disk of {self.folder.parent} has {free_bytes / 1e6:.1f} MB"
-        hint = "`weights.prune` makes room; LLMSTACK_WEIGHTS names a folder on another disk"
-        return kind(message, hint, kind="disk_full", needed_bytes=needed_bytes, free_bytes=free_bytes)
+            raise _no_room(FetchError, self.origin.item, self.folder.parent, found.size_bytes, arrived_bytes) from error
 
     def _bring(self, file: BufferedRandom, found: Found) -> None:
         """What is missing."""

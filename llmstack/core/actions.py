@@ -13,7 +13,6 @@ from llmstack.domain.newer import newer
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import Life
 from llmstack.domain.service import ModelSpec
-from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, PreflightError, UnreachableError, UsageError
 
 
@@ -24,8 +23,7 @@ def act(kind: ActionKind, wanted: Wanted, reason: str, **more: Any) -> Action:
 
 def act_on_model(kind: ActionKind, wanted: Wanted, reason: str, model: ModelSpec, **more: Any) -> Action:
     """An action on one model of a placement."""
-    target = Target(model.name, wanted.target.host, TargetKind.MODEL)
-    return act(kind, wanted, reason, target=target, model=model, **more)
+    return act(kind, wanted, reason, target=wanted.target_of(model), model=model, **more)
 
 
 def begin(

@@ -30,7 +30,8 @@ Key = tuple[str, str | None, str]
 class Context:
     """One run. `wanted` finds a placement by service@host; `began` and `deadline` are times of the monotonic clock,
     `promised` the (host, port) that somebody in it will have, `under_way` what is being changed at the moment, `file`
-    the one of a backup, `sizes` what was told of sources that are to be fetched."""
+    the one of a backup, `sizes` what was told of sources that are to be fetched; a run that `only_looks`
+    changes nothing."""
 
     task: str
     engine_of: EngineOf
@@ -42,6 +43,7 @@ class Context:
     stack: str | None = None
     forks: int = 8
     wait: bool = True
+    only_looks: bool = False
     began: float = 0.0
     deadline: float | None = None
     file: str | None = None

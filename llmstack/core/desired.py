@@ -16,7 +16,7 @@ from llmstack.domain.position import KeyPath, Problem
 from llmstack.domain.secret import Secret
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import EXTERNAL, Inventory, ModelSpec, Placement, problem_at
-from llmstack.domain.target import Target
+from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import InventoryError, LlmstackError, PluginError
 from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, NoOptions, Peer
 from llmstack.modeltype.options import OptionMistake, parse_options
@@ -86,6 +86,10 @@ class Wanted:
         """The one of a server's models that is `model`."""
         name = self.kind.served_name(model)
         return next((one for one in served if self.kind.same_model(name, one.name)), None)
+
+    def target_of(self, model: ModelSpec) -> Target:
+        """`model@host`."""
+        return Target(model.name, self.target.host, TargetKind.MODEL)
 
     def enabled_models(self) -> tuple[ModelSpec, ...]:
         """The models that should be served."""

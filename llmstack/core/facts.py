@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from llmstack.core.context import Context, client_of
@@ -16,6 +16,8 @@ from llmstack.core.versions import is_other
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, Liveness, ServedModel
+from llmstack.domain.service import ModelSpec
+from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, PreflightError, ServerError
 from llmstack.modeltype.folder import check_room, size_of
 from llmstack.protocols import Ability, Engine, LazyClient
@@ -23,7 +25,7 @@ from llmstack.protocols import Ability, Engine, LazyClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was found out about one placement."""
+    """What was found out about one placement, and about models that its server lacks."""
 
     served: tuple[ServedModel, ...] | None = None
     life: Liveness | None = None
@@ -32,6 +34,7 @@ class Facts:
     copies: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
     newest: str | None = None
+    models: Mapping[Target, Facts] = field(default_factory=dict)
 
 
 def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
@@ -42,6 +45,7 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
     items = [item.wanted for item in picked if (item.wanted.target.host, item.wanted.engine) not in observed.errors]
     found = in_parallel(lambda wanted: _facts(wanted, observed, context), items, context.forks)
     by_target = {wanted.target: facts for wanted, facts in zip(items, found, strict=True)}
+    by_target |= {target: facts for placed in found for target, facts in placed.models.items()}
     return replace(
         observed,
         served={target: facts.served for target, facts in by_target.items()},
@@ -68,8 +72,9 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     there = observed.find(wanted)
     running = there is not None and there.running
     served = _served(wanted, there, context) if running else None
+    models = _absent(wanted, there, served, context)
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
-        return Facts(served=served)
+        return Facts(served=served, models=models)
     spec, engine = wanted.needed_spec, context.engine(wanted)
     if error := _unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
@@ -81,7 +86,7 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     stays = as_wanted and wanted.spec is spec and context.task != "rollback"
     if there and there.spec and (context.task == "restore" or (stateful(wanted) and not stays)):
         _check_alone(wanted, there.spec, engine)
-    known = Facts(served=served, copies=copies, pins=pins, newest=newest)
+    known = Facts(served=served, models=models, copies=copies, pins=pins, newest=newest)
     if running and as_wanted and wanted.spec is spec:
         return known
     found = _before_start(wanted, observed, context)
@@ -155,30 +160,41 @@ def _before_start(wanted: Wanted, observed: Observed, context: Context) -> Facts
 
 
 def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
-    """With the size of a model file from elsewhere. That it cannot be told is no reason to do nothing: the host may
-    have the file, which is seen only once it is locked."""
+    """With the size of a model file that has room. What the host may have all the same, or a server may tell another
+    time, is no reason to do nothing: the run itself will see."""
     weights = wanted.needed_spec.weights
-    if need.kind != "weights" or weights is None or not weights.remote:
+    if need.kind != "weights" or weights is None:
         return need
-    comes_here = context.engine(wanted).shelf(wanted.needed_spec.stack) is None  # else the host may have it
+    try:
+        need = replace(need, size_bytes=need.size_bytes or _size(weights, context))
+        _check_room(need, weights, wanted, context)
+    except LlmstackError as error:
+        if not (need.perhaps or error.data.get("again")):
+            raise
+        if context.only_looks:
+            context.emit(EventType.WARNING, wanted.target, "; ".join(filter(None, (error.message, error.hint))))
+    return need
+
+
+def _size(weights: Weights, context: Context) -> int | None:
     with context.turn("size", weights.source):
         if weights.source not in context.sizes:
-            context.sizes[weights.source] = _size(weights, wanted, context, refuse=comes_here)
-    size_bytes = context.sizes[weights.source]
-    if comes_here:
-        check_room(weights, size_bytes)
-    return replace(need, size_bytes=size_bytes)
+            context.sizes[weights.source] = size_of(weights)
+    return context.sizes[weights.source]
 
 
-def _size(weights: Weights, wanted: Wanted, context: Context, *, refuse: bool) -> int | None:
-    try:
-        return size_of(weights)
-    except LlmstackError as error:
-        if refuse and error.data.get("kind") == "status" and not error.data.get("again"):
-            raise
-        message = f"{error.message}; {error.hint}" if error.hint else error.message
-        context.emit(EventType.WARNING, wanted.target, message)
-        return None
+def _check_room(need: Need, weights: Weights, wanted: Wanted, context: Context) -> None:
+    """On this machine, where it comes first, and on the host."""
+    if weights.remote:
+        check_room(weights, need.size_bytes)
+    if context.engine(wanted).shelf(wanted.needed_spec.stack):
+        check_host_room(need, wanted, context)
+
+
+def check_host_room(need: Need, wanted: Wanted, context: Context) -> None:
+    """Raises PreflightError for what cannot fit where the host keeps it, as far as that is known."""
+    if need.size_bytes and not wanted.external:
+        context.engine(wanted).facts().check_room(f"{need.name} on {wanted.target.host}", need.size_bytes)
 
 
 def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: Context) -> LlmstackError | None:
@@ -193,7 +209,8 @@ def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: C
 
 def _external(wanted: Wanted, context: Context) -> Facts:
     life = client_of(wanted, wanted.placement.service.url or "").liveness()
-    return Facts(life=life, served=_served(wanted, None, context) if life.life is Life.READY else None)
+    served = _served(wanted, None, context) if life.life is Life.READY else None
+    return Facts(life=life, served=served, models=_absent(wanted, None, served, context))
 
 
 def _served(wanted: Wanted, there: Instance | None, context: Context) -> tuple[ServedModel, ...] | None:
@@ -216,3 +233,24 @@ def _found(wanted: Wanted, served: Sequence[ServedModel]) -> Iterator[tuple[str,
     for model in wanted.enabled_models():
         if there := wanted.find(model, served):
             yield wanted.kind.served_name(model), there
+
+
+def _absent(
+    wanted: Wanted, there: Instance | None, served: Sequence[ServedModel] | None, context: Context
+) -> dict[Target, Facts]:
+    """How large the models are that a server is to pull, and which of them have no room."""
+    if served is None or context.task not in ("up", "pull", "update"):
+        return {}
+    client = cast("LazyClient", context.client(wanted, there))
+    absent = (model for model in wanted.enabled_models() if wanted.find(model, served) is None)
+    return {wanted.target_of(model): _of_absent(model, client, wanted, context) for model in absent}
+
+
+def _of_absent(model: ModelSpec, client: LazyClient, wanted: Wanted, context: Context) -> Facts:
+    name = wanted.kind.served_name(model)
+    need = Need(kind="model", name=name, size_bytes=client.size_bytes(name))
+    try:
+        check_host_room(need, wanted, context)
+    except PreflightError as error:
+        return Facts(needs=(need,), broken=error)
+    return Facts(needs=(need,))

@@ -22,7 +22,7 @@ from llmstack.domain.ladder import Ladder, Rung, Why
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
-from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError
 
 PATIENCE_S = 5.0
@@ -66,7 +66,7 @@ def _checks(item: Picked) -> Iterator[Check]:
         yield wanted, wanted.target, None
     for model in item.models:
         if model.enabled:
-            yield wanted, Target(model.name, wanted.target.host, TargetKind.MODEL), model
+            yield wanted, wanted.target_of(model), model
 
 
 def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) -> Outcome:

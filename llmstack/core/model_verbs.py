@@ -8,17 +8,18 @@ from typing import cast
 
 from llmstack.core.context import Context, urls
 from llmstack.core.desired import Wanted
+from llmstack.core.facts import check_host_room
 from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
 from llmstack.core.starting import announce, judge, rolled_back
 from llmstack.core.versions import kept_name
 from llmstack.domain.event import EventType
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, Need
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.service import ModelSpec
-from llmstack.errors import FetchError, LlmstackError, PreflightError, UnhealthyError
+from llmstack.errors import FetchError, LlmstackError, UnhealthyError
 from llmstack.protocols import LazyClient, Report
 
 BACK = "the version before is back"
@@ -81,8 +82,9 @@ def _put_back(client: LazyClient, name: str) -> None:
 
 
 def _pull(name: str, action: Action, client: LazyClient, context: Context) -> None:
-    _check_room(action, client.size_bytes(name), context)
-    patience_s = context.wanted_of(action).placement.service.stall_timeout_s
+    wanted = context.wanted_of(action)
+    check_host_room(Need(kind="model", name=name, size_bytes=client.size_bytes(name)), wanted, context)
+    patience_s = wanted.placement.service.stall_timeout_s
     step = _cured(partial(client.pull, name), action, context)
     fetched(name, step, partial(context.report, action.target), context.clock, patience_s)
 
@@ -103,15 +105,6 @@ def _cured(pull: Callable[[Report], None], action: Action, context: Context) -> 
             pull(report)
 
     return step
-
-
-def _check_room(action: Action, needed_bytes: int | None, context: Context) -> None:
-    """Raises PreflightError for a model that cannot fit where its server keeps it, as far as that is known."""
-    wanted = context.wanted_of(action)
-    free_bytes = context.engine(wanted).facts().free_bytes if needed_bytes and not wanted.external else None
-    if needed_bytes and free_bytes is not None and needed_bytes > free_bytes:
-        message = f"{action.target} needs {needed_bytes / 1e9:.1f} GB, and {free_bytes / 1e9:.1f} GB are free"
-        raise PreflightError(message, "make room where the engine keeps its volumes", free_bytes=free_bytes)
 
 
 def unload(action: Action, context: Context) -> Outcome:

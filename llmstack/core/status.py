@@ -18,7 +18,7 @@ from llmstack.domain.ladder import Rung
 from llmstack.domain.report import StatusRow
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.stored import StoredLadder, StoredModel
-from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.target import Target
 
 LastLadder = Callable[[Target], StoredLadder | None]
 
@@ -48,7 +48,7 @@ def rows_of(
             yield _row(wanted, None, there, found, seen, why=why)
         for model in item.models:
             found = look_at_model(wanted, model, seen)
-            target = Target(model.name, item.wanted.target.host, TargetKind.MODEL) if wanted.lazy else wanted.target
+            target = item.wanted.target_of(model) if wanted.lazy else wanted.target
             yield _row(wanted, model, there, _on_device(found, there, last(target)), seen, why=why)
 
 

@@ -14,7 +14,6 @@ from llmstack.core.select import Picked
 from llmstack.core.versions import image_change, is_newer, is_other, renewed
 from llmstack.domain.instance import NO_NETWORK, WHY, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
-from llmstack.domain.server import ServedModel
 from llmstack.domain.service import ModelSpec
 
 RESTING = (State.STOPPED, State.CRASHED)
@@ -222,10 +221,13 @@ def models(
             elif there:
                 yield act_on_model(ActionKind.KEEP, wanted, "as wanted", model)
             else:
-                yield _fetch(wanted, model, served)
+                yield _fetch(wanted, model, observed, told=served is not None)
 
 
-def _fetch(wanted: Wanted, model: ModelSpec, served: tuple[ServedModel, ...] | None) -> Action:
-    reason = "not in the server" if served is not None else "told when the server runs"
-    need = Need(kind="model", name=wanted.kind.served_name(model))
-    return act_on_model(ActionKind.FETCH, wanted, reason, model, needs=(need,))
+def _fetch(wanted: Wanted, model: ModelSpec, observed: Observed, *, told: bool) -> Action:
+    target = wanted.target_of(model)
+    if error := observed.broken.get(target):
+        return act_on_model(ActionKind.REFUSED, wanted, error.message, model, error=error)
+    needs = observed.needs.get(target) or (Need(kind="model", name=wanted.kind.served_name(model)),)
+    reason = "not in the server" if told else "told when the server runs"
+    return act_on_model(ActionKind.FETCH, wanted, reason, model, needs=needs)

@@ -36,5 +36,7 @@ class EngineFacts:
         """Raises PreflightError for what does not fit where models lie, as far as both are known."""
         if size_bytes is None or self.free_bytes is None or size_bytes <= self.free_bytes:
             return
-        message = f"{what} needs {size_bytes / 1e6:.1f} MB, {self.folder} has {self.free_bytes / 1e6:.1f} MB"
+        message = (
+            f"{what} needs {size_bytes / 1e6:.1f} MB, {self.folder or 'its disk'} has {self.free_bytes / 1e6:.1f} MB"
+        )
         raise PreflightError(message, ROOM_HINT, needed_bytes=size_bytes, free_bytes=self.free_bytes)

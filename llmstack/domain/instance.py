@@ -242,8 +242,10 @@ class Instance(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Something that must be fetched or found before a start; `size_bytes` None while unknown."""
+    """Something that must be fetched or found before a start; `size_bytes` None while unknown. What `perhaps` is there
+    all the same is seen only once its host is locked."""
 
     kind: Literal["image", "weights", "model"]
     name: str
     size_bytes: int | None = None
+    perhaps: bool = False

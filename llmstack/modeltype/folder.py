@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -71,13 +70,12 @@ def size_of(weights: Weights) -> int | None:
 
 def check_room(weights: Weights, size_bytes: int | None) -> None:
     """Raises PreflightError where a remote source does not fit on this machine, beside what of it is there."""
+    from llmstack.clients.download import check_room
+
     home = weights_home()
     came_bytes = sum(size_on_disk(part) or 0 for part in (home / weights.fingerprint).glob(f"*{PART}"))
-    free_bytes = shutil.disk_usage(next(place for place in (home, *home.parents) if place.exists())).free
-    if size_bytes is not None and size_bytes - came_bytes > free_bytes:
-        what = f"{weights.source} needs {(size_bytes - came_bytes) / 1e6:.1f} MB"
-        hint = "`weights.prune` makes room; LLMSTACK_WEIGHTS names a folder on another disk"
-        raise PreflightError(f"{what}, the disk of {home} has {free_bytes / 1e6:.1f} MB", hint, kind="disk_full")
+    if size_bytes is not None and not whole(weights):
+        check_room(weights.source, home, size_bytes - came_bytes)
 
 
 def origin_of(weights: Weights) -> Origin:

@@ -35,19 +35,16 @@ LONGEST_MANIFEST_BYTES = 1 << 16
 
 
 def missing(wire: Wire, spec: InstanceSpec) -> Iterator[Need]:
-    """The file, unless a container that mounts the volume shows it whole. Raises PreflightError."""
+    """The file, unless a container that mounts the volume shows it whole: nothing is written, so there is no other way
+    to look; without one, `put` sees what is there. Raises PreflightError."""
     wanted = spec.weights
-    if wanted is None or holds(wire, wanted):
+    ways = _ways(wire) if wanted else []
+    if wanted is None or any(_whole(wire, way, wanted) for way in ways):
         return
     if not (wanted.remote or Path(wanted.path).is_file()):
         raise PreflightError(f"{spec.target}: model file {wanted.path} is not there", "correct `source:`")
-    yield Need(kind="weights", name=wanted.source, size_bytes=wanted.size_bytes)
-
-
-def holds(wire: Wire, weights: Weights) -> bool:
-    """Whether the whole file lies in the volume. Writes nothing, so it can only look through a container that mounts
-    the volume already; without one it says no, and `put` finds the file there."""
-    return any(_whole(wire, way, weights) for way in _ways(wire))
+    perhaps = not ways and _made(wire)
+    yield Need(kind="weights", name=wanted.source, size_bytes=wanted.size_bytes, perhaps=perhaps)
 
 
 def put(wire: Wire, stack: str, weights: Weights, report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,12 @@ from llmstack.core.context import client_of
 from llmstack.core.desired import Wanted
 from llmstack.core.facts import with_facts
 from llmstack.core.observe import Observed, elsewhere, in_parallel, observe, places_of, sort_out
+from llmstack.core.plan import plan_pull
 from llmstack.core.select import Picked
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Need
+from llmstack.domain.plan import ActionKind
 from llmstack.domain.secret import Secret
 from llmstack.domain.server import ServedModel
 from llmstack.errors import (
@@ -231,8 +235,59 @@ def test_the_size_of_what_is_to_be_fetched_is_asked_of_its_server(world: World) 
             replace(need, size_bytes=5000),
             Need(kind="image", name="image:1"),
         )
-        server.status = 404
-        assert facts(world, wanted).needs[wanted.target][0] == need
-    (warning,) = world.ears.of(EventType.WARNING)
-    assert "answered 404: there is no such file; correct the address" in warning.message
-    assert facts(world, wanted).broken == {}
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [(404, 10), (503, None)])
+def test_a_source_without_a_file_is_refused_once_where_the_host_surely_lacks_it(
+    world: World, status: int, exit_code: int | None
+) -> None:
+    with serving(FileServer(b"", status=status)) as server:
+        wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
+        world.engine().lack("demo", Need(kind="weights", name="m"))
+        found = facts(world, wanted)
+    assert [error.exit_code for error in found.broken.values()] == ([exit_code] if exit_code else [])
+    assert world.ears.of(EventType.WARNING) == []
+
+
+@pytest.mark.parametrize("only_looks", [True, False])
+def test_what_the_host_may_have_is_planned_and_a_look_tells_the_doubt(world: World, *, only_looks: bool) -> None:
+    with serving(FileServer(b"", status=404)) as server:
+        wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
+        need = Need(kind="weights", name="m", perhaps=True)
+        world.engine().lack("demo", need)
+        found = with_facts(picked(wanted), seen(world), world.context("pull", only_looks=only_looks))
+    assert (found.needs[wanted.target], found.broken) == ((need,), {})
+    told = [warning.message for warning in world.ears.of(EventType.WARNING)]
+    assert ["answered 404: there is no such file; correct the address" in message for message in told] == (
+        [True] if only_looks else []
+    )
+
+
+@pytest.mark.parametrize("source", ["https://x.org/m.gguf", "file:m.gguf"])
+def test_a_file_that_does_not_fit_on_its_host_is_refused_in_the_plan(world: World, source: str, tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    weights = gguf_weights(source, str(tmp_path))
+    wanted, context = world.want(weights=weights), world.context("pull")
+    world.engine().told = EngineFacts(name="fake", folder="/var/lib/docker", free_bytes=4_000_000)
+    context.sizes[source] = 5_000_000
+    world.engine().lack("demo", Need(kind="weights", name=source, size_bytes=None if weights.remote else 5_000_000))
+    error = with_facts(picked(wanted), seen(world), context).broken[wanted.target]
+    assert error.message == f"{source} on localhost needs 5.0 MB, /var/lib/docker has 4.0 MB"
+
+
+def test_a_model_that_does_not_fit_is_refused_alone_and_the_size_of_others_is_told(world: World) -> None:
+    ollama = world.want("ollama", "lazy", models=("big", "small", "there"))
+    world.run(ollama)
+    world.server().models["there"] = ServedModel(name="there")
+    world.server().sizes = {"big": 5_000_000, "small": 3_000_000}
+    world.engine().told = EngineFacts(name="fake", folder="/var/lib/docker", free_bytes=4_000_000)
+    actions = {
+        action.target.name: action for action in plan_pull(picked(ollama), facts(world, ollama, task="pull")).actions
+    }
+    assert [(name, action.kind) for name, action in actions.items()] == [
+        ("big", ActionKind.REFUSED),
+        ("small", ActionKind.FETCH),
+        ("there", ActionKind.KEEP),
+    ]
+    assert actions["big"].reason == "big on localhost needs 5.0 MB, /var/lib/docker has 4.0 MB"
+    assert actions["small"].needs[0].size_bytes == 3_000_000

@@ -66,5 +66,8 @@ def test_what_cannot_fit_is_not_begun(
     outcome = pull(world)
     assert outcome.status.value == status
     if outcome.error:
-        assert (outcome.error.exit_code, "needs 5.0 GB, and 4.0 GB are free" in outcome.error.message) == (9, True)
+        assert (outcome.error.exit_code, "needs 5000.0 MB, its disk has 4000.0 MB" in outcome.error.message) == (
+            9,
+            True,
+        )
         assert "pull llama3" not in world.server().calls
