@@ -21,7 +21,7 @@ from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inne
 from llmstack.engines.docker.facts import facts_of
 from llmstack.engines.docker.images import WithImages
 from llmstack.engines.docker.inside import WithCommands
-from llmstack.engines.docker.pids import belongs
+from llmstack.engines.docker.pids import inside
 from llmstack.engines.docker.sampler import Sampler
 from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers
@@ -224,14 +224,9 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
         return Endpoint(here and url_of(here, instance.port), inside, there and url_of(there, instance.port))
 
     def pids(self, name: str) -> tuple[int, ...] | None:
-        """What `top` says, if this machine knows those pids as the container's."""
+        """As this machine counts them, where it runs them."""
         was = self._there(name)
-        if not was.running:
-            return ()
-        with self._wire.doing(f"list the processes of {name}") as api:
-            table = api.top(name, ps_args="-eo pid")
-        found = tuple(int(row[0]) for row in table.get("Processes") or () if row and row[0].isdigit())
-        return found if found and all(belongs(pid, was.id) for pid in found) else None
+        return (inside(was.id) or None) if was.running else ()
 
     def usages(self, names: Collection[str]) -> dict[str, Usage]:
         """All at once, of what the list says runs."""

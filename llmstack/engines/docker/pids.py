@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
 
 
-def belongs(pid: int, container_id: str) -> bool:
-    """Whether this machine's process `pid` runs in that container; not so when a VM lies between."""
-    try:
-        return container_id in (PROC / str(pid) / "cgroup").read_text()
-    except OSError:
-        return False
+def inside(container_id: str) -> tuple[int, ...]:
+    """Processes of this machine that run in that container, by their cgroups: an engine's own pids are others where
+    a container lies between, and Podman's always are. None are found where they are another kernel's."""
+    found = []
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            if container_id in (folder / "cgroup").read_text():
+                found.append(int(folder.name))
+    return tuple(sorted(found))
