@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from llmstack.core.boot import Unit
     from llmstack.core.uninstall import Uninstall
     from llmstack.domain.leftover import Leftover, Remains
+    from llmstack.domain.measured import Peak
     from llmstack.domain.stock import Stock
-    from llmstack.domain.stored import Peak
 
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
 

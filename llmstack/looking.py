@@ -108,7 +108,7 @@ class Looking(Machines):
 
     def fix(self, inquiry: Inquiry) -> tuple[Path, str, str]:
         """The file to write for its remedy: path, what it holds, what it is to hold. Raises ConfigError."""
-        from llmstack.inventory import fix
+        from llmstack.inventory.fixes import fix
 
         assert inquiry.remedy
         assert self.inventory.path

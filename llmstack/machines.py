@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from llmstack.domain.checkup import Checkup, Finding
     from llmstack.domain.gpu import HeldGpu
     from llmstack.domain.machine import Machine
+    from llmstack.domain.measured import Metrics
     from llmstack.domain.stock import DiskUse, Stock
-    from llmstack.domain.stored import Metrics
     from llmstack.domain.usage import StatsReport
 
 EVERYTHING = Selection()

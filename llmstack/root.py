@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
 from llmstack.core.facts import with_facts
-from llmstack.core.fate import judged
 from llmstack.core.observe import Observed, Place, adopted, elsewhere, observe, places_of, sort_out
 from llmstack.core.select import Picked, pick
 from llmstack.core.twins import distinct, refuse_twins
@@ -142,6 +141,8 @@ class Root:
         """An adopted container with what the store knows of its end: stopped by us it may look as if it had crashed."""
         if there.state is not State.CRASHED:
             return there
+        from llmstack.core.fate import judged
+
         with suppress(StoreError):
             for row in self.store.models():
                 if (row.host, row.container_name) == (there.host, there.container_name):

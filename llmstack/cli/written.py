@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +42,8 @@ def writable(path: Path) -> Iterator[None]:
 
 def _diff(name: str, old: str, new: str) -> Iterator[Text]:
     """What changes, line by line."""
+    import difflib
+
     from llmstack.ui.clean import line
 
     styles: Mapping[str, str] = {"+": "green", "-": "red", "@": "cyan"}

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llmstack.core.desired import Wanted
-from llmstack.core.fate import IN_IT, SIGKILLED
 from llmstack.core.observe import Observed
 from llmstack.domain.instance import NO_NETWORK, PAUSED, Instance, InstanceSpec, State
 from llmstack.domain.newer import newer
@@ -14,6 +13,10 @@ from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.server import Life
 from llmstack.domain.service import ModelSpec
 from llmstack.errors import LlmstackError, PreflightError, UnreachableError, UsageError
+
+SIGKILLED = 137
+"""The exit code of what SIGKILL ended."""
+IN_IT = "a process in it ran out of memory"
 
 
 def act(kind: ActionKind, wanted: Wanted, reason: str, **more: Any) -> Action:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.observe import EngineOf
@@ -13,14 +14,16 @@ from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import Outcome, RunResult
 from llmstack.domain.plan import Action
-from llmstack.domain.progress import Progress
 from llmstack.domain.secret import Secret
 from llmstack.domain.stop import STOP
-from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, InterruptedRunError, LlmstackError
 from llmstack.modeltype import Family
 from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
+
+if TYPE_CHECKING:
+    from llmstack.domain.progress import Progress
+    from llmstack.domain.stored import StoredModel
 
 Key = tuple[str, str | None, str]
 """Host, container and name of a row of the store."""

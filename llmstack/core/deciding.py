@@ -16,9 +16,9 @@ from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint, guessed
 from llmstack.domain.gpu import Gpu, HeldGpu
 from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.measured import Peak
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.resources import AUTO
-from llmstack.domain.stored import Peak
 from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Ability
 

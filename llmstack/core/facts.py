@@ -19,7 +19,6 @@ from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, PreflightError, ServerError
-from llmstack.modeltype.folder import check_room, size_of
 from llmstack.protocols import Ability, Engine, LazyClient
 
 
@@ -177,6 +176,8 @@ def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
 
 
 def _size(weights: Weights, context: Context) -> int | None:
+    from llmstack.modeltype.folder import size_of
+
     with context.turn("size", weights.source):
         if weights.source not in context.sizes:
             context.sizes[weights.source] = size_of(weights)
@@ -185,6 +186,8 @@ def _size(weights: Weights, context: Context) -> int | None:
 
 def _check_room(need: Need, weights: Weights, wanted: Wanted, context: Context) -> None:
     """On this machine, where it comes first, and on the host."""
+    from llmstack.modeltype.folder import check_room
+
     if weights.remote:
         check_room(weights, need.size_bytes)
     if context.engine(wanted).shelf(wanted.needed_spec.stack):

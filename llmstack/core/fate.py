@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from llmstack.core.actions import IN_IT, SIGKILLED
 from llmstack.domain.happening import What
 from llmstack.domain.instance import PAUSED, Instance, State
 from llmstack.domain.report import Fate
@@ -17,9 +18,7 @@ from llmstack.domain.stored import StoredLadder, StoredModel
 
 LOOP_RESTARTS, LOOP_S = 3, 600.0
 """Brought back so often within this time is a crash loop, even if it runs at the moment."""
-SIGKILLED = 137
 ENDED = (State.STOPPED, State.CRASHED)
-IN_IT = "a process in it ran out of memory"
 
 
 @dataclass(frozen=True, slots=True)

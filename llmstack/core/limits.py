@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llmstack.core.placement import GIB, gib
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.instance import WHY, InstanceSpec
-from llmstack.domain.stored import Peak
+from llmstack.domain.measured import Peak
 from llmstack.modeltype import Family
 
 MIB = 1 << 20

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from llmstack.core.history import names_in
+from llmstack.domain.measured import Metrics, StoredSample
 from llmstack.domain.selection import Selection
-from llmstack.domain.stored import Metrics, StoredModel, StoredSample
+from llmstack.domain.stored import StoredModel
 from llmstack.errors import NoMatchError
 
 

@@ -15,7 +15,7 @@ from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
-from llmstack.domain.stored import Peak, StoredVersion
+from llmstack.domain.stored import StoredVersion
 from llmstack.domain.target import Target, TargetKind
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.protocols import Ledger, Sink
@@ -192,6 +192,7 @@ def _keep_peak(wanted: Wanted, there: Instance, context: Context, ledger: Ledger
     """What it took to get as far as an answer, for when its like is decided next."""
     from llmstack.core.deciding import footprint_of, kind_of, peak_key
     from llmstack.core.gpus import holders, with_gpu
+    from llmstack.domain.measured import Peak
 
     model = footprint_of(wanted, there.spec) if there.spec else None
     key = peak_key(context, wanted, there.spec, model) if there.spec else None

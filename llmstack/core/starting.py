@@ -18,7 +18,6 @@ from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action
 from llmstack.domain.resources import AUTO
 from llmstack.errors import UnhealthyError
-from llmstack.modeltype.folder import obtain
 from llmstack.protocols import Engine, Report
 
 
@@ -78,6 +77,8 @@ def _steps(need: Need, context: Context, engine: Engine, spec: InstanceSpec) -> 
             return
         if shelf:
             engine.facts().check_room(f"{need.name} on {spec.host}", context.sizes.get(need.name))
+        from llmstack.modeltype.folder import obtain
+
         yield partial(obtain, spec.weights)
     yield partial(engine.fetch, need, spec)
 

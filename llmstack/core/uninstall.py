@@ -12,7 +12,8 @@ from llmstack.core.locks import held
 from llmstack.core.observe import Place, in_parallel
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
-from llmstack.domain.leftover import LOCK, Leftover, LeftoverKind, Remains, Remnant
+from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
+from llmstack.domain.names import LOCK
 from llmstack.domain.outcome import Outcome, Status, status_of
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from llmstack.core.actions import act, act_on_model, blocked, broken, silent, unable
 from llmstack.core.desired import Wanted
@@ -14,11 +15,13 @@ from llmstack.domain.instance import Need
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import ModelSpec
-from llmstack.domain.stored import StoredVersion
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, PreflightError
 
-Known = Mapping[Target, Sequence[StoredVersion]]
+if TYPE_CHECKING:
+    from llmstack.domain.stored import StoredVersion
+
+Known = Mapping[Target, Sequence["StoredVersion"]]
 """The versions of each target that were proved ready, the last one first."""
 DIGITS = 12
 

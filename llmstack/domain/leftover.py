@@ -21,10 +21,6 @@ class LeftoverKind(StrEnum):
     FILE = "file"
 
 
-LOCK = "lock"
-"""What the lock of a stack is for."""
-
-
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """`name` finds it (a path for folders and files); `what` says what it is for; `stack` is None for what all stacks

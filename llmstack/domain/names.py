@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -18,18 +17,23 @@ _TASKS = (
 RESERVED_NAMES = frozenset(_TASKS.split())
 """Words of the command line: `llmstack up NAME` must never be ambiguous."""
 
+LOCK = "lock"
+"""What the lock of a stack is called, as a service would be."""
+
 INVENTORY_FILES = ("inventory.yaml", "inventory.yml", "inventory.json")
 """What an inventory is called that nobody has to name."""
 
 LONGEST_WORD, MOST_CHOICES, CLOSE = 100, 500, 0.65
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that `word` was most likely meant to be, None when nothing is close; case does not count,
-    and of thousands only the first are looked at."""
+def nearest(word: str, choices: Iterable[str], close: float = CLOSE) -> str | None:
+    """The choice that `word` was most likely meant to be, None when nothing is `close` (a ratio of 0 to 1); case does
+    not count, and of thousands only the first are looked at."""
+    import difflib
+
     by_lower = {choice.lower(): choice for choice in islice(choices, MOST_CHOICES)}
-    close = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1, cutoff=CLOSE)
-    return by_lower[close[0]] if close else None
+    found = difflib.get_close_matches(word[:LONGEST_WORD].lower(), by_lower, n=1, cutoff=close)
+    return by_lower[found[0]] if found else None
 
 
 def is_loopback(host: str) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.apart import apart
-from llmstack.domain.gpu import Gpu, Owner
-from llmstack.gpu.owners import owner_of
+
+if TYPE_CHECKING:
+    from llmstack.domain.gpu import Gpu, Owner
 
 # NVML counts initialisations, and pynvml's lookup cache is shared: one look at a time.
 _turn = threading.Lock()
@@ -44,6 +44,8 @@ def _no_driver() -> bool:
     """Whether the driver's library is certainly not there: a look that costs 2 ms."""
     if "pynvml" in sys.modules or sys.platform != "linux":
         return False
+    import ctypes
+
     try:
         ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
@@ -75,6 +77,8 @@ class NvmlReader:
 
     def owner(self, pid: int) -> Owner:
         """Whose a process is."""
+        from llmstack.gpu.owners import owner_of
+
         return owner_of(pid)
 
 
@@ -102,6 +106,8 @@ def _look(nvml: Any) -> tuple[Gpu, ...]:
 
 def _gpu(nvml: Any, index: int) -> Gpu:
     """One card; one that is lost is told as such, and takes nothing from the others."""
+    from llmstack.domain.gpu import Gpu
+
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         uuid, name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)

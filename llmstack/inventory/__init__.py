@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from llmstack.inventory.explain import Explainer
-from llmstack.inventory.fixes import fix
 from llmstack.inventory.loader import load
 from llmstack.inventory.patterns import hosts_matching
 
-__all__ = ["Explainer", "fix", "hosts_matching", "load"]
+__all__ = ["Explainer", "hosts_matching", "load"]

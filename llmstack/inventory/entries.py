@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
 
-from llmstack.domain.leftover import LOCK
-from llmstack.domain.names import NAME_PATTERN, RESERVED_NAMES, nearest
+from llmstack.domain.names import LOCK, NAME_PATTERN, RESERVED_NAMES, nearest
 from llmstack.domain.position import KeyPath
 from llmstack.inventory.nodes import Node, Spot, listed, merge
 from llmstack.inventory.patterns import Chooser
@@ -103,8 +102,8 @@ class _Reader:
         self._check_name(name, section, spot)
         spot.entries(SERVICE_KEYS if section == "services" else SERVICE_KEYS | MODEL_KEYS)
         kind = spot.get("type")
-        misspelt = nearest("type", spot.node.table.keys() - SERVICE_KEYS - MODEL_KEYS)
-        if kind.node.value is None and not (spot.node.text or spot.node.items or misspelt):
+        unknown = spot.node.table.keys() - SERVICE_KEYS - MODEL_KEYS
+        if kind.node.value is None and not (spot.node.text or spot.node.items or nearest("type", unknown)):
             fix = "type: NAME" if section == "services" else "type: NAME, or service: NAME"
             spot.add("E011", f"{spot.where} has no type", fix)
         elif kind.node.value is not None and NAME_OF_TYPE(kind) is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 
@@ -129,9 +128,9 @@ class Reading:
         yield from self._files.unused(group_vars=self.tree.groups, host_vars=self.tree.machines)
         ours = {OVERRIDES, *HOST}
         for name in islice(self.tree.variables.keys() - ours - self._shared.used, MOST_COMPARED):
-            if near := get_close_matches(name, ours, 1, ALIKE):
+            if near := nearest(name, ours, ALIKE):
                 at = self.tree.variables[name].key_at
-                yield f"{at}: nothing reads the variable '{name}'; did you mean '{near[0]}'?"
+                yield f"{at}: nothing reads the variable '{name}'; did you mean '{near}'?"
 
     def _scope(self, machine: Machine, **words: str) -> Scope:
         words = {"inventory_hostname": machine.name, "stack": self._top["stack"], **words}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from llmstack.domain.footprint import Footprint
 from llmstack.domain.instance import InstanceSpec, Mount, Weights
 from llmstack.domain.service import ModelSpec, ServiceSpec
-from llmstack.modeltype.failures import FailureRule
 from llmstack.modeltype.families import Family
 from llmstack.modeltype.options import NoOptions
 from llmstack.protocols import Client
+
+if TYPE_CHECKING:
+    from llmstack.domain.footprint import Footprint
+    from llmstack.modeltype.failures import FailureRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

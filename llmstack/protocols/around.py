@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from llmstack.domain.gpu import Gpu, Owner
     from llmstack.domain.instance import Instance
     from llmstack.domain.ladder import Ladder
+    from llmstack.domain.measured import Peak
     from llmstack.domain.outcome import RunResult
-    from llmstack.domain.stored import Peak, StoredModel, StoredVersion
+    from llmstack.domain.stored import StoredModel, StoredVersion
     from llmstack.domain.target import Target
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from peewee import OperationalError, SqliteDatabase
 
@@ -82,6 +81,8 @@ def _back_up(path: str, version: int) -> None:
 
 
 def _load() -> list[Step]:
+    from pkgutil import iter_modules
+
     from llmstack.store import migrations
 
     names = sorted(module.name for module in iter_modules(migrations.__path__))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from peewee import CompositeKey, FloatField, IntegerField, Model, SqliteDatabase, fn
 
-from llmstack.domain.stored import Peak
+from llmstack.domain.measured import Peak
 from llmstack.domain.usage import StatsRow
 from llmstack.store.records import Text
 

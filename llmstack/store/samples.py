@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import CompositeKey, FloatField, IntegerField, Model, SqliteDatabase
 
-from llmstack.domain.stored import StoredSample
+from llmstack.domain.measured import StoredSample
 from llmstack.domain.usage import StatsRow, Usage
 from llmstack.store import peaks
 from llmstack.store.records import Text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
@@ -15,13 +15,13 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.outcome import RunResult
-from llmstack.domain.stored import Peak, StoredLadder, StoredModel, StoredRun, StoredSample, StoredVersion
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredVersion
 from llmstack.domain.target import Target, TargetKind
-from llmstack.domain.usage import StatsRow
 from llmstack.domain.who import Who, who
 from llmstack.errors import UsageError
-from llmstack.store import peaks, place, plain, rows, samples, upkeep
+from llmstack.store import place, plain, rows, upkeep
 from llmstack.store.database import Database
+from llmstack.store.measures import WithMeasures
 from llmstack.store.migrate import bring_up, check_header
 from llmstack.store.queries import KEY, begun, forget, has_key, in_container, is_of, key_of, merge, select_models
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
@@ -58,7 +58,7 @@ def open_store(
     return Store(database, notice, now, who)
 
 
-class Store(upkeep.Upkeep):
+class Store(upkeep.Upkeep, WithMeasures):
     """Implements `protocols.Ledger`, and the questions that go with it. Any thread may use it; every method raises
     StoreError. `notice` is a sentence for the user about the store's place, or None."""
 
@@ -156,26 +156,6 @@ class Store(upkeep.Upkeep):
                 stays = row["state"] == State.ABSENT or (on_purpose is None and row["status"] != "active")
                 purpose = on_purpose or (row["stopped_on_purpose"] if stays else None)
                 merge(sqlite, key_of(row), {**absent, "stopped_on_purpose": purpose}, self._now())
-
-    def keep_samples(self, rows: Sequence[StatsRow]) -> None:
-        """Keep what was measured now: one sample per instance and minute, for a week."""
-        with self._database.write() as sqlite:
-            samples.keep(sqlite, rows, self._now())
-
-    def keep_peak(self, peak: Peak) -> None:
-        """Keep what a model took, unless more is known."""
-        with self._database.write() as sqlite:
-            peaks.keep(sqlite, peak, self._now())
-
-    def peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
-        """The most memory that was measured of just that."""
-        with self._database.read() as sqlite:
-            return peaks.find(sqlite, image, model, context, gpu_kind)
-
-    def samples(self) -> tuple[StoredSample, ...]:
-        """Everything that is kept of what was measured, by instance, oldest first."""
-        with self._database.read() as sqlite:
-            return tuple(samples.kept(sqlite))
 
     # Models
 

@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.ladder import RungResult
 from llmstack.domain.outcome import Outcome
 from llmstack.domain.plan import Plan
-from llmstack.domain.progress import Progress
 from llmstack.domain.target import Target
 from llmstack.ui.clean import line
 from llmstack.ui.console import Console
-from llmstack.ui.fetch import Fetch
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.problems import warning_line
 from llmstack.ui.rungs import head_line, outcome_lines, rung_lines
@@ -25,6 +23,8 @@ from llmstack.ui.text import Text
 from llmstack.ui.units import duration, size
 
 if TYPE_CHECKING:
+    from llmstack.domain.progress import Progress
+    from llmstack.ui.fetch import Fetch
     from llmstack.ui.redraw import Moving
 
 
@@ -99,11 +99,8 @@ class RunScreen:
         match event.data:
             case {"rung": RungResult() as rung}:
                 block.rungs.append(rung)
-            case {"progress": Progress() as progress}:
-                fetch = block.fetches.setdefault(progress.item, Fetch(event.ts, progress))
-                fetch.latest, fetch.at = progress, event.ts
-                if self._plain and fetch.due():
-                    self._say(line(f"{block.target}  ", fetch.line(bar=False)))
+            case {"progress": progress}:
+                self._fetch(block, cast("Progress", progress), event.ts)
             case {"outcome": Outcome() as outcome}:
                 self._finish(block, outcome)
             case _ if event.type is EventType.START:
@@ -112,6 +109,14 @@ class RunScreen:
                     block.told = True
                     self._say(head_line(block.target, block.about))
                     self._headed = block.target
+
+    def _fetch(self, block: _Block, progress: Progress, at: float) -> None:
+        from llmstack.ui.fetch import Fetch
+
+        fetch = block.fetches.setdefault(progress.item, Fetch(at, progress))
+        fetch.latest, fetch.at = progress, at
+        if self._plain and fetch.due():
+            self._say(line(f"{block.target}  ", fetch.line(bar=False)))
 
     def _finish(self, block: _Block, outcome: Outcome) -> None:
         del self._blocks[block.target]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from llmstack.domain.stored import Metrics, StoredSample
+from llmstack.domain.measured import Metrics, StoredSample
 from llmstack.domain.usage import Usage
 from llmstack.ui.clean import line
 from llmstack.ui.table import table

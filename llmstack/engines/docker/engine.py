@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from llmstack.domain import newer
 from llmstack.domain.endpoint import Endpoint
-from llmstack.domain.engine_facts import EngineFacts
-from llmstack.domain.instance import Instance, InstanceSpec, Need
-from llmstack.domain.usage import Usage
+from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
-from llmstack.engines.docker import logs, network, ports, pull, rows, stacklock, weights
+from llmstack.engines.docker import logs, network, ports, rows, stacklock
 from llmstack.engines.docker.address import resolve
-from llmstack.engines.docker.body import GRACE_S, container_body, image_of, inner_port
-from llmstack.engines.docker.facts import facts_of
+from llmstack.engines.docker.body import GRACE_S, container_body, inner_port
 from llmstack.engines.docker.images import WithImages
 from llmstack.engines.docker.inside import WithCommands
 from llmstack.engines.docker.pids import inside
@@ -29,12 +26,14 @@ from llmstack.engines.docker.volumes import WithVolumes
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
 from llmstack.engines.ports import holder
-from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError, UnreachableError
-from llmstack.protocols import Ability, Renew, Report
+from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
+from llmstack.protocols import Ability, Renew
 
 if TYPE_CHECKING:
+    from llmstack.domain.engine_facts import EngineFacts
     from llmstack.domain.happening import Happening
     from llmstack.domain.leftover import Leftover
+    from llmstack.domain.usage import Usage
 
 GONE_S, LOOK_AGAIN_S = 10.0, 0.05
 
@@ -65,6 +64,8 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
 
     def facts(self) -> EngineFacts:
         """By `/version` and `/info`."""
+        from llmstack.engines.docker.facts import facts_of
+
         name = self.describe()
         with self._wire.doing("ask for its facts") as api:
             return facts_of(name, self._wire.version, api.info(), self._wire.address)
@@ -92,24 +93,6 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
     def strangers(self) -> tuple[Instance, ...]:
         """Running containers that look like model servers by image, name or port."""
         return strangers(self._rows(running=True), self.host)
-
-    def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
-        """The image, and the weights unless a container that mounts their volume shows them whole."""
-        needs = []
-        image = image_of(spec)
-        if not self._seen.once("image", image, lambda: pull.is_there(self._wire, image)):
-            needs.append(Need(kind="image", name=image))
-        return (*needs, *weights.missing(self._wire, spec))
-
-    def fetch(self, need: Need, spec: InstanceSpec, report: Report) -> None:
-        """Pull the image, or stream the model file into the weights volume."""
-        if need.kind == "weights" and spec.weights:
-            weights.put(self._wire, spec.stack, spec.weights, report)
-            return
-        pull.pull(self._wire, need.name, report)
-        if not pull.is_there(self._wire, need.name):
-            message = f"the engine of {self.host} broke off in the middle of {need.name}"
-            raise FetchError(message, "see its own log, then run it again", kind="cut", again=True)
 
     def decide_port(self, spec: InstanceSpec) -> int:
         """First port from the type's own upward that no container publishes or was promised, and no process holds."""

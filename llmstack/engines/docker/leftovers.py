@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from llmstack.domain import leftover
+from llmstack.domain import names
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.engines.docker import network, placeholder
 from llmstack.engines.docker.body import VOLUME, WEIGHTS_VOLUME
@@ -27,7 +27,7 @@ def _containers(wire: Wire) -> Iterator[Leftover]:
         rows = api.containers(all=True, filters={"label": ROLE})
     for row in rows:
         labels = row["Labels"]
-        other = leftover.LOCK if labels[ROLE] == LOCK else "a copy of weights that was cut"
+        other = names.LOCK if labels[ROLE] == LOCK else "a copy of weights that was cut"
         what = f"instance of {labels[SERVICE]}" if SERVICE in labels else other
         yield Leftover(LeftoverKind.CONTAINER, container_name(row), what, labels.get(STACK))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llmstack.domain.usage import Usage
-from llmstack.engines.docker.usage import usage_of
 from llmstack.engines.docker.wire import Wire
+
+if TYPE_CHECKING:
+    from llmstack.domain.usage import Usage
 
 THREADS, MOST_THREADS = 8, 100
 GAP_S = 0.2
@@ -38,6 +39,8 @@ class Sampler:
 
     def usages(self, ids: Mapping[str, str]) -> dict[str, Usage]:
         """Name -> what it uses, of running containers whose ids are given by their names."""
+        from llmstack.engines.docker.usage import usage_of
+
         quick = self._wire.samples_at_once
         fresh = [one for one in ids.values() if one not in self._last]
         if quick and fresh:

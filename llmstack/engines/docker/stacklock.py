@@ -12,7 +12,6 @@ from typing import Any
 
 from llmstack.engines import holder as holder_mark
 from llmstack.engines.docker import placeholder, rows
-from llmstack.engines.docker.weights import path_stat
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import LOCK, PREFIX, PUT, ROLE, STACK
 from llmstack.errors import LlmstackError, LockedError
@@ -110,6 +109,8 @@ def _over(wire: Wire, container_id: str, holder: Mapping[str, str], now: float) 
 
 def _renewed_until(wire: Wire, container_id: str) -> float:
     """When a renewed lease ends, by the engine's clock; 0 for one that never was renewed, or is just being removed."""
+    from llmstack.engines.docker.weights import path_stat
+
     with wire.doing("look at a lease") as api:
         try:
             answer = api.raw("HEAD", "/containers/{0}/archive", container_id, params={"path": f"/{LEASE}"})

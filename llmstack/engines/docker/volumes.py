@@ -9,19 +9,19 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.instance import Instance, InstanceSpec, Mount
-from llmstack.domain.progress import counted
-from llmstack.domain.weights import Shelf
 from llmstack.engines import tars
-from llmstack.engines.docker import weights
 from llmstack.engines.docker.body import VOLUME
 from llmstack.engines.docker.rows import container_name
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import SERVICE, STACK
 from llmstack.errors import FetchError
 from llmstack.protocols import Report
+
+if TYPE_CHECKING:
+    from llmstack.domain.weights import Shelf
 
 EXPORT = "/v5.6.0/libpod/volumes/{0}/export"
 
@@ -59,7 +59,9 @@ class WithVolumes:
 
     def shelf(self, stack: str) -> Shelf:
         """The weights volume."""
-        return weights.Volume(self._wire, stack)
+        from llmstack.engines.docker.weights import Volume
+
+        return Volume(self._wire, stack)
 
 
 def sharers(wire: Wire, spec: InstanceSpec) -> dict[str, str]:
@@ -124,6 +126,8 @@ def _content(wire: Wire, name: str, mount: Mount, volume: str, report: Report) -
 
     Of files in a container Podman says that root owns them, so there the volume is asked for by its name.
     """
+    from llmstack.domain.progress import counted
+
     what, folder = f"{mount.target} of {name}", posixpath.basename(mount.folder)
     where: tuple[str, str] = ("/containers/{0}/archive", name)
     options: dict[str, Any] = {"params": {"path": mount.target}}

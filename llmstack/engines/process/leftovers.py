@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 
 from llmstack.domain.instance import Instance
-from llmstack.domain.leftover import LOCK, Leftover, LeftoverKind
+from llmstack.domain.leftover import Leftover, LeftoverKind
+from llmstack.domain.names import LOCK
 from llmstack.engines.process.files import locked
 
 DRAFTS = ".*-*"

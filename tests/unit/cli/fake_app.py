@@ -23,6 +23,7 @@ from llmstack.domain.gpu import Gpu, HeldGpu, Holder, HolderKind
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
 from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
+from llmstack.domain.measured import Metrics, StoredSample
 from llmstack.domain.outcome import Outcome, RunResult, Status
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.position import Position, Problem
@@ -30,7 +31,7 @@ from llmstack.domain.progress import Progress
 from llmstack.domain.report import Difference, Fate, StatusReport, StatusRow, SyncReport
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk
-from llmstack.domain.stored import Metrics, StoredRun, StoredSample
+from llmstack.domain.stored import StoredRun
 from llmstack.domain.target import Target, TargetKind
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.errors import InventoryError, NoMatchError, ServerError, UnhealthyError, UnreachableError

@@ -17,9 +17,9 @@ from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.gpu import Gpu, Owner
 from llmstack.domain.instance import Need, Weights
+from llmstack.domain.measured import Peak
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.resources import Resources
-from llmstack.domain.stored import Peak
 from tests.unit.core.test_apply_order import seen
 from tests.unit.core.world import World
 

@@ -12,7 +12,7 @@ from llmstack.domain.inquiry import Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
 from llmstack.errors import ConfigError
-from llmstack.inventory import fix
+from llmstack.inventory.fixes import fix
 from tests.unit.core.stack import ALL, Bench
 
 TEXT = """

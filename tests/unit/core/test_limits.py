@@ -10,8 +10,8 @@ from llmstack.core.limits import GIB, MIB, Case, limited
 from llmstack.domain import codec
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.measured import Peak
 from llmstack.domain.resources import Resources
-from llmstack.domain.stored import Peak
 from llmstack.modeltype import Family
 
 ALL = Resources(memory_bytes="auto", cpus="auto", shm_bytes="auto", pids="auto")

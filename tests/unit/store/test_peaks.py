@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from llmstack.domain.stored import Peak
+from llmstack.domain.measured import Peak
 from llmstack.domain.usage import StatsRow, Usage
 from llmstack.store import open_store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmstack.domain.stored import StoredSample
+from llmstack.domain.measured import StoredSample
 from llmstack.domain.usage import StatsRow, Usage
 from llmstack.store import open_store
 from llmstack.store.samples import KEPT_MINUTES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstack.domain.stored import Metrics, StoredSample
+from llmstack.domain.measured import Metrics, StoredSample
 from llmstack.domain.usage import Usage
 from llmstack.ui.metrics import metrics_lines, sparkline
 from tests.unit.ui.conftest import plain

@@ -56,7 +56,7 @@ def test_what_does_not_run_is_not_asked_for_and_what_goes_meanwhile_is_left_out(
     engine: DockerEngine, stub: Stub
 ) -> None:
     stub.refuse("GET .*id-c1/stats", 404, "No such container: c1")
-    stub.on("GET .*id-c2/stats", 200, {**V1, "memory_stats": {}})
+    stub.on("GET .*id-c2/stats", 200, {**V1, "read": "0001-01-01T00:00:00Z", "memory_stats": {}})
     assert [*engine.usages(["c0", "c1", "c2", "gone"])] == ["c0"]
     assert not any("gone" in request for request in stub.seen)
 
