@@ -14,6 +14,8 @@ LISTEN_HINT = "let its engine listen there, or correct the address: DOCKER_HOST,
 NAME_HINT = "correct the address: DOCKER_HOST, Docker context, `docker_host:`"
 GROUP_HINT = "sudo usermod -aG docker $USER and log in again, or use rootless Docker"
 GPU_HINT = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+CDI_HINT = "`llmstack gpus` and `nvidia-ctk cdi list` tell the names; sudo nvidia-ctk cdi generate lists them anew"
+DRIVER_HINT = "nvidia-smi and `llmstack doctor` tell why; after an update of the driver, reboot"
 TLS_HINT = "check DOCKER_TLS_VERIFY and ca.pem, cert.pem, key.pem in DOCKER_CERT_PATH"
 REGISTRY_HINT = "look at network, DNS and proxy of the engine's machine, or bring the image by hand: docker load"
 LOGIN_HINT = "correct `image:`, or log in to its registry: docker login"
@@ -83,6 +85,15 @@ def _preflight(what: str, hint: str, **data: object) -> Build:
     return lambda r: PreflightError(f"cannot {r.doing} on {r.host}: {what}", hint, cause=r.short, **data)
 
 
+def _no_gpu(what: str, hint: str) -> Build:
+    def build(r: Refusal) -> LlmstackError:
+        said = r.short.rpartition("nvidia-container-cli: ")[2]
+        message = f"cannot {r.doing} on {r.host}: the engine cannot give it a GPU, {what} ({said})"
+        return PreflightError(message, hint, cause=r.short, gpu=True)
+
+    return build
+
+
 def _image(r: Refusal) -> LlmstackError:
     return FetchError(f"cannot {r.doing} on {r.host}: its image is not there ({r.short})", "invoke pull fetches it")
 
@@ -147,10 +158,12 @@ RULES: tuple[Rule, ...] = (
         ("port is already allocated", "address already in use", "ports are not available", "failed to bind"),
         _preflight("its port is taken", "choose another port, or stop what holds it", port_taken=True),
     ),
+    Rule(("could not select device driver", "cdi spec not found"), _no_gpu("it has no NVIDIA runtime", GPU_HINT)),
+    Rule(("unresolvable cdi devices", "nvidia-container-cli: device error"), _no_gpu("it knows no such GPU", CDI_HINT)),
     Rule(
-        ("could not select device driver", "unresolvable cdi devices", "nvidia-container-cli", "cdi spec not found"),
-        _preflight("the engine cannot give it a GPU", GPU_HINT, gpu=True),
+        ("unsatisfied condition: cuda",), _no_gpu("the image wants a newer driver", "an older image, or a new driver")
     ),
+    Rule(("nvidia-container-cli",), _no_gpu("the NVIDIA driver refuses", DRIVER_HINT)),
     Rule(("no space left on device",), _full),
     Rule(
         ("executable file not found", "exec format error", "exec:"),

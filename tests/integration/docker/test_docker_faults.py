@@ -126,7 +126,8 @@ def test_gpus_are_given_by_driver_and_by_name_and_a_broken_driver_is_told(
     engine.create(broken)
     with pytest.raises(PreflightError, match="cannot give it a GPU") as raised:
         engine.start(broken.name)
-    assert "driver not loaded" in str(raised.value.data["cause"])
+    assert str(raised.value).endswith("the NVIDIA driver refuses (nvml error: driver not loaded)")
+    assert "nvidia-smi" in (raised.value.hint or "")
     left = engine.inspect(broken.name)
     assert left is not None
     assert left.state is State.STOPPED
