@@ -40,14 +40,7 @@ def stats(session: Session) -> int:
             show_again(session, _items(report), stats_lines(report, session.out.width), *report.errors)
             time.sleep(max(0.0, began + EVERY_S - time.monotonic()))
             report = app.stats(picked, keep=True)
-    return _show(session, report)
-
-
-def _show(session: Session, report: StatsReport) -> int:
-    from llmstack.ui.stats import stats_lines
-
-    document = session.document(_items(report), *report.errors)
-    code = session.answer(document, stats_lines(report, session.out.width))
+    code = session.answer(session.document(_items(report), *report.errors), stats_lines(report, session.out.width))
     session.tell(*report.errors)
     if not report.rows and not report.errors:
         session.warn("nothing of it runs")

@@ -57,14 +57,17 @@ class _Decider:
             placed = self._placed(wanted, spec, model, facts)
             spec = spec.with_decided(**decision("gpus", " ".join(placed.ids), placed.why))
         gpus = spec.limits.gpus
+        local = bool(gpus) and wanted.placement.host.local
+        mine = given(gpus, (self.context.gpus.gpus() or ()) if local else ())
         case = Case(
             family=wanted.kind.family,
             footprint=model,
-            peak=self._peak(wanted, spec, model, self._kind(wanted, gpus)),
+            peak=self._peak(wanted, spec, model, kind_of(gpus, mine)),
             host_bytes=facts.memory_bytes,
             host_cpus=facts.cpus,
             gpus=len(gpus),
             gpu_share=placed.share if gpus else 0.0,
+            unified=any(gpu.unified for gpu in mine),
             held=Ability.MEMORY_LIMIT in self.context.engine(wanted).abilities,
         )
         lacks = f"{placed.lacks} ({placed.hint})" if placed.hint else placed.lacks
@@ -110,10 +113,6 @@ class _Decider:
             self.cards = held_gpus(self.context)
         return self.cards
 
-    def _kind(self, wanted: Wanted, ids: tuple[str, ...]) -> str:
-        local = bool(ids) and wanted.placement.host.local
-        return kind_of(ids, (self.context.gpus.gpus() or ()) if local else ())
-
 
 def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:
     """`plan` with every instance that it makes decided; asks hosts only where one leaves something open."""
@@ -127,13 +126,14 @@ def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:
     )
 
 
-def kind_of(ids: tuple[str, ...], gpus: tuple[Gpu, ...]) -> str:
-    """PURE: what an instance computes on, in a word: the names of its GPUs, or of all where it was not given them by
-    their UUIDs; `cpu` without any."""
-    if not ids:
-        return CPU
-    mine = [gpu for gpu in gpus if gpu.uuid in ids] or gpus
-    return " + ".join(sorted({gpu.name for gpu in mine if gpu.name})) or " ".join(ids)
+def given(ids: tuple[str, ...], gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """PURE: those of a machine's GPUs that an instance was given; all where it was not given them by their UUIDs."""
+    return tuple(gpu for gpu in gpus if gpu.uuid in ids) or (gpus if ids else ())
+
+
+def kind_of(ids: tuple[str, ...], mine: tuple[Gpu, ...]) -> str:
+    """PURE: what an instance computes on, in a word: the names of the GPUs it was given, or `cpu`."""
+    return " + ".join(sorted({gpu.name for gpu in mine if gpu.name})) or " ".join(ids) or CPU
 
 
 def peak_key(

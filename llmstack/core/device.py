@@ -49,11 +49,7 @@ def by_processes(gpus: Sequence[Gpu] | None, pids: Sequence[int] | None) -> str:
         return LOST
     if gpus is None or any(gpu.process_bytes is None for gpu in gpus):
         return UNKNOWN
-    if not gpus:
-        return "cpu"
-    if pids is None:
-        return UNKNOWN
-    return "cpu"
+    return UNKNOWN if gpus and pids is None else "cpu"
 
 
 def verdict(device: str, *, gpu_wanted: bool) -> tuple[bool | None, str]:

@@ -28,7 +28,7 @@ Told = tuple[int | float | None, str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What limits depend on; None is unknown. `gpu_share` is how much of the model lies on GPUs, `gpus` on how many;
-    `held` tells whether the engine can hold it to its memory."""
+    `unified` tells whether these share the machine's memory, `held` whether the engine can hold it to its memory."""
 
     family: Family
     footprint: Footprint | None = None
@@ -37,6 +37,7 @@ class Case:
     host_cpus: int | None = None
     gpus: int = 0
     gpu_share: float = 0.0
+    unified: bool = False
     held: bool = True
 
 
@@ -79,7 +80,7 @@ def _needed(case: Case) -> tuple[float | None, str]:
     if model is None:
         return None, "the model's size is unknown"
     prompts = f" + prompts {gib(model.prompts_bytes)}" if model.prompts_bytes else ""
-    if case.gpus:
+    if case.gpus and not case.unified:
         need = max(ON_GPU_BYTES, model.weights_bytes // 4) + model.prompts_bytes
         if model.mapped and case.gpu_share >= 1:
             return need, f"beside the GPU {gib(need - model.prompts_bytes)}{prompts}"

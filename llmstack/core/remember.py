@@ -190,7 +190,7 @@ def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context,
 
 def _keep_peak(wanted: Wanted, there: Instance, context: Context, ledger: Ledger) -> None:
     """What it took to get as far as an answer, for when its like is decided next."""
-    from llmstack.core.deciding import footprint_of, kind_of, peak_key
+    from llmstack.core.deciding import footprint_of, given, kind_of, peak_key
     from llmstack.core.gpus import holders, with_gpu
     from llmstack.domain.measured import Peak
 
@@ -198,7 +198,8 @@ def _keep_peak(wanted: Wanted, there: Instance, context: Context, ledger: Ledger
     key = peak_key(context, wanted, there.spec, model) if there.spec else None
     if key is None or there.spec is None:
         return
-    name, gpus = there.container_name, (context.gpus.gpus() or ()) if wanted.placement.host.local else ()
+    name, ids = there.container_name, there.spec.limits.gpus
+    gpus = (context.gpus.gpus() or ()) if wanted.placement.host.local else ()
     try:
         usage = context.engine(wanted).usages([name]).get(name)
     except LlmstackError:
@@ -210,7 +211,7 @@ def _keep_peak(wanted: Wanted, there: Instance, context: Context, ledger: Ledger
                 image=key[0],
                 model=key[1],
                 context=key[2],
-                gpu_kind=kind_of(there.spec.limits.gpus, gpus),
+                gpu_kind=kind_of(ids, given(ids, gpus)),
                 host=there.host,
                 container_name=name,
                 memory_bytes=usage.memory_bytes,

@@ -118,9 +118,8 @@ def _gpu(nvml: Any, index: int) -> Gpu:
     memory, unified, trouble = _memory(nvml, handle)
     load = _optional(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     mode = _optional(nvml, nvml.nvmlDeviceGetMigMode, handle)
-    power, limit = (
-        _optional(nvml, call, handle) for call in (nvml.nvmlDeviceGetPowerUsage, nvml.nvmlDeviceGetEnforcedPowerLimit)
-    )
+    power = _optional(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
+    limit = _optional(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
     return Gpu(
         index=index,
         uuid=uuid,

@@ -29,7 +29,6 @@ class Ability(StrEnum):
     MEMORY_LIMIT = "memory_limit"
     NETWORK = "network"
     IMAGES = "images"
-    GPU_REQUEST = "gpu_request"
     VOLUMES = "volumes"
 
 

@@ -107,12 +107,14 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
 
     def check_place(self, spec: InstanceSpec) -> None:
         """By one list of everything there is, and on this machine the system."""
+        self._check_gpus(spec)
         everything = self._seen.rows(self._rows)
         ports.check_name(spec, everything)
         ports.check(spec, everything, local=self._wire.address.local)
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the container, with its network and volume if they are not there."""
+        self._check_gpus(spec)
         body = container_body(spec, podman=self._wire.podman)
         self._seen.once("network", spec.stack, lambda: network.ensure(self._wire, spec))
         with self._wire.doing(f"create {spec.name}", timeout_s=WRITE_S) as api:
@@ -242,6 +244,11 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
     def _rows(self, filters: Mapping[str, Any] | None = None, *, running: bool = False) -> list[Mapping[str, Any]]:
         with self._wire.doing("list containers") as api:
             return list(api.containers(all=not running, filters=dict(filters or {})))
+
+    def _check_gpus(self, spec: InstanceSpec) -> None:
+        if spec.limits.gpus and self._wire.ignores_gpus:
+            message = f"the Podman of {self.host} is older than 5.5, and would start {spec.name} without its GPU"
+            raise PreflightError(message, "update Podman, use Docker, or leave `gpus` out")
 
     def _there(self, name: str) -> Instance:
         found = self.inspect(name)

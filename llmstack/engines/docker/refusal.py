@@ -86,12 +86,8 @@ def _preflight(what: str, hint: str, **data: object) -> Build:
 
 
 def _no_gpu(what: str, hint: str) -> Build:
-    def build(r: Refusal) -> LlmstackError:
-        said = r.short.rpartition("nvidia-container-cli: ")[2]
-        message = f"cannot {r.doing} on {r.host}: the engine cannot give it a GPU, {what} ({said})"
-        return PreflightError(message, hint, cause=r.short, gpu=True)
-
-    return build
+    start, tool = "the engine cannot give it a GPU, " + what, "nvidia-container-cli: "
+    return lambda r: _preflight(f"{start} ({r.short.rpartition(tool)[2]})", hint)(r)
 
 
 def _image(r: Refusal) -> LlmstackError:

@@ -61,8 +61,8 @@ def _used(stats: Json) -> int:
 def _working_set(memory: Json) -> int | None:
     """Usage less the file pages that the kernel can drop at once."""
     stats, usage = memory.get("stats") or {}, int(memory.get("usage") or 0)
-    idle = stats.get("total_inactive_file", stats.get("inactive_file")) or 0
-    return (usage - idle if idle < usage else usage) or None
+    idle = (stats.get(name) for name in ("total_inactive_file", "inactive_file"))  # cgroup v1, v2
+    return next((usage - size for size in idle if size is not None and size < usage), usage) or None
 
 
 def _network(answer: Json) -> tuple[int | None, int | None]:

@@ -18,6 +18,7 @@ OLDEST, NEWEST = (1, 41), (1, 51)
 """API versions: Docker 20.10, and the newest that is tested."""
 AT_ONCE = (1, 44)
 """Docker 25."""
+PODMAN, GIVES_GPUS = "Libpod/", (5, 5)
 
 LOOK_S, WRITE_S = 10.0, 120.0
 """Longest silence of an engine that is asked, and of one that works."""
@@ -32,7 +33,7 @@ class Wire:
     def __init__(self, address: Address, host: str) -> None:
         self.address = address
         self.host = host
-        self._podman = False
+        self._server = ""
         self.version: str | None = None
         self._mine = threading.local()
         self._all: list[Client] = []
@@ -44,7 +45,13 @@ class Wire:
         if self.version is None:
             with self.doing("connect"):
                 pass
-        return self._podman
+        return self._server.startswith(PODMAN)
+
+    @property
+    def ignores_gpus(self) -> bool:
+        """Whether a container gets no GPU there, and starts all the same: Podman before 5.5."""
+        version = ".".join(self._server.removeprefix(PODMAN).split(".")[:2]) if self.podman else ""
+        return (numbers(version) or GIVES_GPUS) < GIVES_GPUS
 
     @property
     def samples_at_once(self) -> bool:
@@ -89,7 +96,7 @@ class Wire:
             if self.version is None:
                 self.version = self._negotiate(client)
                 client.speak(self.version)
-            client.podman = self._podman
+            client.podman = self._server.startswith(PODMAN)
             self._mine.client = client
             with self._lock:
                 self._all.append(client)
@@ -97,7 +104,7 @@ class Wire:
 
     def _negotiate(self, client: Client) -> str:
         headers = _ping(client)
-        self._podman = headers.get("Server", "").startswith("Libpod")
+        self._server = headers.get("Server", "")
         server = numbers(headers.get("Api-Version", ""))
         if server is None:
             raise UnreachableError(

@@ -149,3 +149,17 @@ def test_what_was_measured_is_found_however_its_gpus_were_named(world: World, mo
         world.gpus.found = (LARGE,)
         (action,) = plan(world, {"A100": peak})
         assert "40.0 GiB measured" in action.reason
+
+
+def test_on_a_card_without_memory_of_its_own_the_model_counts_as_the_machines(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes(monkeypatch, world, 20 * GIB)
+    want(world, gpus=("auto",), memory_bytes="auto")
+    (action,) = plan(replace_gpus(world, Gpu(0, "GPU-gb10", "GB10", unified=True)))
+    assert action.kind is ActionKind.REFUSED  # nobody tells how much the machine has left
+    world.engine().told = replace(world.engine().told, free_memory_bytes=60 * GIB)
+    (action,) = plan(world)
+    assert action.spec
+    assert action.spec.limits.gpus == ("GPU-gb10",)
+    assert "memory 21.0 GiB: weights 20.0 GiB" in action.reason

@@ -54,6 +54,11 @@ def test_on_the_cpu_it_is_weights_context_prompts_and_the_server() -> None:
             9.0,
             "memory 9.0 GiB: weights 4.0 GiB + beside the GPU + prompts 1.0 GiB",
         ),
+        (
+            replace(CASE, gpus=1, gpu_share=1.0, unified=True),
+            7.0,
+            "memory 7.0 GiB: weights 4.0 GiB + context 1.0 GiB + prompts 1.0 GiB + server 1.0 GiB",
+        ),
         (replace(CASE, family=Family.COMPANION, footprint=None), 1.0, "memory 1.0 GiB: a companion"),
         (
             replace(CASE, footprint=None, peak=PEAK),

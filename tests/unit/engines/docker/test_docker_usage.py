@@ -116,6 +116,7 @@ OLD: dict[str, Any] = {
     "cpu_stats": {"cpu_usage": {"total_usage": 900, "percpu_usage": [1, 2, 3, 4]}, "system_cpu_usage": 8000},
 }
 """An engine that does not count its CPUs."""
+ODD = {**V2, "memory_stats": {"usage": 100, "limit": 1000, "stats": {"total_inactive_file": 300, "inactive_file": 40}}}
 
 
 def cli(answer: dict[str, Any]) -> tuple[float, ...]:
@@ -150,7 +151,9 @@ def ours(usage: Usage) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize(
-    ("now", "earlier"), [(V1_LATER, V1), (V2, None), (OLD, None)], ids=["one-shot", "own samples", "old"]
+    ("now", "earlier"),
+    [(V1_LATER, V1), (V2, None), (OLD, None), (ODD, None)],
+    ids=["one-shot", "own samples", "old", "a child's idle pages beyond its own usage"],
 )
 def test_the_numbers_are_those_of_the_docker_cli(now: dict[str, Any], earlier: dict[str, Any] | None) -> None:
     usage = usage_of(now, earlier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,11 @@ def test_gpus_of_podman_are_asked_for_by_cdi_also_by_the_first_call(stub: Stub, 
     )
     engine.create(spec)
     assert b'"nvidia.com/gpu=all"' in b"".join(stub.bodies)
+    stub.headers["Server"] = "Libpod/4.3.1 (linux)"
+    with contextlib.closing(DockerEngine("gpu01", stub.address)) as old:
+        for refused in (old.create, old.check_place):
+            with pytest.raises(PreflightError, match="would start llmstack-lab-demo without its GPU"):
+                refused(spec)
 
 
 def test_a_server_that_is_no_engine_is_told_as_such(stub: Stub, engine: DockerEngine) -> None:
