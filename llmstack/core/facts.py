@@ -178,9 +178,8 @@ def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
 def _size(weights: Weights, context: Context) -> int | None:
     from llmstack.modeltype.folder import size_of
 
-    with context.turn("size", weights.source):
-        if weights.source not in context.sizes:
-            context.sizes[weights.source] = size_of(weights)
+    if weights.source not in context.sizes:
+        context.once(lambda: context.sizes.update({weights.source: size_of(weights)}), "size", weights.source)
     return context.sizes[weights.source]
 
 
