@@ -204,8 +204,12 @@ def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: C
     try:
         engine.check_place(spec)
     except PreflightError as error:
-        mine = (row for row in observed.rows() if row.running and row.target in context.wanted)
-        return None if (spec.host, error.data.get("port", "")) in {(row.host, row.port) for row in mine} else error
+        here = (row for row in observed.rows() if row.running and row.port and row.host == spec.host)
+        holder = {str(row.port): row.target for row in here}.get(str(error.data.get("port")))
+        if holder in context.wanted:
+            return None
+        error.hint = f"{holder} is not in the inventory any more: llmstack up --orphans" if holder else error.hint
+        return error
     return None
 
 

@@ -10,6 +10,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
+from llmstack.core.steps import in_turn
 from llmstack.core.upward import models, up
 from llmstack.core.versions import beside_registry
 from llmstack.domain.newer import newer
@@ -22,7 +23,7 @@ from llmstack.errors import PluginError, UnhealthyError, UsageError
 def plan_up(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
     """What makes every picked placement true, in order."""
     actions = [action for item in picked for action in up(item, observed, policy)]
-    return Plan((*_orphans(policy), *actions))
+    return Plan(in_turn((*_orphans(policy), *actions)))
 
 
 def plan_update(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from llmstack.core.room import makers_of_room
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.target import Target
 
@@ -25,11 +26,29 @@ class Step:
 
 def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
     """Going up, a service waits for what it depends on and a model for its service; going down, a service waits for its
-    dependants. Actions on one target keep their order."""
+    dependants. Who takes a port waits for who sets it free. Actions on one target keep their order."""
     gates, after = dict(_gates(plan.actions)), _after(plan.actions, down=down)
     return tuple(
         Step(action, tuple(sorted(after[index])), *gates.get(index, ())) for index, action in enumerate(plan.actions)
     )
+
+
+def in_turn(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """The actions of an `up`, with those that make room moved before those that need it; what goes in a ring stays."""
+    room = list(makers_of_room(actions))
+    after = _after(actions, down=False) if any(room) else []
+    done: dict[int, None] = {}
+
+    def visit(index: int, path: tuple[int, ...]) -> None:
+        if index in done or index in path:
+            return
+        for first in sorted(after[index] | room[index]) if after else ():
+            visit(first, (*path, index))
+        done[index] = None
+
+    for index in range(len(actions)):
+        visit(index, ())
+    return tuple(actions[index] for index in done)
 
 
 def _gates(actions: Sequence[Action]) -> Iterator[tuple[int, tuple[tuple[int, ...], int]]]:
@@ -56,9 +75,9 @@ def _after(actions: Sequence[Action], *, down: bool) -> list[set[int]]:
     """For each action, the earlier ones it waits for."""
     after: list[set[int]] = [set() for _ in actions]
     of_target: dict[Target, list[int]] = {}
-    for index, needed in enumerate(_needs(actions)):
+    for index, (needed, room) in enumerate(zip(_needs(actions), makers_of_room(actions), strict=True)):
         earlier = of_target.setdefault(actions[index].target, [])
-        after[index].update(earlier)
+        after[index].update(earlier, (other for other in room if other < index))
         earlier.append(index)
         for other in needed:
             waiting, first = (other, index) if down else (index, other)

@@ -10,6 +10,7 @@ from llmstack.core.apply import apply
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import sort_out
 from llmstack.core.plan import plan_up
+from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
 from llmstack.core.starting import gpus_of
 from llmstack.core.steps import batch_size, steps_of
@@ -17,6 +18,7 @@ from llmstack.domain.outcome import Outcome
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.service import Update
 from llmstack.domain.target import Target
+from llmstack.errors import LlmstackError
 from tests.unit.core.world import LOADING, World, statuses
 
 HOSTS = ("one", "two", "three", "four")
@@ -36,6 +38,30 @@ def test_steps_of_one_target_keep_their_order() -> None:
 )
 def test_a_batch_is_a_number_or_a_share_and_never_empty(serial: int | str, hosts: int, size: int) -> None:
     assert batch_size(serial, hosts) == size
+
+
+def test_a_port_is_taken_once_it_is_free_and_not_where_that_failed(world: World) -> None:
+    here, far = world.run(world.want("old", "page")), world.run(world.want("old", "page", host="far"))
+    wanted = [world.want("new", "page", host=host) for host in ("localhost", "far")]
+    world.engine("far").refuse("remove", LlmstackError("no"))
+    plan = plan_up([Picked(item) for item in wanted], sort_out([here, far], {}), Policy(orphans=(here, far)))
+    assert statuses(apply(plan, world.context(forks=8))) == {
+        "old@localhost": "changed",
+        "old@far": "failed",
+        "new@localhost": "changed",
+        "new@far": "skipped",
+    }
+
+
+def test_gpus_are_taken_once_who_goes_has_left_them(world: World) -> None:
+    old = world.run(world.want("old", gpus=("all",)))
+    new, other = world.want("new", gpus=("0",), port=8081), world.want("other", "page", port=8082)
+    plan = plan_up([Picked(new), Picked(other)], sort_out([old], {}), Policy(orphans=(old,)))
+    assert [(str(step.action.target), step.after) for step in steps_of(plan, down=False)] == [
+        ("old@localhost", ()),
+        ("new@localhost", (0,)),
+        ("other@localhost", ()),
+    ]
 
 
 def changed(world: World, update: Update) -> list[Wanted]:

@@ -1,0 +1,41 @@
+"""PURE: a port, or GPUs, that one action of a plan sets free for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.plan import Action, ActionKind
+
+Room = tuple[str, int | str]
+"""(host, port or "gpus")"""
+
+
+def makers_of_room(actions: Sequence[Action]) -> Iterator[set[int]]:
+    """For each action those on other targets, by their place in the plan, that set free what it takes."""
+    freed: dict[Room, list[int]] = {}
+    for index, action in enumerate(actions):
+        for room in _has(action) - _gets(action):
+            freed.setdefault(room, []).append(index)
+    for action in actions:
+        indices = (index for room in _gets(action) - _has(action) for index in freed.get(room, ()))
+        yield {index for index in indices if actions[index].target != action.target}
+
+
+def _has(action: Action) -> set[Room]:
+    """What its target holds now."""
+    there = action.observed
+    return _rooms(there.host, there.port, there.spec) if there and there.running and not action.model else set()
+
+
+def _gets(action: Action) -> set[Room]:
+    """What its target holds afterwards."""
+    if action.kind is ActionKind.REMOVE:
+        return set()
+    spec = action.spec
+    return _rooms(spec.host, spec.host_port, spec) if spec and action.kind.changes else _has(action)
+
+
+def _rooms(host: str, port: int | None, spec: InstanceSpec | None) -> set[Room]:
+    gpus = spec is not None and spec.resources.gpus
+    return ({(host, port)} if port else set()) | ({(host, "gpus")} if gpus else set())
