@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmstack.core.actions import astray
 from llmstack.core.interrupt import untorn
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
@@ -17,6 +18,7 @@ from llmstack.core.policy import Policy
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
 from llmstack.core.twins import distinct
+from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
@@ -27,6 +29,7 @@ from llmstack.looking import Looking
 
 if TYPE_CHECKING:
     from llmstack.core.boot import Unit
+    from llmstack.core.context import Context
     from llmstack.core.uninstall import Uninstall
     from llmstack.domain.leftover import Leftover, Remains
     from llmstack.domain.measured import Peak
@@ -172,6 +175,8 @@ class App(Looking):
         def look() -> Plan:
             observed = self._observe(picked, context, everywhere=options.orphans)
             orphans = self._orphans(observed, selection.hosts) if options.orphans else ()
+            if task in ("up", "update") and selection.everything and not options.orphans:
+                self._warn_of_orphans(observed, context)
             plan = planner(picked, observed, Policy(orphans=orphans, re_decide=options.re_decide))
             if not any(action.spec and action.spec.undecided for action in plan.actions):
                 return plan
@@ -188,6 +193,12 @@ class App(Looking):
             lock_wait_s=self.settings.lock_wait_s,
         )
         return run.check() if options.check else run.carry_out()
+
+    def _warn_of_orphans(self, observed: Observed, context: Context) -> None:
+        """Once in a run, though it looks more often."""
+        for row in self._orphans(observed):
+            message = f"{row.target} is {astray(row, self.wanted)}: llmstack up --orphans removes it"
+            context.once(partial(context.emit, EventType.WARNING, row.target, message), "orphan", str(row.target))
 
     def _peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
         """As the store knows it; a plan needs no store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from llmstack.core.desired import Wanted
@@ -96,6 +96,13 @@ def silent(wanted: Wanted, observed: Observed) -> Action | None:
     message = f"nothing answers at {wanted.placement.service.url}{detail}"
     hint = "llmstack does not run it: start it, or correct `url:`"
     return unable(wanted, UnreachableError(message, hint))
+
+
+def astray(there: Instance, wanted: Iterable[Wanted]) -> str:
+    """Why an instance is none of `wanted`; two inventories may have one name of a stack."""
+    by = there.spec.inventory if there.spec else None
+    ours = not by or any(item.spec and item.spec.inventory == by for item in wanted)
+    return "not in the inventory" if ours else f"not in the inventory, but made by {by} for the same stack"
 
 
 def describe(there: Instance) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from llmstack.core.actions import astray
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import changes, defaults_changed
@@ -204,11 +205,13 @@ def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: C
     try:
         engine.check_place(spec)
     except PreflightError as error:
-        here = (row for row in observed.rows() if row.running and row.port and row.host == spec.host)
-        holder = {str(row.port): row.target for row in here}.get(str(error.data.get("port")))
-        if holder in context.wanted:
+        place = (spec.host, error.data.get("port", ""))
+        holder = next((row for row in observed.rows() if row.running and (row.host, row.port) == place), None)
+        if holder and holder.target in context.wanted:
             return None
-        error.hint = f"{holder} is not in the inventory any more: llmstack up --orphans" if holder else error.hint
+        if holder:
+            lost = astray(holder, context.wanted.values())
+            error.hint = f"{holder.target} is {lost}: llmstack up --orphans removes it"
         return error
     return None
 

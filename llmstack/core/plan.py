@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from llmstack.core.actions import act, act_on_model, blocked, broken, describe, silent, unable
+from llmstack.core.actions import act, act_on_model, astray, blocked, broken, describe, silent, unable
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
@@ -23,7 +23,7 @@ from llmstack.errors import PluginError, UnhealthyError, UsageError
 def plan_up(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
     """What makes every picked placement true, in order."""
     actions = [action for item in picked for action in up(item, observed, policy)]
-    return Plan(in_turn((*_orphans(policy), *actions)))
+    return Plan(in_turn((*_orphans(picked, policy), *actions)))
 
 
 def plan_update(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
@@ -49,12 +49,13 @@ def plan_rm(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS) 
 def plan_down(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
     """What stops and removes every picked placement, dependants first."""
     actions = [action for item in reversed(picked) for action in _down(item, observed)]
-    return Plan((*actions, *_orphans(policy)))
+    return Plan((*actions, *_orphans(picked, policy)))
 
 
-def _orphans(policy: Policy) -> Iterator[Action]:
+def _orphans(picked: Sequence[Picked], policy: Policy) -> Iterator[Action]:
     for there in policy.orphans:
-        yield Action(kind=ActionKind.REMOVE, target=there.target, reason="not in the inventory", observed=there)
+        reason = astray(there, (item.wanted for item in picked))
+        yield Action(kind=ActionKind.REMOVE, target=there.target, reason=reason, observed=there)
 
 
 def _restart(item: Picked, observed: Observed) -> Iterator[Action]:

@@ -73,7 +73,7 @@ def status_report(
             known = _known(memory.models())
     observed = _inspected([item.wanted for item in picked], observed, context, known)
     looks = _looks([item.wanted for item in picked], observed, context)
-    lost = [orphan_row(*one) for one in _looked_at(orphans, context, registry)]
+    lost = [orphan_row(*one, context.wanted.values()) for one in _looked_at(orphans, context, registry)]
     last = partial(last_ladder, memory) if memory else lambda _: None
     names = {(item.wanted.target.host, item.wanted.container_name or "") for item in picked}
     gone = [known[name] for name in names & known.keys()]

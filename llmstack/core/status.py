@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from llmstack.core.actions import describe
+from llmstack.core.actions import astray, describe
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, UNKNOWN, verdict
 from llmstack.core.fate import Reason, reason
@@ -108,9 +108,9 @@ def _image_tag(there: Instance | None) -> str | None:
     return image.rpartition(":")[2] if image and ":" in image.rpartition("/")[2] else None
 
 
-def orphan_row(there: Instance, seen: Look) -> StatusRow:
-    """An instance of the stack that the inventory does not know."""
-    detail = f"{describe(there)}; not in the inventory: llmstack down --orphans removes it"
+def orphan_row(there: Instance, seen: Look, wanted: Iterable[Wanted]) -> StatusRow:
+    """An instance of the stack that is none of `wanted`."""
+    detail = f"{describe(there)}; {astray(there, wanted)}: llmstack down --orphans removes it"
     return replace(_bare(there, detail, ours=True, url=seen.url), state=seen.state)
 
 

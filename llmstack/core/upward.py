@@ -134,6 +134,8 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
         reason = f"{reason}, a newer image" if differences else "a newer image"
         differences = (*differences, image_change(pins, newest))
     if differences:
+        made_by = there.spec.inventory
+        reason += f"; made by {made_by}" if made_by and made_by != spec.inventory else ""
         reason += "; its data are copied first" * stateful(wanted)
         return begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=differences)
     if there.error == NO_NETWORK:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.selection import RunOptions, Selection
 from llmstack.domain.server import ServedModel
@@ -237,6 +238,16 @@ def test_up_takes_orphans_along_when_asked(bench: Bench) -> None:
     assert {name for host in ("gpu1", "gpu2", "gpu3") for name in bench.world.engine(host).instances} == {
         "llmstack-lab-other"
     }
+
+
+def test_what_the_inventory_does_not_have_any_more_is_told_once_beside_the_port_that_it_holds(bench: Bench) -> None:
+    bench.write(TWO_HOSTS)
+    bench.app().up(ALL)
+    bench.write(TWO_HOSTS.replace("box", "other"))
+    result = bench.app().up(ALL)
+    lost = [f"box@gpu{n} is not in the inventory: llmstack up --orphans removes it" for n in (1, 2, 3)]
+    assert [event.message for event in bench.world.ears.of(EventType.WARNING)] == lost
+    assert [outcome.error and outcome.error.hint for outcome in result.outcomes] == lost
 
 
 def test_a_server_answers_to_the_end_before_it_is_stopped(bench: Bench) -> None:
