@@ -41,6 +41,17 @@ CALM_S = 60.0
 THEIRS = ("bridge", "host", "none", "podman")
 """Networks that an engine has by itself."""
 
+HOOK = """\
+cat > /usr/local/bin/nvidia-container-runtime-hook <<'X'
+#!/bin/sh
+[ -f /tmp/gpu-broken ] && { echo "nvidia-container-cli: nvml error: driver not loaded" >&2; exit 1; }; exit 0
+X
+chmod +x /usr/local/bin/nvidia-container-runtime-hook; mkdir -p /etc/cdi; cat > /etc/cdi/fake.json <<'X'
+{"cdiVersion": "0.6.0", "kind": "fake.com/gpu", "devices": [{"name": "0", "containerEdits": {"env": ["FAKE_GPU=0"]}}]}
+X
+"""
+"""A program by which dockerd gives GPUs to containers, told to fail by a file, and a device by CDI."""
+
 
 def outer() -> Client:
     """The engine that the user's own docker speaks to. Skips the test without one."""
@@ -153,6 +164,12 @@ class RigHost:
     def kill_engine(self) -> None:
         """`kill -9` of the engine; containers live on."""
         self.run("sh", "-c", "kill -9 $(cat /run/engine.pid)")
+
+    def give_gpus(self) -> None:
+        """Let the engine give GPUs that are not there; `/tmp/gpu-broken` makes its driver fail."""
+        self.run("sh", "-c", HOOK)
+        self.kill_engine()
+        self.start_engine()
 
     def start_engine(self) -> None:
         """Start the engine again and wait for it."""

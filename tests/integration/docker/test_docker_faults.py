@@ -29,14 +29,6 @@ NAMED = """mkdir -p /etc/cdi; cat > /etc/cdi/nvidia.json <<'X'
  {"name": "GPU-abc", "containerEdits": {"env": ["GIVEN=abc"]}}]}
 X
 """
-HOOK = """cat > /usr/local/bin/nvidia-container-runtime-hook <<'X'
-#!/bin/sh
-[ -f /tmp/gpu-broken ] && { echo "nvidia-container-cli: nvml error: driver not loaded" >&2; exit 1; }; exit 0
-X
-chmod +x /usr/local/bin/nvidia-container-runtime-hook; mkdir -p /etc/cdi; cat > /etc/cdi/fake.json <<'X'
-{"cdiVersion": "0.6.0", "kind": "fake.com/gpu", "devices": [{"name": "0", "containerEdits": {"env": ["FAKE_GPU=0"]}}]}
-X
-"""
 OPEN = """\
 llmstack: 1
 stack: open
@@ -107,9 +99,7 @@ def test_a_frozen_machine_is_unreachable_in_finite_time(
 def test_gpus_are_given_by_driver_and_by_name_and_a_broken_driver_is_told(
     host: RigHost, engine: DockerEngine, spec: InstanceSpec
 ) -> None:
-    host.run("sh", "-c", HOOK)
-    host.kill_engine()
-    host.start_engine()
+    host.give_gpus()
     show = replace(spec, command=("env",), restart="no")
     wanted = {
         ("all",): "NVIDIA_VISIBLE_DEVICES=all",
@@ -137,9 +127,7 @@ def test_an_old_engine_gives_gpus_by_its_driver_alone(
     throwaway_host: Callable[..., RigHost], spec: InstanceSpec
 ) -> None:
     host = throwaway_host(kind=KINDS["docker-20.10"])
-    host.run("sh", "-c", HOOK)
-    host.kill_engine()
-    host.start_engine()
+    host.give_gpus()
     show = replace(spec, image=host.busybox(), command=("env",), restart="no")
     with contextlib.closing(DockerEngine("frail", host.address)) as engine:
         given = replace(show, resources=Resources(gpus=("2",)))
@@ -169,9 +157,7 @@ def test_podman_which_ignores_a_request_in_silence_is_asked_so_that_it_does_not(
 
 
 def test_what_an_inventory_leaves_open_is_in_force_on_a_real_engine(host: RigHost, tmp_path: Path) -> None:
-    host.run("sh", "-c", HOOK)
-    host.kill_engine()
-    host.start_engine()
+    host.give_gpus()
     desk = Desk(tmp_path / "desk", OPEN.format(image=host.busybox()), DOCKER_HOST=host.address, **build(tmp_path, T4))
     with host.inside():
         (planned,) = desk.good("up", "--check", "-o", "json").json["items"]
