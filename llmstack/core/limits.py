@@ -27,9 +27,9 @@ Told = tuple[int | float | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What limits depend on; None is unknown, `free_bytes` what of the host's memory nobody uses now. `gpu_share` is how
-    much of the model lies on GPUs, `gpus` on how many; `unified` tells whether these share the machine's memory, `held`
-    whether the engine can hold it to its memory."""
+    """What limits depend on; None is unknown, `free_bytes` what of the host's memory nobody uses now. `gpu_share` is
+    how much of the model lies on GPUs, `gpus` on how many; `unified` tells whether these share the machine's memory,
+    `held` whether the engine can hold it to its memory."""
 
     family: Family
     footprint: Footprint | None = None
