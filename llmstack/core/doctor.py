@@ -74,7 +74,7 @@ class Doctor:
         """What keeps something from starting, and the ports of what is not there yet."""
         free = []
         for item in self.wanted:
-            broken = self.observed.broken.get(item.target)
+            broken = self.observed.broken.get(item.target) or (None if item.off else item.error)
             if not broken and item.spec and item.spec.host_port and self._is_to_come(item):
                 try:
                     self.context.engine(item).check_port(item.spec)
@@ -94,7 +94,7 @@ class Doctor:
 def told(check: str, tell: Callable[[], str]) -> Finding:
     """What `tell` says of something of llmstack's own, or why it cannot."""
     try:
-        return Finding(check=check, target="llmstack", verdict=Verdict.OK, summary=tell())
+        return Finding(check, "llmstack", Verdict.OK, tell())
     except NoInventoryError as error:
         return trouble(check, "llmstack", error, verdict=Verdict.WARNING)
     except LlmstackError as error:
@@ -111,7 +111,7 @@ def plugins(registry: Registry) -> Iterator[Finding]:
             good.append(name)
         except LlmstackError as error:
             yield trouble("plugins", "llmstack", error)
-    yield Finding(check="plugins", target="llmstack", verdict=Verdict.OK, summary=", ".join(good))
+    yield Finding("plugins", "llmstack", Verdict.OK, ", ".join(good))
 
 
 def _name(place: Place) -> str:

@@ -15,6 +15,7 @@ MOST_SKEW_S = 5.0
 HUB = "registry-1.docker.io"
 GPU_FIX = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 ROOM_FIX = "free some: docker system df   docker image prune"
+DRIVER_FIX = "install the NVIDIA driver, or take `gpus:` out of its `resources:`"
 CLOCK_FIX = "sudo timedatectl set-ntp true"
 DNS_FIX = "look at /etc/resolv.conf and at the network, or set `HTTPS_PROXY` for the engine"
 PROXY_FIX = "sudo systemctl edit docker   and add: [Service] Environment=HTTPS_PROXY="
@@ -22,8 +23,7 @@ PROXY_FIX = "sudo systemctl edit docker   and add: [Service] Environment=HTTPS_P
 
 def python(version: str) -> Finding:
     """Our version, and what runs it."""
-    about = f"llmstack {version}, Python {sys.version.partition(' ')[0]}"
-    return Finding(check="python", target="llmstack", verdict=Verdict.OK, summary=about)
+    return Finding("python", "llmstack", Verdict.OK, f"llmstack {version}, Python {sys.version.partition(' ')[0]}")
 
 
 def engine(target: str, answer: EngineFacts | LlmstackError, *, needed: bool, now: float) -> Iterator[Finding]:
@@ -33,15 +33,12 @@ def engine(target: str, answer: EngineFacts | LlmstackError, *, needed: bool, no
         lacking = Verdict.FAILED if needed else Verdict.WARNING
         yield trouble("engine", target, answer, verdict=lacking)
         if isinstance(answer, UnreachableError):
-            summary = "it could not be asked of GPUs, disk, clock and ports"
-            yield Finding(check="engine", target=target, verdict=Verdict.SKIPPED, summary=summary)
+            yield Finding("engine", target, Verdict.SKIPPED, "it could not be asked of GPUs, disk, clock and ports")
         return
-    parts = [answer.name, answer.api_version and f"API {answer.api_version}", answer.origin]
-    rootless = "rootless" if answer.rootless else None
-    summary = ", ".join(filter(None, (*parts, rootless)))
-    yield Finding(check="engine", target=target, verdict=Verdict.OK, summary=summary)
+    api, rootless = answer.api_version and f"API {answer.api_version}", "rootless" if answer.rootless else ""
+    yield Finding("engine", target, Verdict.OK, ", ".join(filter(None, (answer.name, api, answer.origin, rootless))))
     for text in answer.warnings:
-        yield Finding(check="engine", target=target, verdict=Verdict.WARNING, summary=text, fix="see `docker info`")
+        yield Finding("engine", target, Verdict.WARNING, text, "see `docker info`")
     if answer.now is not None:
         yield clock(target, answer.now - now)
 
@@ -49,26 +46,24 @@ def engine(target: str, answer: EngineFacts | LlmstackError, *, needed: bool, no
 def clock(target: str, skew_s: float) -> Finding:
     """Whether an engine's clock and ours agree: leases and times of events are told by it."""
     if abs(skew_s) <= MOST_SKEW_S:
-        return Finding(check="clock", target=target, verdict=Verdict.OK, summary="agrees with this machine's")
+        return Finding("clock", target, Verdict.OK, "agrees with this machine's")
     way = "ahead of" if skew_s > 0 else "behind"
-    summary = f"{abs(skew_s):.0f} s {way} this machine's"
-    return Finding(check="clock", target=target, verdict=Verdict.WARNING, summary=summary, fix=CLOCK_FIX)
+    return Finding("clock", target, Verdict.WARNING, f"{abs(skew_s):.0f} s {way} this machine's", CLOCK_FIX)
 
 
 def gpus(found: Sequence[Gpu] | None, reason: str | None, wanting: Sequence[str]) -> Finding:
     """The GPUs here, beside the services on it that want one."""
     if found is None:
-        summary = reason or "the NVIDIA driver cannot be asked"
-        return Finding(check="gpu", target="localhost", verdict=Verdict.FAILED, summary=summary, fix="nvidia-smi")
+        told = reason or "the NVIDIA driver cannot be asked"
+        return Finding("gpu", "localhost", Verdict.FAILED, told, "nvidia-smi")
     if found:
-        verdict = Verdict.FAILED if any(gpu.trouble for gpu in found) else Verdict.OK
-        fix = None if verdict is Verdict.OK else "nvidia-smi"
-        return Finding(check="gpu", target="localhost", verdict=verdict, summary=", ".join(map(str, found)), fix=fix)
+        lost = any(gpu.trouble for gpu in found)
+        told, verdict = ", ".join(map(str, found)), Verdict.FAILED if lost else Verdict.OK
+        return Finding("gpu", "localhost", verdict, told, "nvidia-smi" if lost else None)
     if wanting:
-        summary = f"no NVIDIA GPU or driver, but wanted by {', '.join(wanting)}"
-        fix = "install the NVIDIA driver, or take `gpus:` out of its `resources:`"
-        return Finding(check="gpu", target="localhost", verdict=Verdict.FAILED, summary=summary, fix=fix)
-    return Finding(check="gpu", target="localhost", verdict=Verdict.OK, summary="no NVIDIA GPU, and none is wanted")
+        told = f"no NVIDIA GPU or driver, but wanted by {', '.join(wanting)}"
+        return Finding("gpu", "localhost", Verdict.FAILED, told, DRIVER_FIX)
+    return Finding("gpu", "localhost", Verdict.OK, "no NVIDIA GPU, and none is wanted")
 
 
 def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool) -> Iterator[Finding]:
@@ -76,13 +71,12 @@ def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool) -> It
     if not (wanted or there):
         return
     if facts.gpu:
-        summary = "the engine gives NVIDIA's GPUs to containers"
-        yield Finding(check="toolkit", target=target, verdict=Verdict.OK, summary=summary)
+        yield Finding("toolkit", target, Verdict.OK, "the engine gives NVIDIA's GPUs to containers")
     else:
-        lacking = "the engine has no NVIDIA runtime and no CDI device"
-        summary = f"{'the driver sees a GPU, but ' if there else ''}{lacking}"
+        seen = "the driver sees a GPU, but " if there else ""
         verdict = Verdict.FAILED if wanted and facts.gpu is False else Verdict.WARNING
-        yield Finding(check="toolkit", target=target, verdict=verdict, summary=summary, fix=GPU_FIX)
+        told = f"{seen}the engine has no NVIDIA runtime and no CDI device"
+        yield Finding("toolkit", target, verdict, told, GPU_FIX)
 
 
 def disk(target: str, facts: EngineFacts, needs: Sequence[Need]) -> Finding:
@@ -92,12 +86,11 @@ def disk(target: str, facts: EngineFacts, needs: Sequence[Need]) -> Finding:
     parts = (f"{known / 1e9:.1f} GB" if known else "", f"{unknown} of unknown size" if unknown else "")
     asked = f"{' and '.join(filter(None, parts)) or 'nothing'} to fetch"
     if facts.free_bytes is None:
-        summary = f"free space unknown, {asked}"
-        return Finding(check="disk", target=target, verdict=Verdict.SKIPPED, summary=summary)
-    summary = f"{facts.folder} {facts.free_bytes / 1e9:.0f} GB free, {asked}"
+        return Finding("disk", target, Verdict.SKIPPED, f"free space unknown, {asked}")
+    told = f"{facts.folder} {facts.free_bytes / 1e9:.0f} GB free, {asked}"
     if known > facts.free_bytes:
-        return Finding(check="disk", target=target, verdict=Verdict.FAILED, summary=summary, fix=ROOM_FIX)
-    return Finding(check="disk", target=target, verdict=Verdict.OK, summary=summary)
+        return Finding("disk", target, Verdict.FAILED, told, ROOM_FIX)
+    return Finding("disk", target, Verdict.OK, told)
 
 
 def registries(needs: Sequence[Need]) -> tuple[str, ...]:
@@ -110,14 +103,13 @@ def registries(needs: Sequence[Need]) -> tuple[str, ...]:
 def names(target: str, resolved: Mapping[str, bool], facts: EngineFacts, proxy: str | None) -> Iterator[Finding]:
     """Whether registries are found; `proxy` is this machine's own. An engine with a proxy asks that one."""
     for name in (name for name, found in resolved.items() if not found and not facts.proxy):
-        summary = f"{name} is not found: what is there goes on, nothing new can be fetched"
-        yield Finding(check="dns", target=target, verdict=Verdict.WARNING, summary=summary, fix=DNS_FIX)
+        told = f"{name} is not found: what is there goes on, nothing new can be fetched"
+        yield Finding("dns", target, Verdict.WARNING, told, DNS_FIX)
     if proxy and facts.proxy == "" and resolved:
-        summary = "this machine uses a proxy, the engine does not"
-        yield Finding(check="proxy", target=target, verdict=Verdict.WARNING, summary=summary, fix=f"{PROXY_FIX}{proxy}")
+        told = "this machine uses a proxy, the engine does not"
+        yield Finding("proxy", target, Verdict.WARNING, told, f"{PROXY_FIX}{proxy}")
 
 
 def ports(free: Sequence[int]) -> Finding:
     """Those that are still to be opened, and can be."""
-    summary = f"{', '.join(map(str, sorted(free)))} free"
-    return Finding(check="ports", target="localhost", verdict=Verdict.OK, summary=summary)
+    return Finding("ports", "localhost", Verdict.OK, f"{', '.join(map(str, sorted(free)))} free")

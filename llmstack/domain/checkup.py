@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding(Tabular):
     """One check of `target` (a host, or what else it is about); `fix` is the next step where something is wrong,
     `code` the exit code that a failure stands for."""
@@ -40,7 +40,7 @@ class Finding(Tabular):
 def trouble(check: str, target: str, error: LlmstackError, *, verdict: Verdict = Verdict.FAILED) -> Finding:
     """An error as a finding."""
     message = error.message.removeprefix(f"{target}: ")
-    return Finding(check=check, target=target, verdict=verdict, summary=message, fix=error.hint, code=error.exit_code)
+    return Finding(check, target, verdict, message, error.hint, error.exit_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,18 @@ def test_a_program_or_file_that_is_not_there_keeps_from_starting(bench: Bench) -
     }
 
 
+def test_a_model_file_that_is_not_there_and_is_wanted_keeps_from_starting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch(*_: object) -> None:
+        raise PreflightError("model file a.gguf is not there", "correct `source:`")
+
+    monkeypatch.setattr(type(bench.world.types["loader"]), "launch", launch)
+    assert told(checked(bench), "start", "demo@localhost") == [(Verdict.FAILED, "model file a.gguf is not there")]
+    bench.write(TEXT.replace("port: 8000", "enabled: false"))
+    assert told(checked(bench), "start", "demo@localhost") == []
+
+
 def test_a_checkup_is_a_table_and_a_document() -> None:
     one = Finding(check="disk", target="a", verdict=Verdict.FAILED, summary="full", fix="free some", code=9)
     checkup = Checkup(findings=(one,))
