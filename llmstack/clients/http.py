@@ -186,7 +186,7 @@ def translated(what: str, broken: str) -> Iterator[None]:
     except requests.ConnectTimeout as error:
         raise server_error("refused", f"{what}: no connection within {CONNECT_TIMEOUT_S:.0f} s") from error
     except (requests.Timeout, wire.TimeoutError) as error:
-        raise server_error("timeout", f"{what} did not answer in time", str(error)) from error
+        raise server_error("timeout", f"{what} did not answer in time") from error
     except requests.exceptions.SSLError as error:
         raise server_error("protocol", f"{what}: TLS failed", str(error)) from error
     except (requests.RequestException, wire.HTTPError, OSError) as error:

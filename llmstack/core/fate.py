@@ -105,13 +105,14 @@ def _replaced(there: Instance) -> Reason:
 def _failed(there: Instance, known: StoredModel | None, climb: StoredLadder | None) -> Reason | None:
     """Where its last climb failed, and nothing has happened to it since the run that climbed stopped it."""
     fallen = next((rung for rung in climb.ladder.rungs if rung.ok is False), None) if climb else None
-    if climb is None or fallen is None or known is None or there.state is not State.STOPPED:
+    if climb is None or fallen is None or known is None:
         return None
     same = known.container_id == there.id and known.ended_at == there.finished_at is not None
     if not same or (known.last_updated or 0.0) > climb.at:
         return None
     told = f"{fallen.rung}: {fallen.detail}" if fallen.detail else fallen.rung
-    return Reason(Fate.FAILED, f"its last start failed: {told}; stopped again {_at('at', there.finished_at)}")
+    over = "stopped again" if there.state is State.STOPPED else "it ended"
+    return Reason(Fate.FAILED, f"its last start failed: {told}; {over} {_at('at', there.finished_at)}")
 
 
 def _running(there: Instance, known: StoredModel | None, now: float) -> Reason:

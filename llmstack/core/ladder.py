@@ -35,6 +35,7 @@ NOTICE_S = 1.0
 SETTLE_S = 1.0
 """What has no port to be asked at has to live that long at least."""
 MORE_TIME = "see its log; if it only needs longer, raise `ready_timeout_s:`"
+HANGS = "It runs, but it neither answers nor is seen to work on anything: it hangs."
 LOST = ("refused", "reset", "cut")
 LATE = ("timeout", "busy")
 
@@ -90,7 +91,8 @@ class Climb(Listens):
             self.note(fall.rung, busy or fall.seen, ok=None if busy else False, check=check)
             for title in left:
                 self.note(fall.rung, f"{title}: not asked", ok=None, check=title)
-            self.wrong = self.wrong if busy else fall.why
+            why = self._hangs(fall.why) if self.late and not self.wanted.external else fall.why
+            self.wrong = self.wrong if busy else why
         return Ladder(target=self.target, rungs=tuple(self.rungs), why=self.wrong)
 
     def _climb(self, up_to: Rung) -> None:
@@ -165,7 +167,12 @@ class Climb(Listens):
             if spec:
                 self.context.engine(self.wanted).check_port(spec)
         except PreflightError as error:
-            raise _FellError(Rung.PORT, Why(summary=error.message, do=error.hint)) from error
+            raise _FellError(Rung.PORT, Why(summary=error.message, do=error.hint, key="port")) from error
+
+    def _hangs(self, why: Why) -> Why:
+        """With what it means that one which runs neither answers nor is seen to compute."""
+        again = f"llmstack restart --service {self.wanted.target.name}"
+        return replace(why, meaning=why.meaning or HANGS, do=why.do or again)
 
     def _look(self, rung: Rung) -> None:
         """Look at the container before the network: dead or restarted since the last look is a failure."""

@@ -10,6 +10,7 @@ from llmstack.modeltype.failures import COMMON, FailureRule, first_error
 
 SIGKILLED = (137, -9)
 LAST_LINES = 10
+MIB = 1 << 20
 Verdict = tuple[str | None, str | None, str | None]
 _OF_EXIT = {
     132: ("The program used a CPU instruction that this machine lacks.", "use a build for an older CPU", "image"),
@@ -21,11 +22,8 @@ _KILLED = (
     "look for who killed it: the kernel for lack of memory, or somebody's kill -9; then run up again",
     None,
 )
-_OUT_OF_MEMORY = (
-    "The kernel killed it: it needed more memory than it may use.",
-    "raise resources.memory, or use a smaller context or model",
-    "resources.memory",
-)
+_MORE = "raise resources.memory, or use a smaller context or model"
+_LESS = "use a smaller context or model, or stop something else there: `llmstack stats` shows who has how much"
 
 
 def explain(
@@ -53,9 +51,21 @@ def explain(
     )
 
 
+def _starved(there: Instance) -> Verdict:
+    """Whether its own limit was too small or its host, and whether that ended it or a process in it; what was restarted
+    since does not tell which."""
+    ended = there.exit_code in SIGKILLED and not there.running
+    killed = "it" if ended else "it, or a process in it" if there.restarts else "a process in it"
+    meaning = f"Out of memory: the kernel killed {killed}"
+    limit = there.spec.limits.memory_bytes if there.spec else None
+    if isinstance(limit, int):
+        return f"{meaning} at the limit of its container, {limit / MIB:.0f} MiB.", _MORE, "resources.memory"
+    return f"{meaning}; its host had no more{'' if there.spec else ', or its container no more to use'}.", _LESS, None
+
+
 def _verdict(there: Instance | None, rule: FailureRule | None) -> Verdict:
     if there and there.out_of_memory:
-        return _OUT_OF_MEMORY
+        return _starved(there)
     if rule:
         return rule.meaning, rule.do, rule.key
     if there and not there.running and there.exit_code in SIGKILLED:

@@ -42,7 +42,12 @@ def test_a_queue_that_is_full_is_busy_too(world: World) -> None:
 
 @pytest.mark.parametrize("percent", [0.0, 4.9, None])
 def test_who_does_nothing_or_cannot_be_measured_hangs(world: World, percent: float | None) -> None:
-    assert health(world, percent).reason == "answered: it did not answer in time"
+    outcome = health(world, percent)
+    assert outcome.reason == "answered: it did not answer in time"
+    assert outcome.ladder
+    assert outcome.ladder.why
+    assert "it hangs" in str(outcome.ladder.why.meaning)
+    assert outcome.ladder.why.do == "llmstack restart --service demo"
 
 
 @pytest.mark.parametrize("kind", ["failed", "cut", "refused"])

@@ -122,14 +122,16 @@ def test_a_start_that_failed_and_was_stopped_by_us_is_no_stop_on_purpose() -> No
         ladder = Ladder(target=Target("demo", "h"), rungs=rungs[:1] if ok else rungs)
         why = reason(there, known, NOW, climb=StoredLadder(ladder=ladder, container_name="c", at=at))
         assert why is not None
-        assert (why.fate is Fate.FAILED) == why.text.startswith("its last start failed: checked: x; stopped again at ")
+        over = "stopped again" if there.state is State.STOPPED else "it ended"
+        assert (why.fate is Fate.FAILED) == why.text.startswith(f"its last start failed: checked: x; {over} at ")
         return why.fate
 
     assert fate(there, known) is Fate.FAILED
     assert fate(there, known, ok=True) is Fate.STOPPED
     assert fate(there, known, at=NOW - 130) is Fate.STOPPED
     assert fate(replace(there, finished_at=NOW - 1), known) is Fate.STOPPED
-    assert fate(ENDED, known) is Fate.DIED
+    assert fate(replace(ENDED, restarts=5), known) is Fate.FAILED
+    assert fate(replace(ENDED, restarts=5, finished_at=NOW - 1), known) is Fate.CRASH_LOOP
 
 
 def test_what_is_gone_went_on_purpose_or_by_somebody_else() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from llmstack.core.asking import ask
 from llmstack.core.ladder import Climb
+from llmstack.core.why import explain
 from llmstack.domain.gpu import Gpu
-from llmstack.domain.instance import Weights
+from llmstack.domain.instance import Instance, State, Weights
 from llmstack.domain.ladder import Ladder, Rung
+from llmstack.domain.resources import Resources
 from llmstack.domain.server import ChatChunk, Life, Liveness
 from llmstack.errors import DeadlineError, InterruptedRunError, ServerError, UnreachableError
 from tests.unit.core.world import FAILING, LOADING, READY, REFUSED, RESET, Server, World, marks, refuse
@@ -139,15 +145,45 @@ def test_a_server_that_dies_while_it_loads_says_why(world: World) -> None:
     assert world.clock.monotonic() < 1
 
 
-def test_a_death_by_lack_of_memory_is_told_whatever_the_log_says(world: World) -> None:
+@pytest.mark.parametrize(
+    ("resources", "meaning", "key"),
+    [
+        (Resources(memory_bytes=60 << 20), "killed it at the limit of its container, 60 MiB.", "resources.memory"),
+        (Resources(), "killed it; its host had no more.", None),
+    ],
+)
+def test_a_death_by_lack_of_memory_is_told_whatever_the_log_says(
+    world: World, resources: Resources, meaning: str, key: str | None
+) -> None:
     wanted, server = world.want(restart="no"), world.server()
+    assert wanted.spec
+    wanted = replace(wanted, spec=replace(wanted.spec, resources=resources))
     server.lives = [LOADING]
     server.before = lambda _: world.engine().crash(NAME, 137, out_of_memory=True)
     ladder = climb(world, wanted=wanted)
     assert ladder.why is not None
     assert ladder.why.out_of_memory
     assert ladder.why.summary == "crashed, exit 137, out of memory"
-    assert "raise resources.memory" in str(ladder.why.do)
+    assert str(ladder.why.meaning).endswith(meaning)
+    assert ladder.why.key == key
+
+
+@pytest.mark.parametrize(
+    ("facts", "killed"),
+    [
+        ({"running": True}, "a process in it"),
+        ({"running": True, "restarts": 1}, "it, or a process in it"),
+        ({"running": False, "exit_code": 1}, "a process in it"),
+        ({"running": False, "exit_code": 137}, "it"),
+    ],
+)
+def test_who_was_killed_for_lack_of_memory_is_told(facts: Mapping[str, Any], killed: str) -> None:
+    there = Instance(
+        id="a", container_name=NAME, service="demo", host="h", engine="docker", state=State.CRASHED, out_of_memory=True
+    )
+    found = explain(replace(there, **facts), (), (), "crashed")
+    more = "its host had no more, or its container no more to use."
+    assert found.meaning == f"Out of memory: the kernel killed {killed}; {more}"
 
 
 def test_a_restart_between_two_looks_is_a_crash(world: World) -> None:
