@@ -106,13 +106,14 @@ class Looking(Machines):
 
         return Inquest(inquiries=within(look, context))
 
-    def fix(self, inquiry: Inquiry) -> tuple[Path, str, str]:
-        """The file to write for its remedy: path, what it holds, what it is to hold. Raises ConfigError."""
+    def fix(self, inquest: Inquest) -> tuple[tuple[Path, str, str], ...]:
+        """The files to write for the remedies with a value: path, what it holds, what it is to hold. Raises
+        ConfigError."""
         from llmstack.inventory.fixes import fix
 
-        assert inquiry.remedy
         assert self.inventory.path
-        return fix(Path(self.inventory.path), inquiry.row.host, inquiry.remedy)
+        path, hosts = Path(self.inventory.path), dict.fromkeys(target.host for target in inquest.fixes)
+        return tuple(fix(path, host, [one for at, one in inquest.fixes.items() if at.host == host]) for host in hosts)
 
     def _memory(self, context: Context) -> Store | None:
         """The store, as far as it can be read: status goes without it."""

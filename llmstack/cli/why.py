@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmstack.cli.flags import OUTPUT_JSON, SELECT, TIMEOUT, YES, switch
+from llmstack.cli.flags import CHECK, OUTPUT_JSON, SELECT, TIMEOUT, YES, switch
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
@@ -10,7 +10,7 @@ FIX = switch("fix", "Write the change into the inventory's host_vars, and try on
 
 
 @verb(
-    *(*SELECT, OUTPUT_JSON, FIX, YES, TIMEOUT),
+    *(*SELECT, OUTPUT_JSON, FIX, CHECK, YES, TIMEOUT),
     kind="why",
     examples=("why --model demo", "why --model demo --fix --yes"),
 )
@@ -18,26 +18,27 @@ def why(session: Session) -> int:
     """Say on one page why a model is as it is, and what to change where.
 
     State, ladder, exit, restarts, memory, the log around the first error, and the line of the inventory. --fix makes
-    the change for memory, context, shared memory and port: it shows it, asks, and brings the model up once more.
+    the change for memory, context, shared memory and port: it shows it, asks, and brings the model up once more;
+    with --check it only shows it.
     """
-    from llmstack.cli.written import agreed, write
+    from llmstack.cli.written import agreed, diff, write
     from llmstack.domain.selection import Selection
     from llmstack.ui.why import why_lines
 
     with session.app() as app:
         inquest = app.why(session.selection)
-        fixes = [one for one in inquest.inquiries if one.remedy and one.remedy.value is not None]
-        rewrites = [app.fix(one) for one in fixes] if session[FIX] else []
-    if not rewrites:
+        rewrites = app.fix(inquest) if session[FIX] else ()
+    if session[CHECK] or not rewrites:
         code = session.answer(inquest.as_json(), why_lines(inquest, session.out.width))
-        if session[FIX]:
+        for path, old, new in rewrites:
+            session.err.put(diff(path.name, old, new))
+        if session[FIX] and not rewrites:
             session.warn("nothing here can be mended by --fix")
         return code
     session.talk(why_lines(inquest, session.err.width))
     for path, old, new in rewrites:
         agreed(session, path.name, old, new, f"Write {path}, and bring it up again?")
         write(path, new)
-    names = tuple(dict.fromkeys(f"{one.row.service}@{one.row.host}" for one in fixes))
     with session.app(session.screen()) as app:
-        result = app.up(Selection(models=names))
+        result = app.up(Selection(models=tuple(map(str, inquest.fixes))))
     return session.finish(result)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def agreed(session: Session, name: str, old: str, new: str, question: str) -> None:
     """Show what changes in a file, and ask. Raises DeclinedError."""
-    session.err.put(_diff(name, old, new))
+    session.err.put(diff(name, old, new))
     session.confirm(question)
 
 
@@ -40,7 +40,7 @@ def writable(path: Path) -> Iterator[None]:
         raise LlmstackError(message, "look at the rights of this folder") from error
 
 
-def _diff(name: str, old: str, new: str) -> Iterator[Text]:
+def diff(name: str, old: str, new: str) -> Iterator[Text]:
     """What changes, line by line."""
     import difflib
 

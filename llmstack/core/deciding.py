@@ -64,7 +64,6 @@ class _Decider:
             footprint=model,
             peak=self._peak(wanted, spec, model, kind_of(gpus, mine)),
             host_bytes=facts.memory_bytes,
-            free_bytes=facts.free_memory_bytes,
             host_cpus=facts.cpus,
             gpus=len(gpus),
             gpu_share=placed.share if gpus else 0.0,

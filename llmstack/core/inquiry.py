@@ -10,7 +10,7 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed
 from llmstack.core.remedy import remedy
-from llmstack.core.report import Memory
+from llmstack.core.report import Memory, last_ladder
 from llmstack.core.select import Picked
 from llmstack.domain.clean import clean, masked
 from llmstack.domain.inquiry import Inquiry, Remedy
@@ -22,7 +22,7 @@ from llmstack.domain.secret import revealed
 from llmstack.domain.service import Inventory, Placement
 from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredLadder
-from llmstack.errors import LlmstackError, StoreError
+from llmstack.errors import LlmstackError
 
 BEFORE, AFTER = 2, 3
 """Lines shown around the one that explains a failure."""
@@ -41,7 +41,7 @@ class Asker:
 
     def ask(self, item: Picked, rows: Sequence[StatusRow], outcomes: Sequence[Outcome]) -> Iterator[Inquiry]:
         """One page for each of `outcomes` that is of this placement, each with its own of `rows`, or the first
-        of the placement. What keeps it from starting now goes before what once did."""
+        of the placement; and for each row of what is off. What keeps it from starting now goes before what once did."""
         wanted = item.wanted
         mine = [row for row in rows if (row.service, row.host) == (wanted.target.name, wanted.target.host)]
         for outcome in outcomes:
@@ -52,7 +52,7 @@ class Asker:
             last = None if broken else self._last(outcome)
             ladder = None if broken else last.ladder if last else outcome.ladder
             why = ladder.why if ladder else None
-            key = _key(broken) if broken else why and why.key
+            key = why.key if why else _key(broken or outcome.error)
             yield Inquiry(
                 target=outcome.target,
                 row=row,
@@ -62,6 +62,10 @@ class Asker:
                 remedy=self._remedy(wanted, key) if key else None,
                 error=broken or outcome.error,
             )
+        for row in mine:
+            if not row.enabled:
+                remedy = self._remedy(wanted, "enabled") if row.target == wanted.target else None
+                yield Inquiry(target=row.target, row=row, remedy=remedy)
 
     def _remedy(self, wanted: Wanted, key: str) -> Remedy:
         """What was decided for `auto` counts as it was in force."""
@@ -75,10 +79,7 @@ class Asker:
         fallen = outcome.ladder.fallen if outcome.ladder else None
         if self.memory is None or fallen not in (Rung.CREATED, Rung.RUNNING):
             return None
-        try:
-            last = self.memory.last_ladder(outcome.target)
-        except StoreError:
-            return None
+        last = last_ladder(self.memory, outcome.target)
         return last if last and (fallen is Rung.CREATED or not last.ladder.ok) else None
 
     def _excerpt(self, wanted: Wanted, why: Why) -> Iterator[tuple[int, str]]:
@@ -93,6 +94,7 @@ class Asker:
             return
 
 
-def _key(broken: LlmstackError) -> str | None:
+def _key(error: LlmstackError | None) -> str | None:
     """The key of the inventory that what keeps something from starting is about."""
-    return next((key for fact, key in (("port", "port"), ("path", "source")) if fact in broken.data), None)
+    data = error.data if error else {}
+    return next((key for fact, key in (("port", "port"), ("path", "source")) if fact in data), None)

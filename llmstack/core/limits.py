@@ -27,15 +27,13 @@ Told = tuple[int | float | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What limits depend on; None is unknown, `free_bytes` what of the host's memory nobody uses now. `gpu_share` is
-    how much of the model lies on GPUs, `gpus` on how many; `unified` tells whether these share the machine's memory,
-    `held` whether the engine can hold it to its memory."""
+    """What limits depend on; None is unknown. `gpu_share` is how much of the model lies on GPUs, `gpus` on how many;
+    `unified` tells whether these share the machine's memory, `held` whether the engine can hold it to its memory."""
 
     family: Family
     footprint: Footprint | None = None
     peak: Peak | None = None
     host_bytes: int | None = None
-    free_bytes: int | None = None
     host_cpus: int | None = None
     gpus: int = 0
     gpu_share: float = 0.0
@@ -70,8 +68,6 @@ def _memory(case: Case) -> Told:
     limit = -(-int(need) // STEP_BYTES) * STEP_BYTES
     room = None if case.host_bytes is None else case.host_bytes - max(2 * GIB, case.host_bytes // 10)
     why += "" if case.held else ", to which a process is not held"
-    if case.free_bytes is not None and case.free_bytes < limit:
-        why += f", though only {gib(case.free_bytes)} were free"
     if room is not None and STEP_BYTES <= room < limit:
         return room // MIB * MIB, f"{gib(room)}: all that the host can spare, of {gib(limit)} ({why})"
     return limit, f"{gib(limit)}: {why}"

@@ -12,8 +12,8 @@ class Gpu:
     """One device and the memory each process (by host pid) holds on it.
 
     `process_bytes` is None when its processes cannot be told, and empty when there is none; `process_percent` is the
-    load of those that compute now. A `unified` one has no memory of its own but the machine's, of one cut up by `mig`
-    the driver tells no load as a whole. `trouble` says in words why nothing else is known of it.
+    load of those that compute. A `unified` one has no memory of its own but the machine's, of one cut up by `mig` the
+    driver tells no load as a whole. `trouble` says in words why nothing else is known of it.
     """
 
     index: int

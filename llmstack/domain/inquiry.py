@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,15 @@ class Inquest(Tabular):
     def entries(self) -> tuple[Inquiry, ...]:
         """One row for each."""
         return self.inquiries
+
+    @property
+    def fixes(self) -> Mapping[Target, Remedy]:
+        """The remedies with a value, by service."""
+        return {
+            Target(one.row.service, one.row.host): one.remedy
+            for one in self.inquiries
+            if one.remedy and one.remedy.value is not None
+        }
 
     @property
     def exit_code(self) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from llmstack.domain.apart import apart
@@ -29,7 +28,6 @@ _WORDS = {
 
 _NOT_SUPPORTED, _NOT_FOUND, _LOST = 3, 6, (15, 16)
 
-RECENT_US = 2_000_000
 _PATIENCE_S = 30.0
 """Of many cards that nobody uses, each needs a second or two before it answers."""
 _HANGS = "the NVIDIA driver does not answer; look at the kernel's log (dmesg), and reboot"
@@ -117,7 +115,7 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         if error.value not in _LOST:
             raise
         return Gpu(index, None, None, process_bytes=None, trouble=_words(error))
-    (memory, unified, trouble), processes = _memory(nvml, handle), _processes(nvml, handle)
+    memory, unified, trouble = _memory(nvml, handle)
     load = _optional(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     mode = _optional(nvml, nvml.nvmlDeviceGetMigMode, handle)
     power = _optional(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
@@ -128,8 +126,8 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         name=name,
         memory_total_bytes=memory and memory.total,
         memory_used_bytes=memory and memory.used,
-        process_bytes=processes,
-        process_percent=_loads(nvml, handle, processes or ()),
+        process_bytes=_processes(nvml, handle),
+        process_percent=_loads(nvml, handle),
         utilization_percent=load and int(load.gpu),
         temperature_c=_optional(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
         power_watts=power and power / 1000,
@@ -149,16 +147,13 @@ def _memory(nvml: Any, handle: Any) -> tuple[Any, bool, str | None]:
         return None, error.value == _NOT_SUPPORTED, _words(error) if error.value in _LOST else None
 
 
-def _loads(nvml: Any, handle: Any, processes: Collection[int]) -> dict[int, int] | None:
-    """Percent by host pid, as of the last sample of each; what idles has none."""
-    samples: Any = ()
+def _loads(nvml: Any, handle: Any) -> dict[int, int] | None:
+    """Percent by host pid, as of the last sample of each; an idle card has no samples."""
     try:
-        samples = nvml.nvmlDeviceGetProcessUtilization(handle, time.time_ns() // 1000 - RECENT_US)
+        samples = nvml.nvmlDeviceGetProcessUtilization(handle, 0)
     except nvml.NVMLError as error:
-        if error.value != _NOT_FOUND:
-            return None
-    in_order = sorted(samples, key=lambda sample: sample.timeStamp)
-    return dict.fromkeys(processes, 0) | {sample.pid: int(sample.smUtil) for sample in in_order}
+        return {} if error.value == _NOT_FOUND else None
+    return {sample.pid: int(sample.smUtil) for sample in sorted(samples, key=lambda sample: sample.timeStamp)}
 
 
 def _processes(nvml: Any, handle: Any) -> dict[int, int | None] | None:

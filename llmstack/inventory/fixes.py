@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +19,14 @@ FOLDER, FILE = "host_vars", "llmstack-fixes.yaml"
 HEAD: Final = "# Written by `why --fix`. To undo a fix, delete it here, or this file.\n"
 
 
-def fix(inventory: Path, host: str, remedy: Remedy) -> tuple[Path, str, str]:
+def fix(inventory: Path, host: str, remedies: Sequence[Remedy]) -> tuple[Path, str, str]:
     """The file that holds the fixes for a host, what it holds (empty where it is not there), and what it is to hold.
 
     Raises ConfigError where the variables of the host stand in a single file, which is for its owner to change.
     """
     folder = inventory.parent / FOLDER
     single = next((path for end in SUFFIXES if (path := folder / f"{host}{end}").is_file()), None)
-    wish = reduce(lambda inner, name: {name: inner}, reversed(remedy.key.split(".")), remedy.value)
-    wanted: Any = {OVERRIDES: {remedy.entry: wish}}
+    wanted = reduce(_laid, map(_wish, remedies))
     if single:
         raise ConfigError(f"the variables of {host} are in {single}, which `why` leaves alone", f"add: {_text(wanted)}")
     path = folder / host / FILE
@@ -38,6 +38,11 @@ def fix(inventory: Path, host: str, remedy: Remedy) -> tuple[Path, str, str]:
     if not isinstance(there, dict):
         raise ConfigError(f"{path} is not as `why --fix` wrote it", "mend it, or move it away")
     return path, old, f"{HEAD}{yaml.safe_dump(_laid(there, wanted), sort_keys=False)}"
+
+
+def _wish(remedy: Remedy) -> Any:
+    keys = (OVERRIDES, remedy.entry, *remedy.key.split("."))
+    return reduce(lambda inner, name: {name: inner}, reversed(keys), remedy.value)
 
 
 def _laid(below: Any, above: Any) -> Any:

@@ -29,12 +29,7 @@ COMMON: tuple[FailureRule, ...] = (
     ),
     # -- the model's file --------------------------------------------------------------------------------------------
     FailureRule(
-        r"unknown (model|pre-tokenizer) (architecture|type)|architectures? .* not supported|\bmllama\b",
-        "This server is too old for the model.",
-        "use a newer `image:` or server",
-        "image",
-    ),
-    FailureRule(
+        r"unknown (model|pre-tokenizer) (architecture|type)|architectures? .* not supported|\bmllama\b|"
         r"requires a newer version|manifest: 412:",
         "This server is too old for the model.",
         "use a newer `image:` or server",

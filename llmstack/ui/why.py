@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
-from llmstack.domain.ladder import Why
+from llmstack.domain.ladder import RungResult, Why
 from llmstack.ui.clean import line, prose
 from llmstack.ui.rungs import rung_lines
 from llmstack.ui.text import Text
@@ -28,25 +28,28 @@ def _page(one: Inquiry, width: int) -> Iterator[Text]:
             yield line((f"  last climb, {moment(one.climbed_at)}:", "dim"))
         yield from rung_lines(one.ladder.rungs, width)
     why = one.ladder.why if one.ladder else None
-    if why:
+    if one.ladder and why:
         yield Text()
-        yield from _told("why", _reasons(why))
+        yield from _told("why", _reasons(why, one.ladder.rungs))
         yield from _log(one, why)
         yield from _told("do", [why.do] if why.do else [])
     elif one.error:
         yield from _told("why", [one.error.message.removeprefix(f"{one.target}: ")])
         yield from _told("do", [one.error.hint] if one.error.hint else [])
     else:
-        yield line(("  nothing is wrong with it", "green"))
+        well = "nothing is wrong with it" if row.enabled else "it is off, as the inventory says"
+        yield line((f"  {well}", "green"))
     yield from _place(one.remedy) if one.remedy else ()
 
 
-def _reasons(why: Why) -> list[str]:
+def _reasons(why: Why, rungs: Sequence[RungResult]) -> list[str]:
+    """As far as its rung does not say it already."""
+    known = [rung.detail for rung in rungs]
     ended = f"exit code {why.exit_code}" if why.exit_code is not None else ""
     memory = {True: "out of memory", False: "not out of memory", None: ""}[why.out_of_memory]
     restarts = f"restarts {why.restarts}" if why.restarts is not None else ""
     facts = ", ".join(filter(None, (ended, memory if ended or why.out_of_memory else "", restarts if ended else "")))
-    return [text for text in (why.summary, why.meaning, facts) if text]
+    return [text for text in (why.summary, why.meaning, facts) if text and text not in known]
 
 
 def _log(one: Inquiry, why: Why) -> Iterator[Text]:

@@ -19,15 +19,14 @@ from typing import Any
 GIB = 1024**3
 NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND, INSUFFICIENT_SIZE, DRIVER_NOT_LOADED = 3, 4, 6, 7, 9
 FUNCTION_NOT_FOUND, GPU_IS_LOST, VERSION_MISMATCH, UNKNOWN = 13, 15, 18, 999
-LONG_AGO_US = 1_000_000
 _NO_VALUE = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeGpu:
     """One card. `processes`, `graphics` and `shared` (under MPS) hold bytes (None: the driver does not say) by host
-    pid, `busy` the percent of each now, `busy_once` that of a sample of long ago; `errors` the NVML code that a
-    function answers with on this card, by its name (without a version suffix)."""
+    pid, `busy` the percent of each; `errors` the NVML code that a function answers with on this card, by its name
+    (without a version suffix)."""
 
     name: str
     uuid: str
@@ -37,7 +36,6 @@ class FakeGpu:
     graphics: Mapping[int, int | None] = field(default_factory=dict)
     shared: Mapping[int, int | None] = field(default_factory=dict)
     busy: Mapping[int, int] = field(default_factory=dict)
-    busy_once: Mapping[int, int] = field(default_factory=dict)
     temperature_c: int = 40
     power_mw: int | None = 30_000
     power_limit_mw: int | None = None
@@ -171,7 +169,7 @@ class FakeNvml:
     def nvmlDeviceGetProcessUtilization(self, handle: Any, rows: Any, count: Any, since: Any) -> int:
         """Load of each process; none is "not found"."""
         index = _index(handle)
-        busy = {**({} if since.value > LONG_AGO_US else self.gpus[index].busy_once), **self.gpus[index].busy}
+        busy = self.gpus[index].busy
         if code := self._error(index, "nvmlDeviceGetProcessUtilization"):
             return code
         count._obj.value = len(busy)

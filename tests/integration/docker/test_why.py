@@ -61,7 +61,11 @@ def test_too_little_memory_has_a_limit_to_set_and_fix_makes_it_answer(make: Make
         "key": "demo.resources.memory", "value": "768MiB", "written": True, "file": "inventory.yaml", "line": 10,
         "column": 25,
     }  # fmt: skip
+    assert "at the limit of its container, 60 MiB" in found["why"]["meaning"]  # type: ignore[index]
+    looked = desk.run("why", "--fix", "--check")
+    assert (looked.code, "+      memory: 768MiB" in looked.err) == (6, True)
     declined = desk.run("why", "--fix")
+    assert not (desk.folder / "host_vars").exists()
     assert (declined.code, "+      memory: 768MiB" in declined.err) == (12, True)
     ran = desk.run("why", "--fix", "--yes", "-o", "json")
     assert ran.code == 0, ran
@@ -97,7 +101,7 @@ def test_a_server_that_hangs_behind_a_container_that_runs_does_not_answer(make: 
         ran = desk.run("health", "-o", "json")
         assert (ran.code, ran.item("demo")["status"]) == (6, "unhealthy")
         assert "running" in [rung["rung"] for rung in ran.item("demo")["rungs"] if rung["ok"]]
-        assert why(desk)["error"]["message"]  # type: ignore[index]
+        assert why(desk)["why"]["do"] == "llmstack restart --service demo"  # type: ignore[index]
     finally:
         in_rig.run("kill", "-CONT", pid)
     until(lambda: desk.run("health").code == 0, DEADLINE_S)

@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from llmstack.domain.footprint import Footprint
-from llmstack.domain.inquiry import Inquiry, Remedy
+from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
-from llmstack.errors import ConfigError
+from llmstack.errors import ConfigError, PreflightError
 from llmstack.inventory.fixes import fix
+from llmstack.ui.why import why_lines
 from tests.unit.core.stack import ALL, Bench
 
 TEXT = """
@@ -24,6 +25,7 @@ models:
     port: 8000
     resources: {memory: 100MiB}
 """
+MEMORY = Remedy(entry="demo", key="resources.memory", value="256MiB")
 
 
 @pytest.fixture
@@ -118,16 +120,53 @@ def test_what_is_gone_has_the_climb_that_is_remembered(bench: Bench) -> None:
     assert found.excerpt == ()
 
 
+def test_a_model_file_that_is_not_there_has_its_place(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def launch(*_: object) -> None:
+        raise PreflightError("model file a.gguf is not there", "correct `source:`", path="a.gguf")
+
+    monkeypatch.setattr(type(bench.world.types["loader"]), "launch", launch)
+    bench.write(f"{TEXT}    source: file:a.gguf\n")
+    remedy = asked(bench).remedy
+    assert remedy is not None
+    assert (remedy.key, str(remedy.at).endswith("inventory.yaml:9:13")) == ("source", True)
+
+
+def test_what_is_off_is_said_to_be_with_the_line_that_says_so(bench: Bench) -> None:
+    bench.write(f"{TEXT}    enabled: false\n")
+    found = asked(bench)
+    assert (found.ok, found.row.enabled, found.ladder) == (True, False, None)
+    assert found.remedy is not None
+    assert (found.remedy.key, found.remedy.value) == ("enabled", None)
+    assert str(found.remedy.at).endswith("inventory.yaml:9:14")
+    told = "".join(text.plain for text in why_lines(Inquest(inquiries=(found,)), 80))
+    assert "it is off" in told
+    assert "nothing is wrong" not in told
+
+
+def test_what_is_wrong_on_one_host_is_mended_in_one_file(bench: Bench) -> None:
+    bench.write(f"{TEXT}  other: {{type: loader, port: 8001, resources: {{memory: 100MiB}}}}\n")
+    for name in ("demo", "other"):
+        bench.world.engine().script(name, exit_code=137, out_of_memory=True)
+    up(bench)
+    app = bench.app()
+    ((path, _, new),) = app.fix(app.why(ALL))
+    app.close()
+    assert path == bench.folder / "host_vars" / "localhost" / "llmstack-fixes.yaml"
+    limit = {"resources": {"memory": "256MiB"}}
+    assert yaml.safe_load(new) == {"overrides": {"demo": limit, "other": limit}}
+
+
 def test_a_fix_is_laid_over_what_the_file_holds(tmp_path: Path) -> None:
     inventory = tmp_path / "inventory.yaml"
-    path, old, new = fix(inventory, "a", Remedy(entry="demo", key="resources.memory", value="256MiB"))
+    path, old, new = fix(inventory, "a", [MEMORY])
     assert (path, old) == (tmp_path / "host_vars" / "a" / "llmstack-fixes.yaml", "")
     path.parent.mkdir(parents=True)
     path.write_text(new)
-    _, old, newer = fix(inventory, "a", Remedy(entry="demo", key="options.ctx_size", value=2048))
+    others = [Remedy(entry="demo", key="options.ctx_size", value=2048), Remedy(entry="b", key="port", value="auto")]
+    _, old, newer = fix(inventory, "a", others)
     assert old == new
     assert yaml.safe_load(newer) == {
-        "overrides": {"demo": {"resources": {"memory": "256MiB"}, "options": {"ctx_size": 2048}}}
+        "overrides": {"demo": {"resources": {"memory": "256MiB"}, "options": {"ctx_size": 2048}}, "b": {"port": "auto"}}
     }
 
 
@@ -136,7 +175,7 @@ def test_a_file_of_somebody_s_is_left_alone_and_the_text_to_add_is_told(tmp_path
     (tmp_path / "host_vars").mkdir()
     (tmp_path / "host_vars" / name).write_text("x: 1\n")
     with pytest.raises(ConfigError) as raised:
-        fix(tmp_path / "inventory.yaml", "a", Remedy(entry="demo", key="port", value="auto"))
+        fix(tmp_path / "inventory.yaml", "a", [Remedy(entry="demo", key="port", value="auto")])
     assert raised.value.hint == "add: overrides: {demo: {port: auto}}"
 
 
@@ -146,5 +185,5 @@ def test_a_file_of_fixes_that_was_changed_beyond_reading_is_left_alone(tmp_path:
     path.parent.mkdir(parents=True)
     path.write_text(text)
     with pytest.raises(ConfigError, match="not as `why --fix` wrote it"):
-        fix(tmp_path / "inventory.yaml", "a", Remedy(entry="demo", key="port", value="auto"))
+        fix(tmp_path / "inventory.yaml", "a", [MEMORY])
     assert path.read_text() == text

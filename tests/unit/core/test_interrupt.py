@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,15 +13,6 @@ from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.target import Target
 from llmstack.errors import AbandonedRunError, DeadlineError, UnhealthyError
 from tests.unit.core.world import World
-
-
-@pytest.fixture(autouse=True)
-def uncollected() -> Iterator[None]:
-    """A Ctrl-C that comes while Python runs a finalizer is lost there; those of other tests' objects run before."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def press() -> None:

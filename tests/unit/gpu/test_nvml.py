@@ -156,11 +156,6 @@ def test_load_temperature_and_power_are_told_beside_the_memory():
     assert (gpu.unified, gpu.mig) == (False, False)
 
 
-def test_a_load_of_long_ago_is_none():
-    (gpu,), _ = read(replace(T4.holding({7: GIB, 8: GIB}), busy={7: 61}, busy_once={8: 99}))
-    assert gpu.process_percent == {7: 61, 8: 0}
-
-
 def test_an_idle_card_has_no_loads_and_one_that_does_not_tell_has_unknown_ones():
     (idle, silent), _ = read(RTX_3090, RTX_3090.failing(nvmlDeviceGetProcessUtilization=NOT_SUPPORTED))
     assert (idle.process_percent, idle.utilization_percent) == ({}, 0)
