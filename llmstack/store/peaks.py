@@ -53,8 +53,9 @@ def raise_to(sqlite: SqliteDatabase, rows: Iterable[StatsRow]) -> None:
         usage = {"memory_bytes": row.usage.memory_bytes, "gpu_bytes": row.usage.gpu_memory_bytes}
         for name, value in usage.items():
             column = getattr(PeakRecord, name)
-            if value is not None:
-                PeakRecord.update({name: value}).where(mine, PeakRecord.at == last, column < value).execute(sqlite)
+            if value:
+                more = column.is_null() | (column < value)
+                PeakRecord.update({name: value}).where(mine, PeakRecord.at == last, more).execute(sqlite)
 
 
 def find(sqlite: SqliteDatabase, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:

@@ -78,6 +78,11 @@ def test_what_the_host_cannot_spare_is_not_given() -> None:
     assert "6.0 GiB: all that the host can spare, of 7.0 GiB (" in found.reasons
 
 
+def test_small_sizes_are_told_in_mib() -> None:
+    small = replace(MODEL, weights_bytes=98 * MIB, kv_bytes=12 * MIB)
+    assert "weights 98 MiB + context 12 MiB + prompts 1.0 GiB" in limited(SPEC, replace(CASE, footprint=small)).reasons
+
+
 def test_a_memory_that_the_engine_does_not_enforce_is_told_so() -> None:
     assert "server 1.0 GiB, to which a process is not held; cpus" in limited(SPEC, replace(CASE, held=False)).reasons
 

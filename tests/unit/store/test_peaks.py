@@ -24,3 +24,12 @@ def test_the_higher_one_stays_and_samples_raise_what_ran_last(tmp_path: Path) ->
         assert store.peak("i@1", "f", 16, "T4") == replace(PEAK, context=16, memory_bytes=9)
         assert store.peak("i@1", "f", 8, "T4") == PEAK
         assert store.peak("i@2", "f", 8, "T4") is None
+
+
+def test_what_the_driver_did_not_tell_at_first_is_taken_from_a_sample(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.db"), {}) as store:
+        store.keep_peak(replace(PEAK, gpu_bytes=None))
+        for held in (None, 3):
+            usage = Usage(gpu_memory_bytes=held)
+            store.keep_samples([StatsRow(service="s", host="h", engine="docker", container_name="c", usage=usage)])
+        assert store.peak("i@1", "f", 8, "T4") == replace(PEAK, gpu_bytes=3)
