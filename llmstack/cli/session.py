@@ -15,7 +15,7 @@ from llmstack.cli.flags import Flag, T
 from llmstack.cli.guard import final
 from llmstack.cli.picked import kept_command, selection
 from llmstack.cli.streams import answering, unread, write
-from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError
+from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError, exit_code_of
 
 if TYPE_CHECKING:
     from llmstack.app import App
@@ -241,11 +241,12 @@ class Session:
         """Write to stdout at once, as it is. Raises BrokenPipeError or OutputError."""
         write(text)
 
-    def document(self, items: Iterable[Mapping[str, Any]], *errors: LlmstackError) -> dict[str, Any]:
+    def document(
+        self, items: Iterable[Mapping[str, Any]], *errors: LlmstackError, kind: str | None = None
+    ) -> dict[str, Any]:
         """The JSON document of a task without a report of its own."""
-        rc = errors[0].exit_code if errors else 0
-        told = [error.as_json() for error in errors]
-        return {"v": 1, "kind": self.kind, "task": self.task, "rc": rc, "items": list(items), "errors": told}
+        rc, told = exit_code_of(error.exit_code for error in errors), [error.as_json() for error in errors]
+        return {"v": 1, "kind": kind or self.kind, "task": self.task, "rc": rc, "items": list(items), "errors": told}
 
     def tell(self, *errors: LlmstackError) -> None:
         """Show errors on stderr, however quiet it is to be."""

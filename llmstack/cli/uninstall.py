@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmstack.cli.flags import ALL, CHECK, LOCK_WAIT, OUTPUT, TIMEOUT, YES
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
+from llmstack.cli.weights import listed
 
 
 @verb(ALL, OUTPUT, CHECK, YES, TIMEOUT, LOCK_WAIT, examples=("uninstall --check", "uninstall --all --yes"))
@@ -19,8 +20,7 @@ def uninstall(session: Session) -> int:
     with session.app() as app:
         found = app.leftovers(everything=everything)
     if session[CHECK] or not found.items:
-        session.tell(*found.lost.values())
-        return session.answer(found.as_json(), leftover_lines(found))
+        return listed(session, found, "leftovers", leftover_lines(found))
     session.talk(leftover_lines(found))
     session.confirm(f"Remove all of that for good, with {'the data' if everything else 'its data'} and no way back?")
     with session.app(session.screen()) as app:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from llmstack.cli.flags import CHECK, HOST, LOCK_WAIT, OUTPUT, OUTPUT_JSON, TIMEOUT, YES
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
+
+if TYPE_CHECKING:
+    from llmstack.domain.leftover import Remains
+    from llmstack.domain.stock import Stock
+    from llmstack.ui.text import Text
+
+
+def listed(session: Session, found: Remains | Stock, kind: str, lines: Iterable[Text]) -> int:
+    """Show what there is, and what could not be asked; returns the exit code."""
+    session.tell(*found.lost.values())
+    items = [item.as_json() for item in found.items]
+    return session.answer(session.document(items, *found.lost.values(), kind=kind), lines)
 
 
 @verb(
@@ -20,8 +35,7 @@ def weights_list(session: Session) -> int:
 
     with session.app() as app:
         found = app.weights(session[HOST])
-    session.tell(*found.lost.values())
-    return session.answer(found.as_json("weights.list"), weights_lines(found, session.out.width))
+    return listed(session, found, "weights", weights_lines(found, session.out.width))
 
 
 @verb(
@@ -52,8 +66,7 @@ def weights_prune(session: Session) -> int:
     with session.app() as app:
         found = app.weights(session[HOST]).unused
     if session[CHECK] or not found.items:
-        session.tell(*found.lost.values())
-        return session.answer(found.as_json("weights.prune"), weights_lines(found, session.out.width))
+        return listed(session, found, "weights", weights_lines(found, session.out.width))
     session.talk(weights_lines(found, session.err.width))
     session.confirm("Delete these model files?")
     with session.app(session.screen()) as app:

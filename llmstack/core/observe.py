@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -23,6 +23,7 @@ EngineOf = Callable[[Host, str], Engine]
 
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
 
 PREVIOUS = ".prev"
 """Ends the name of an instance while it is being replaced; no service's name holds a dot."""
@@ -34,10 +35,11 @@ class Observed:
     `previous` holds what an interrupted replace left under its `.prev` name; it stands in `instances` too where there
     is nothing else.
 
-    Facts beside it: `served` the models of a running server (None where it does not answer), `needs` what must be
-    fetched before a start, `broken` why a start cannot succeed, `lives` how external services look, `copies` the
-    volumes that a service has left behind, `pins` what means just the image that an instance was made from, `newest`
-    the one that there is of it now, `settled` the stateful ones that have been used for so long that their data count.
+    Facts beside it: `served` the models of a running server (None where it does not answer), or by a model's name its
+    file, `needs` what must be fetched before a start, `broken` why a start cannot succeed, `lives` how external
+    services look, `copies` the volumes that a service has left behind, `pins` what means just the image that an
+    instance was made from, `newest` the one that there is of it now, `settled` the stateful ones that have been used
+    for so long that their data count.
     """
 
     instances: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
@@ -102,16 +104,8 @@ def observe(
     places: Mapping[Place, Host], engine_of: EngineOf, stack: str | None, forks: int
 ) -> tuple[tuple[Instance, ...], dict[Place, LlmstackError]]:
     """All instances of `stack` on all places, asked in parallel, and the places that could not be asked."""
-
-    def ask(place: Place) -> tuple[Instance, ...] | LlmstackError:
-        try:
-            return engine_of(places[place], place[1]).observe(stack)
-        except LlmstackError as error:
-            return error
-
-    answers = dict(zip(places, in_parallel(ask, list(places), forks), strict=True))
-    instances = [row for answer in answers.values() if not isinstance(answer, LlmstackError) for row in answer]
-    return tuple(instances), {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
+    answers, lost = asked(lambda place: engine_of(places[place], place[1]).observe(stack), places, forks)
+    return tuple(row for answer in answers.values() for row in answer), lost
 
 
 def adopted(
@@ -125,6 +119,21 @@ def adopted(
         return replace(there, service=item.target.name) if there else None
 
     return tuple(filter(None, in_parallel(ask, items, forks)))
+
+
+def asked(ask: Callable[[K], R], items: Iterable[K], forks: int) -> tuple[dict[K, R], dict[K, LlmstackError]]:
+    """The answers of all, asked in parallel, and why some gave none."""
+
+    def tried(item: K) -> tuple[R, ...] | LlmstackError:
+        try:
+            return (ask(item),)
+        except LlmstackError as error:
+            return error
+
+    keys = list(items)
+    answers = dict(zip(keys, in_parallel(tried, keys, forks), strict=True))
+    lost = {key: answer for key, answer in answers.items() if isinstance(answer, LlmstackError)}
+    return {key: answer[0] for key, answer in answers.items() if not isinstance(answer, LlmstackError)}, lost
 
 
 def in_parallel(work: Callable[[T], R], items: list[T], forks: int) -> list[R]:

@@ -7,13 +7,10 @@ from dataclasses import replace
 
 from llmstack.core.context import Context
 from llmstack.core.gpus import holders, with_gpu
-from llmstack.core.observe import Place, in_parallel
+from llmstack.core.observe import Place, asked
 from llmstack.core.select import Picked
 from llmstack.domain.target import Target
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
-from llmstack.errors import LlmstackError
-
-Measured = dict[str, Usage] | LlmstackError
 
 
 def stats_report(picked: Sequence[Picked], context: Context) -> StatsReport:
@@ -23,18 +20,14 @@ def stats_report(picked: Sequence[Picked], context: Context) -> StatsReport:
         if item.wanted.container_name:
             places.setdefault((item.wanted.target.host, item.wanted.engine), []).append(item)
 
-    def measure(items: list[Picked]) -> Measured:
-        try:
-            engine = context.engine(items[0].wanted)
-            return engine.usages([item.wanted.container_name or "" for item in items])
-        except LlmstackError as error:
-            return error
+    def measure(place: Place) -> dict[str, Usage]:
+        engine = context.engine(places[place][0].wanted)
+        return engine.usages([item.wanted.container_name or "" for item in places[place]])
 
-    measured = dict(zip(places, in_parallel(measure, list(places.values()), context.forks), strict=True))
+    measured, lost = asked(measure, places, context.forks)
     rows = [row for item in picked if (row := _row(item, measured))]
     local = {item.wanted.target for item in picked if item.wanted.placement.host.local}
-    errors = tuple(answer for answer in measured.values() if isinstance(answer, LlmstackError))
-    return StatsReport(rows=_with_gpus(rows, local, context), errors=errors)
+    return StatsReport(rows=_with_gpus(rows, local, context), errors=tuple(lost.values()))
 
 
 def _with_gpus(rows: Sequence[StatsRow], local: Collection[Target], context: Context) -> tuple[StatsRow, ...]:
@@ -49,10 +42,10 @@ def _with_gpus(rows: Sequence[StatsRow], local: Collection[Target], context: Con
     )
 
 
-def _row(item: Picked, measured: dict[Place, Measured]) -> StatsRow | None:
+def _row(item: Picked, measured: dict[Place, dict[str, Usage]]) -> StatsRow | None:
     wanted = item.wanted
-    found = measured.get((wanted.target.host, wanted.engine))
-    if wanted.container_name is None or not isinstance(found, dict) or wanted.container_name not in found:
+    found = measured.get((wanted.target.host, wanted.engine), {})
+    if wanted.container_name is None or wanted.container_name not in found:
         return None
     return StatsRow(
         service=wanted.target.name,

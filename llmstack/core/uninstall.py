@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmstack.core.context import Context
 from llmstack.core.locks import held
 from llmstack.core.observe import Place, in_parallel
-from llmstack.domain.event import EventType
-from llmstack.domain.host import Host
+from llmstack.core.rounds import Rounds, all_lost
 from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
 from llmstack.domain.names import LOCK
-from llmstack.domain.outcome import Outcome, Status, status_of
+from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
-from llmstack.protocols import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uninstall:
-    """Of `stack` (None: of all) on `places`. One that is not `required` may be out of reach: perhaps it never was."""
+class Uninstall(Rounds):
+    """Of `stack` (None: of all)."""
 
-    context: Context
-    places: Mapping[Place, Host]
-    required: frozenset[Place]
     stack: str | None
     files: Sequence[Leftover] = ()
-    lock_wait_s: float = 0.0
 
     def look(self) -> Remains:
         """What there is, by host, and the required places that could not be asked."""
-        answers = dict(zip(self.places, in_parallel(self._ask, list(self.places), self.context.forks), strict=True))
-        found = [each for answer in answers.values() if not isinstance(answer, LlmstackError) for each in answer]
+        found, lost = self.asked(self._left)
         files = [Remnant(host="localhost", engine=None, leftover=each) for each in self.files]
-        lost = {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
-        for host, engine in lost.keys() - self.required:
-            message = f"{engine} on {host} was not asked: {lost[host, engine].message}"
-            self.context.emit(EventType.WARNING, message=message)
-        required = {place: error for place, error in lost.items() if place in self.required}
-        return Remains(items=(*found, *files), lost=required)
+        return Remains(items=(*found, *files), lost=lost)
 
     def remove(self, found: Remains) -> tuple[Outcome, ...]:
         """Take away what was found. Files go last, and stay if anything else does: they know what is there."""
@@ -50,23 +37,14 @@ class Uninstall:
             if item.engine:
                 by_place.setdefault((item.host, item.engine), []).append(item.leftover)
         parts = in_parallel(lambda item: tuple(self._clear(*item)), list(by_place.items()), self.context.forks)
-        outcomes = [outcome for part in parts for outcome in part]
-        for (host, engine), error in found.lost.items():
-            outcomes.append(_failed(Target(engine, host), error))
+        outcomes = [*(outcome for part in parts for outcome in part), *all_lost(found.lost)]
         if not any(outcome.error for outcome in outcomes):
             outcomes += [self._gone("localhost", each, delete) for each in self.files]
         return tuple(outcomes)
 
-    def _ask(self, place: Place) -> tuple[Remnant, ...] | LlmstackError:
-        host, engine = place
-        try:
-            found = self._engine(place).leftovers(self.stack)
-        except LlmstackError as error:
-            return error
-        return tuple(Remnant(host=host, engine=engine, leftover=each) for each in found)
-
-    def _engine(self, place: Place) -> Engine:
-        return self.context.engine_of(self.places[place], place[1])
+    def _left(self, place: Place) -> Iterator[Remnant]:
+        found = self.engine(place).leftovers(self.stack)
+        return (Remnant(host=place[0], engine=place[1], leftover=each) for each in found)
 
     def _clear(self, place: Place, found: Sequence[Leftover]) -> Iterator[Outcome]:
         """Stack by stack, then what they share: asked anew, since locks need an image too."""
@@ -74,13 +52,13 @@ class Uninstall:
         outcomes = [one for stack in stacks for one in self._clear_stack(place, stack, found)]
         yield from outcomes
         if self.stack is None and not any(outcome.error for outcome in outcomes):
-            engine = self._engine(place)
+            engine = self.engine(place)
             shared = [each for each in engine.leftovers(None) if each.stack is None]
             yield from (self._gone(place[0], each, engine.discard) for each in shared)
 
     def _clear_stack(self, place: Place, stack: str, found: Sequence[Leftover]) -> Iterator[Outcome]:
         """Under its lock. That of a container engine goes when it is let go of, a file of it stays and goes after."""
-        discard = self._engine(place).discard
+        discard = self.engine(place).discard
         mine = [each for each in found if each.stack == stack]
         stays: dict[LeftoverKind, LlmstackError] = {}
         with held({place: self.places[place]}, self.context, stack, self.lock_wait_s) as refused:
@@ -97,20 +75,14 @@ class Uninstall:
         self, host: str, each: Leftover, discard: Callable[[Leftover], None], refused: LlmstackError | None = None
     ) -> Outcome:
         target, done = Target(each.name, host), f"{each.kind.value}, {each.what}: removed"
-        try:
-            self.context.check()
+
+        def step() -> Outcome:
             if refused:
                 raise refused
             discard(each)
-            outcome = Outcome(target=target, status=Status.CHANGED, reason=done)
-        except LlmstackError as error:
-            outcome = _failed(target, error)
-        self.context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
-        return outcome
+            return Outcome(target=target, status=Status.CHANGED, reason=done)
 
-
-def _failed(target: Target, error: LlmstackError) -> Outcome:
-    return Outcome(target=target, status=status_of(error), reason=error.message, error=error)
+        return self.tried(target, step)
 
 
 def delete(each: Leftover) -> None:

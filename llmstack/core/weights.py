@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.fetching import followed
 from llmstack.core.locks import held
 from llmstack.core.observe import Place, in_parallel
+from llmstack.core.rounds import Rounds, all_lost
 from llmstack.core.twins import SameAs
-from llmstack.domain.event import EventType
-from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
-from llmstack.domain.outcome import Outcome, Status, status_of
+from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.progress import Progress
 from llmstack.domain.stock import Kept, Stock
-from llmstack.domain.target import Target
 from llmstack.domain.weights import ModelFile, Shelf
-from llmstack.errors import FetchError, LlmstackError
+from llmstack.errors import FetchError
 from llmstack.modeltype.folder import Folder
-from llmstack.protocols import Engine
 
 User = tuple[str, Callable[[ModelFile], bool]]
 """Its name, and what it uses."""
@@ -31,31 +27,21 @@ TOLD_EVERY_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Of `places`, each engine once; those that `same` makes equal are one. One that is not `required` may be out of
-    reach: perhaps it never was."""
+class Weights(Rounds):
+    """Places that `same` makes equal are one."""
 
-    context: Context
-    places: Mapping[Place, Host]
     same: SameAs
-    required: Collection[Place] = ()
-    lock_wait_s: float = 0.0
 
     def look(self) -> Stock:
         """What there is, host by host."""
-        answers = dict(zip(self.places, in_parallel(self._ask, list(self.places), self.context.forks), strict=True))
-        found = [each for answer in answers.values() if not isinstance(answer, LlmstackError) for each in answer]
-        lost = {place: answer for place, answer in answers.items() if isinstance(answer, LlmstackError)}
-        for host, engine in lost.keys() - set(self.required):
-            message = f"{engine} on {host} was not asked: {lost.pop((host, engine)).message}"
-            self.context.emit(EventType.WARNING, message=message)
-        return Stock(items=tuple(found), lost=lost)
+        found, lost = self.asked(self._there)
+        return Stock(items=found, lost=lost)
 
     def verify(self) -> tuple[Outcome, ...]:
         """Read every file, and compare its digest with the one that it came with."""
         found = self.look()
         outcomes = in_parallel(self._verified, list(found.items), self.context.forks)
-        return (*outcomes, *self._lost(found.lost))
+        return (*outcomes, *all_lost(found.lost))
 
     def prune(self, found: Stock) -> tuple[Outcome, ...]:
         """Take away what was found, unless somebody uses it by now; each place under its lock."""
@@ -63,14 +49,14 @@ class Weights:
         for item in found.items:
             by_place.setdefault((item.host, item.engine), set()).add(item.file)
         parts = in_parallel(lambda item: tuple(self._clear(*item)), list(by_place.items()), self.context.forks)
-        return (*(outcome for part in parts for outcome in part), *self._lost(found.lost))
+        return (*(outcome for part in parts for outcome in part), *all_lost(found.lost))
 
     def _clear(self, place: Place, chosen: set[ModelFile]) -> Iterator[Outcome]:
         with held({place: self.places[place]}, self.context, self._stack, self.lock_wait_s) as refused:
             for item in self._there(place) if not refused else ():
                 if item.file in chosen:
-                    yield self._tried(item.target, partial(self._drop, item))
-        yield from self._lost(refused)
+                    yield self.tried(item.target, partial(self._drop, item))
+        yield from all_lost(refused)
 
     def _drop(self, item: Kept) -> Outcome:
         if item.used_by:
@@ -79,7 +65,7 @@ class Weights:
         return Outcome(target=item.target, status=Status.CHANGED, reason="removed")
 
     def _verified(self, item: Kept) -> Outcome:
-        return self._tried(item.target, partial(self._check, item))
+        return self.tried(item.target, partial(self._check, item))
 
     def _check(self, item: Kept) -> Outcome:
         file, digest, read_bytes = item.file, hashlib.sha256(), 0
@@ -102,28 +88,10 @@ class Weights:
             raise FetchError(what, _repair(item), kind="digest")
         return Outcome(target=item.target, status=Status.OK, reason="its digest is right")
 
-    def _tried(self, target: Target, step: Callable[[], Outcome]) -> Outcome:
-        try:
-            self.context.check()
-            outcome = step()
-        except LlmstackError as error:
-            outcome = _failed(target, error)
-        self.context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
-        return outcome
-
-    def _lost(self, lost: Mapping[Place, LlmstackError]) -> tuple[Outcome, ...]:
-        return tuple(_failed(Target(engine, host), error) for (host, engine), error in lost.items())
-
-    def _ask(self, place: Place) -> tuple[Kept, ...] | LlmstackError:
-        try:
-            return self._there(place)
-        except LlmstackError as error:
-            return error
-
     def _there(self, place: Place) -> tuple[Kept, ...]:
         host, engine = place
         files = self._shelf(place).files()
-        users = self._users(place, self._engine(place).observe(None)) if files else ()
+        users = self._users(place, self.engine(place).observe(None)) if files else ()
         return tuple(Kept(host=host, engine=engine, file=file, used_by=used_by(file, users)) for file in files)
 
     def _users(self, place: Place, there: Sequence[Instance]) -> tuple[User, ...]:
@@ -133,10 +101,7 @@ class Weights:
         return (*map(by_instance, there), *map(by_inventory, wanted))
 
     def _shelf(self, place: Place) -> Shelf:
-        return self._engine(place).shelf(self._stack) or Folder()
-
-    def _engine(self, place: Place) -> Engine:
-        return self.context.engine_of(self.places[place], place[1])
+        return self.engine(place).shelf(self._stack) or Folder()
 
     @property
     def _stack(self) -> str:
@@ -171,7 +136,3 @@ def by_inventory(wanted: Wanted) -> User:
 def _repair(item: Kept) -> str:
     way = f"rm -r {item.file.fingerprint} there" if item.where == "folder" else "docker volume rm llmstack-weights"
     return f"take it away, then fetch it again: llmstack down, {way}, llmstack up"
-
-
-def _failed(target: Target, error: LlmstackError) -> Outcome:
-    return Outcome(target=target, status=status_of(error), reason=error.message, error=error)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from llmstack.domain.target import Target
-from llmstack.errors import LlmstackError, exit_code_of
+from llmstack.errors import LlmstackError
 
 
 class LeftoverKind(StrEnum):
@@ -57,14 +57,3 @@ class Remains:
 
     items: tuple[Remnant, ...] = ()
     lost: Mapping[tuple[str, str], LlmstackError] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, object]:
-        """The one JSON document of `uninstall --check`."""
-        return {
-            "v": 1,
-            "kind": "leftovers",
-            "task": "uninstall",
-            "rc": exit_code_of(error.exit_code for error in self.lost.values()),
-            "items": [item.as_json() for item in self.items],
-            "errors": [error.as_json() for error in self.lost.values()],
-        }

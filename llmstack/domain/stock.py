@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from llmstack.domain.tabular import Tabular
 from llmstack.domain.target import Target
 from llmstack.domain.weights import ModelFile
-from llmstack.errors import LlmstackError, exit_code_of
+from llmstack.errors import LlmstackError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +68,3 @@ class Stock:
     def unused(self) -> Stock:
         """What nobody uses."""
         return Stock(items=tuple(each for each in self.items if not each.used_by), lost=self.lost)
-
-    def as_json(self, task: str) -> dict[str, object]:
-        """The one JSON document of `weights.list` and `weights.prune --check`."""
-        rc = exit_code_of(error.exit_code for error in self.lost.values())
-        errors = [error.as_json() for error in self.lost.values()]
-        items = [item.as_json() for item in self.items]
-        return {"v": 1, "kind": "weights", "task": task, "rc": rc, "items": items, "errors": errors}
