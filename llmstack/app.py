@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,8 @@ class App(Looking):
         picked by name the version that they had before their update."""
         from llmstack.core.versions import plan_rollback
 
-        known = {item.target: self.store.versions(item.target) for item in self.wanted}
+        targets = ((item.target, *map(item.target_of, item.placement.models)) for item in self.wanted)
+        known = {target: self.store.versions(target) for target in chain.from_iterable(targets)}
         return self._run("rollback", partial(plan_rollback, known=known), selection, options)
 
     def rm(self, selection: Selection, options: RunOptions = AS_USUAL) -> RunResult:

@@ -13,7 +13,7 @@ def rollback(session: Session) -> int:
     """Go back to the image, or the version of a model, that was proved ready before.
 
     A service is replaced as by `up`, and stays so until `update` takes what is newer. Its configuration and data stay.
-    A model of a shared service has the version back that it had before its update.
+    A model has the version, or the model file, back that it had before its update.
     """
     if session.selection.everything:
         raise UsageError("rollback is of what it is told, never of everything", "name it with --service or --model")

@@ -13,7 +13,7 @@ from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
-from llmstack.core.versions import is_other
+from llmstack.core.versions import is_other, renewed_file, sticky_weights
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, Liveness, ServedModel
@@ -25,7 +25,7 @@ from llmstack.protocols import Ability, Engine, LazyClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was found out about one placement, and about models that its server lacks."""
+    """What was found out about one placement, and about models that its server lacks, or its model file."""
 
     served: tuple[ServedModel, ...] | None = None
     life: Liveness | None = None
@@ -75,13 +75,19 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     models = _absent(wanted, there, served, context)
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
         return Facts(served=served, models=models)
-    spec, engine = wanted.needed_spec, context.engine(wanted)
+    engine, spec = context.engine(wanted), wanted.needed_spec
+    spec = sticky_weights(spec, there.spec) if there and there.spec else spec
+    file = _file(wanted, spec, there, context)
+    models |= {wanted.target_of(model): file for model in wanted.placement.models[:1] if file}
     if error := _unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
     copies = _left_behind(wanted, there.spec, engine) if there and there.spec else ()
     pins, newest = _images(spec, there, engine, context.task)
+    wanted = replace(wanted, spec=spec)
     if newest and is_other(newest, pins):
         wanted = replace(wanted, spec=spec.with_decided(image=newest))
+    if context.task == "update" and file:
+        wanted = replace(wanted, spec=renewed_file(wanted.needed_spec, file.served))
     as_wanted = there and there.spec and there.state is not State.CRASHED and not _changes(spec, there.spec, context)
     stays = as_wanted and wanted.spec is spec and context.task != "rollback"
     if there and there.spec and (context.task == "restore" or (stateful(wanted) and not stays)):
@@ -91,6 +97,23 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
         return known
     found = _before_start(wanted, observed, context)
     return replace(known, needs=found.needs, broken=found.broken)
+
+
+def _file(wanted: Wanted, spec: InstanceSpec, there: Instance | None, context: Context) -> Facts | None:
+    """Of the model file of `spec`: its digest beside that of what its source has now, or before a rollback all that lie
+    there, by their fingerprints. Of a volume that no container mounts nothing is told."""
+    source, kept = wanted.needed_spec.weights, spec.weights
+    if not (source and kept and source.remote) or context.task not in ("pull", "update", "rollback"):
+        return None
+    if (shelf := context.engine(wanted).shelf(spec.stack)) and not (there and there.spec and there.spec.weights):
+        return None
+    from llmstack.modeltype.folder import Folder, newest_of
+
+    files = {each.fingerprint: each.sha256 for each in (shelf or Folder()).files() if not each.broken}
+    if context.task == "rollback":
+        return Facts(served=tuple(ServedModel(name=name, digest=digest) for name, digest in files.items()))
+    digest = files.get(kept.fingerprint)
+    return Facts(served=(ServedModel(name=source.source, digest=digest, newest=newest_of(source)),))
 
 
 def _images(

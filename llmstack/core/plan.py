@@ -12,7 +12,7 @@ from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
 from llmstack.core.steps import in_turn
 from llmstack.core.upward import models, up
-from llmstack.core.versions import beside_registry
+from llmstack.core.versions import beside_registry, file_of
 from llmstack.domain.newer import newer
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.server import ServedModel
@@ -101,7 +101,8 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
     elif wanted.spec and (needs := observed.needs.get(wanted.target, ())):
         yield act(ActionKind.FETCH, wanted, "not there", spec=wanted.spec, needs=needs)
     elif not wanted.lazy:
-        yield act(ActionKind.KEEP, wanted, "already there")
+        told = map(beside_registry, file_of(wanted, observed))
+        yield act(ActionKind.KEEP, wanted, next(told, "already there"))
     if wanted.lazy and not (wanted.off or stop):
         yield from _pull_models(item, observed)
 

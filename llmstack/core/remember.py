@@ -176,10 +176,13 @@ def _names(wanted: Wanted) -> list[str]:
 
 def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context, ledger: Ledger) -> None:
     """Of its image, as far as the engine tells, and of the model file that it serves."""
-    spec = wanted.spec
-    if spec and spec.weights and wanted.placement.models:
-        target = Target(wanted.placement.models[0].name, there.host, TargetKind.MODEL)
-        ledger.proved(StoredVersion(target=target, source=spec.weights.source, digest=spec.weights.fingerprint))
+    from llmstack.domain.weights import manifest_of
+
+    spec, weights = wanted.spec, there.spec.weights if there.spec else None
+    if weights and wanted.placement.models:
+        target, file = wanted.target_of(wanted.placement.models[0]), manifest_of(weights) if weights.remote else None
+        version = StoredVersion(target=target, source=weights.source, digest=weights.fingerprint)
+        ledger.proved(replace(version, version=file.sha256 if file else None))
     try:
         pins = context.engine(wanted).pins(there.image_id) if there.image_id else ()
     except LlmstackError:

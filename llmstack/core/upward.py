@@ -11,7 +11,7 @@ from llmstack.core.generations import stateful
 from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
-from llmstack.core.versions import image_change, is_newer, is_other, renewed
+from llmstack.core.versions import file_of, image_change, is_newer, is_other, renewed, renewed_file, sticky_weights
 from llmstack.domain.instance import NO_NETWORK, WHY, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.service import ModelSpec
@@ -133,6 +133,9 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
         spec = spec.with_decided(image=newest)
         reason = f"{reason}, a newer image" if differences else "a newer image"
         differences = (*differences, image_change(pins, newest))
+    if policy.defaults and not differences and any(map(is_newer, file_of(wanted, observed))):
+        spec = renewed_file(spec, file_of(wanted, observed))
+        reason, differences = "a newer model file", (FieldChange("weights", "", spec.decided["weights"]),)
     if differences:
         made_by = there.spec.inventory
         reason += f"; made by {made_by}" if made_by and made_by != spec.inventory else ""
@@ -168,6 +171,8 @@ def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
         reason += ", though newer defaults would launch it otherwise: `update` takes them"
     if wanted.target in observed.pins and wanted.target not in observed.newest:
         reason += "; whether its registry has a newer image is unknown"
+    if any(file.newest is None for file in file_of(wanted, observed)):
+        reason += "; whether its source has a newer model file is unknown"
     served = observed.served.get(wanted.target) or ()
     known = [found for model in wanted.placement.models if (found := wanted.find(model, served))]
     beside = [model.name for model in served if model not in known and not model.name.endswith(PREVIOUS)]
@@ -181,6 +186,7 @@ def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
     if spec.port == "auto" and there.host_port is not None:
         spec = spec.with_decided(port=str(there.host_port))
     kept = {name for field in spec.resources.autos for name in (field, WHY + field)}
+    spec = sticky_weights(spec, there)
     return spec.with_decided(**{name: value for name, value in there.decided.items() if name in kept})
 
 

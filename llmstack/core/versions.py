@@ -11,7 +11,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
-from llmstack.domain.instance import Need
+from llmstack.domain.instance import Instance, InstanceSpec, Need
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import ModelSpec
@@ -28,7 +28,7 @@ DIGITS = 12
 
 def plan_rollback(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS, *, known: Known) -> Plan:
     """What gives every picked placement the image back that was proved ready before the one it has, and models that
-    were picked by name the version that they had before their update."""
+    were picked by name the version, or the model file, that they had before."""
     return Plan(tuple(action for item in picked for action in _back_of(item, observed, known)))
 
 
@@ -50,6 +50,31 @@ def _model_back(wanted: Wanted, model: ModelSpec, observed: Observed) -> Action:
         return act_on_model(ActionKind.REFUSED, wanted, message, model, error=error)
     change = FieldChange("digest", _short(there.digest or ""), _short(before.digest or ""))
     return act_on_model(ActionKind.LOAD, wanted, "back to the version before its update", model, changes=(change,))
+
+
+def sticky_weights(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
+    """`spec` with the model file that an update or a rollback decided on, as long as its source is the wanted one."""
+    source = there.decided.get("weights") if spec.wish.get("source") == there.wish.get("source") else None
+    return with_source(spec, source) if source else spec
+
+
+def with_source(spec: InstanceSpec, source: str) -> InstanceSpec:
+    """`spec` with the model file of another remote source."""
+    from llmstack.modeltype.source import gguf_weights
+
+    return replace(spec, weights=gguf_weights(source, "")).with_decided(weights=source)
+
+
+def renewed_file(spec: InstanceSpec, files: Iterable[ServedModel] | None) -> InstanceSpec:
+    """`spec` with the newer model file that its source is known to have, if any, pinned by its digest."""
+    newer = [with_source(spec, f"{one.name}#sha256={one.newest}") for one in files or () if is_newer(one)]
+    return newer[0] if newer else spec
+
+
+def file_of(wanted: Wanted, observed: Observed) -> Sequence[ServedModel]:
+    """The model file of a placement beside what its source has now; none where that was not asked."""
+    models = wanted.placement.models if wanted.placement.own_model else ()
+    return [file for model in models for file in observed.served.get(wanted.target_of(model)) or ()]
 
 
 def is_newer(there: ServedModel) -> bool:
@@ -85,12 +110,31 @@ def _back(item: Picked, observed: Observed, known: Known) -> Action:
     before = _before(versions, pins)
     if stop := blocked(wanted, observed) or broken(wanted, observed):
         return stop
+    if there and not wanted.off and (action := _file_back(item, there, observed, known)):
+        return action
     if there is None or there.spec is None or before is None or wanted.off or wanted.adopted:
         return unable(wanted, _nowhere(item, versions))
     spec = replace(there.spec, secrets=wanted.needed_spec.secrets).with_decided(image=before.digest)
     reason = f"back to the image that was proved ready before; known are {_listed(versions)}"
     change = image_change(pins, before.digest)
     return act(ActionKind.REPLACE, wanted, reason, observed=there, spec=spec, changes=(change,))
+
+
+def _file_back(item: Picked, there: Instance, observed: Observed, known: Known) -> Action | None:
+    """To the model file that was proved ready before; None where none is remembered."""
+    wanted, spec = item.wanted, there.spec
+    now = spec.weights if spec and item.by_model else None
+    versions = [one for model in item.models for one in known.get(wanted.target_of(model), ())]
+    before = _before(versions, [now.fingerprint]) if now else None
+    if spec is None or now is None or before is None:
+        return None
+    if "#" not in before.source and all(one.name != before.digest for one in file_of(wanted, observed)):
+        message = f"{wanted.target}: the file of {before.source} is not kept; its sha256 was {before.version}"
+        hint = "have `source:` name it (an address pinned by #sha256=, or a file), then `llmstack up`"
+        return unable(wanted, PreflightError(message, hint, sha256=before.version))
+    changes = (FieldChange("source", now.source, before.source),)
+    spec = with_source(replace(spec, secrets=wanted.needed_spec.secrets), before.source)
+    return act(ActionKind.REPLACE, wanted, "back to the model file before", observed=there, spec=spec, changes=changes)
 
 
 def _before(versions: Sequence[StoredVersion], pins: Sequence[str]) -> StoredVersion | None:

@@ -68,6 +68,16 @@ def size_of(weights: Weights) -> int | None:
     return manifest.size_bytes if manifest and whole(weights) else look(origin_of(weights)).size_bytes
 
 
+def newest_of(weights: Weights) -> str | None:
+    """The sha256 of what a remote source has now; None where it cannot be told. Only its server is asked."""
+    from llmstack.clients.download import look
+
+    try:
+        return remote(weights.source).sha256 or look(origin_of(weights)).sha256
+    except LlmstackError:
+        return None
+
+
 def check_room(weights: Weights, size_bytes: int | None) -> None:
     """Raises PreflightError where a remote source does not fit on this machine, beside what of it is there."""
     from llmstack.clients.download import check_room

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -70,3 +72,40 @@ def test_it_is_fetched_through_a_cut_serves_and_needs_its_server_no_more(place: 
     server.asked.clear()
     desk.good("up")
     assert [headers.get("range") for _, headers in server.asked] == ["bytes=0-0"] * (place.places - 1)
+
+
+def offer(server: FileServer, body: bytes) -> str:
+    """Have it serve that from now on; its digest."""
+    digest = hashlib.sha256(body)
+    server.body, server.etag = body, f'"{digest.hexdigest()}"'
+    server.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    return digest.hexdigest()
+
+
+def serves(place: Place) -> str:
+    """The digest of the file that the instance was made with."""
+    items = place.desk.good("weights.list", "-o", "json").json["items"]
+    (used,) = [item for item in items if item["where"] == place.where and "fetched/demo" in item["used_by"]]
+    return str(used["sha256"])
+
+
+def test_a_newer_file_at_its_source_is_told_taken_by_update_and_given_up_by_rollback(place: Place) -> None:
+    desk, server = place.desk, place.server
+    first = offer(server, server.body)
+    desk.good("up")
+    assert f"already there, {first[:12]}, the newest" in desk.good("pull", "--check").out
+    second = offer(server, server.body + bytes(4096))
+    told = " ".join(desk.good("pull", "--check").out.split())
+    assert f"already there, {first[:12]}, a newer one is there, {second[:12]}: `update` takes it" in told
+    assert "1 looked at: 1 keep" in desk.good("up", "--check").out
+    checked = desk.good("update", "--check", "-o", "json").item("demo")
+    assert (checked["reason"], checked["action"]["price"]["fetch_bytes"]) == ("a newer model file", len(server.body))
+    desk.good("update")
+    assert serves(place) == second
+    assert "1 looked at: 1 keep" in desk.good("up", "--check").out
+    assert "1 looked at: 1 keep" in desk.good("update", "--check").out
+    server.status = 503
+    desk.good("rollback", "--model", "demo")
+    assert serves(place) == first
+    assert "1 looked at: 1 keep" in desk.good("up", "--check").out
+    assert desk.run("rollback", "--model", "demo").code == 9
