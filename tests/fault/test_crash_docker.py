@@ -117,7 +117,7 @@ class Scene:
         self.desk.good("down")
         yield from (f"{row['Names']} is left" for row in self.rig.api.containers(all=True))
         yield from (f"network {name} is left" for name in self.networks())
-        yield from self._store()
+        yield from self._store("wanted")
 
     def networks(self) -> list[str]:
         return [name for one in self.rig.api.networks() if (name := one["Name"]).startswith("llmstack")]
@@ -141,10 +141,10 @@ class Scene:
         except docker.errors.NotFound:
             yield "its data are lost"
 
-    def _store(self) -> Iterator[str]:
+    def _store(self, right: str = "runs") -> Iterator[str]:
         """What nobody waited for is noted as begun, and the first look finds that it runs."""
         ran = self.desk.run("sync", "--check", "-o", "json")
-        if ran.code or [item for item in ran.json["items"] if item["reason"] != "runs"]:
+        if ran.code or [item for item in ran.json["items"] if item["reason"] != right]:
             yield f"the store is wrong: {ran.out}"
 
 
