@@ -19,9 +19,14 @@ def changes(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldChange, ...
     A newer llmstack or plugin may launch the same wish otherwise: that alone is no change (see `defaults_changed`).
     """
     content = (*_weights(wanted, there), *_secrets(wanted.secrets, there.secrets))
-    if not content and _same_in_force(wanted, there):
+    if not content and _fingerprint(wanted) == _fingerprint(there) and not defaults_changed(wanted, there):
         return ()
     return (*_wish(wanted.wish, there.wish), *content)
+
+
+def all_of(wanted: InstanceSpec) -> tuple[FieldChange, ...]:
+    """Every field that the user asked for."""
+    return (*_wish(wanted.wish, {}), *_secrets(wanted.secrets, {}))
 
 
 def defaults_changed(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldChange, ...]:
@@ -29,13 +34,6 @@ def defaults_changed(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldCh
     pairs = [(name, _plain(getattr(there, name)), _plain(getattr(wanted, name))) for name in _IN_FORCE]
     pairs += [("port", there.host_port, there.host_port if wanted.port == "auto" else wanted.port)]
     return tuple(FieldChange(name, _shown(old), _shown(new)) for name, old, new in pairs if old != new)
-
-
-def _same_in_force(wanted: InstanceSpec, there: InstanceSpec) -> bool:
-    same_port = wanted.port in ("auto", there.host_port)
-    same_weights = _fingerprint(wanted) == _fingerprint(there)
-    same = all(_plain(getattr(wanted, name)) == _plain(getattr(there, name)) for name in _IN_FORCE)
-    return same and same_port and same_weights
 
 
 def _plain(value: object) -> object:

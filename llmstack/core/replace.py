@@ -138,5 +138,7 @@ def roll_back(engine: Engine, name: str, old: Instance, *, was_running: bool) ->
             engine.start(name)
     except LlmstackError as error:
         raise LlmstackError(
-            f"could not bring back {name}: {error.message}", f"the old one is {previous}", cause=error.message
+            f"could not bring back {name}: {error.message}",
+            f"the old one is {previous}: llmstack up brings one of them to a good end",
+            cause=error.message,
         ) from error

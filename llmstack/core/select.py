@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmstack.core.desired import Wanted
@@ -92,12 +92,6 @@ def _places(item: Wanted) -> tuple[str, ...]:
     return (item.placement.host.name, *item.placement.host.groups)
 
 
-def _tags(item: Wanted) -> Iterator[str]:
-    yield from item.placement.service.tags
-    for model in item.placement.models:
-        yield from model.tags
-
-
 def _names(model: ModelSpec) -> set[str]:
     return {model.name, *model.aliases}
 
@@ -122,7 +116,8 @@ def _check(wanted: Sequence[Wanted], selection: Selection) -> None:
     models = [name for item in wanted for model in item.placement.models for name in (model.name, *model.aliases)]
     services = [item.placement.service.name for item in wanted]
     hosts = [name for item in wanted for name in _places(item)]
-    tags = [tag for item in wanted for tag in _tags(item)]
+    tags = [tag for item in wanted for tag in item.placement.service.tags]
+    tags += [tag for item in wanted for model in item.placement.models for tag in model.tags]
     told = any("@" in name for name in (*selection.models, *selection.services))
     pairs = [pair for item in wanted for pair in _at(item, _all_names(item)) if "@" in pair] if told else []
     listing = {"models": models, "services": services}

@@ -101,7 +101,7 @@ def wishes(actions: Iterable[Action], whys: Mapping[Target, Reason], told: Colle
 
 def _wish(action: Action, why: Reason | None) -> tuple[Fate, str]:
     down = action.kind is not ActionKind.REMOVE and not (action.observed and action.observed.running)
-    if action.changes:
+    if action.observed and action.changes:
         found = (f"{one.label} {one.before or 'none'} → {one.after or 'none'}" for one in action.changes)
         return Fate.DIFFERS, f"differs from the inventory ({', '.join(found)})"
     if action.kind is ActionKind.REFUSED:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llmstack.core.actions import act, act_on_model, begin, blocked, broken, describe, silent, unable
 from llmstack.core.desired import Wanted
-from llmstack.core.diff import changes, defaults_changed
+from llmstack.core.diff import all_of, changes, defaults_changed
 from llmstack.core.generations import stateful
 from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import Policy
@@ -125,7 +125,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     if error and error.data.get("port") not in freed:
         return unable(wanted, error)
     if there is None or there.spec is None:
-        return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed)
+        return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed, differences=all_of(spec))
     reason, differences = _differs(spec, there.spec, policy)
     spec = spec if policy.re_decide else _sticky(spec, there.spec)
     pins, newest = observed.pins.get(wanted.target, ()), observed.newest.get(wanted.target)

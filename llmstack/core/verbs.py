@@ -55,7 +55,8 @@ def _never_proved(outcome: Outcome, action: Action, context: Context) -> Outcome
     roll_back(engine, there.container_name, previous, was_running=True)
     if copied(action.spec, previous.spec):
         drop_if_possible(previous.spec, engine, context)
-    return _rolled_back(outcome, Climb(context=context, wanted=wanted, target=action.target), previous.spec.name)
+    climb = Climb(context=context, wanted=wanted, target=action.target)
+    return rolled_back(outcome, brought_back(climb, previous.spec.name))
 
 
 def create(action: Action, context: Context) -> Outcome:
@@ -143,12 +144,7 @@ def replace(action: Action, context: Context) -> Outcome:
     climb = _climb(action, context, wanted)
     ladder = replace_instance(action, spec, climb, context, fill_of(action, spec, engine, context))
     outcome = judge(action, ladder, Status.CHANGED, urls(context, wanted, climb.there))
-    return outcome if ladder.ok else _rolled_back(outcome, climb, spec.name)
-
-
-def _rolled_back(outcome: Outcome, climb: Climb, name: str) -> Outcome:
-    """Say that the old one is back, and whether it is ready again."""
-    return rolled_back(outcome, brought_back(climb, name))
+    return outcome if ladder.ok else rolled_back(outcome, brought_back(climb, spec.name))
 
 
 def fetch(action: Action, context: Context) -> Outcome:

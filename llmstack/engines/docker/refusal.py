@@ -10,6 +10,7 @@ from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightEr
 
 LONGEST = 400
 START_HINT = "start it: sudo systemctl start docker   (Docker Desktop: open the application), or set DOCKER_HOST"
+AGAIN_HINT = "it was stopped or started anew: once it runs, run this again"
 LISTEN_HINT = "let its engine listen there, or correct the address: DOCKER_HOST, Docker context, `docker_host:`"
 NAME_HINT = "correct the address: DOCKER_HOST, Docker context, `docker_host:`"
 GROUP_HINT = "sudo usermod -aG docker $USER and log in again, or use rootless Docker"
@@ -141,10 +142,12 @@ RULES: tuple[Rule, ...] = (
     Rule(("permission denied",), _unreachable("refuses us: permission denied", GROUP_HINT), 0),
     Rule(("no such file",), _unreachable("does not run", START_HINT), 0),
     Rule(("connection refused",), _refused, 0),
+    Rule(("reset by peer", "connection aborted", "broken pipe"), _unreachable("broke off", AGAIN_HINT), 0),
     Rule(("certificate", "ssl", "tls"), _unreachable("and we do not agree on TLS", TLS_HINT), 0),
     Rule(("name or service not known", "no route", "name resolution"), _unreachable("is not found", NAME_HINT), 0),
     Rule(("request to an https server",), _unreachable("wants TLS", "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")),
     Rule(("client version",), _unreachable("speaks another API version", "llmstack needs Docker 20.10 or newer"), 400),
+    Rule(("/_ping",), _unreachable("is none: something else answers there", NAME_HINT)),
     Rule(("no such container", "no container with name"), _gone, 404),
     Rule(("network",), _preflight("its network is gone", "llmstack up makes it anew", network_gone=True), 404),
     Rule(("no such image", "image not known", "unable to find"), _image, 404),

@@ -193,7 +193,8 @@ def test_an_engine_that_refuses_even_to_go_back_is_told_with_what_is_left(world:
     world.engine().rename = once  # type: ignore[method-assign]
     outcome = up(world, wanted)
     assert outcome.error is not None
-    assert (outcome.reason, outcome.error.hint) == (f"could not bring back {NAME}: busy", f"the old one is {PREV}")
+    assert outcome.reason == f"could not bring back {NAME}: busy"
+    assert outcome.error.hint == f"the old one is {PREV}: llmstack up brings one of them to a good end"
 
 
 def test_ctrl_c_brings_the_old_one_back(world: World) -> None:

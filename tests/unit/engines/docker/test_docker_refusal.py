@@ -20,6 +20,8 @@ def refusal(status: int | None, text: str, **more: type[LlmstackError]) -> Refus
         (None, "SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')", UnreachableError, "DOCKER_TLS_VERIFY"),
         (None, "Failed to resolve 'h' ([Errno -2] Name or service not known)", UnreachableError, "correct the address"),
         (None, "Response ended prematurely", UnreachableError, "start"),
+        (None, "('Connection aborted.', ConnectionResetError(104, 'reset by peer'))", UnreachableError, "run this"),
+        (404, "404 Client Error for http://gpu01:80/_ping: Not Found", UnreachableError, "correct the address"),
         (400, "Client sent an HTTP request to an HTTPS server.", UnreachableError, "DOCKER_TLS_VERIFY=1"),
         (400, "client version 1.51 is too new. Maximum supported API version is 1.41", UnreachableError, "20.10"),
         (404, "No such container: demo", NoMatchError, "status"),
