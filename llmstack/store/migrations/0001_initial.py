@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
-from peewee import BooleanField, FloatField, ForeignKeyField, IntegerField, Model, SqliteDatabase, TextField
+from peewee import SqliteDatabase
 
-
-class Models(Model):
-    """As of schema 1."""
-
-    name = TextField()
-    host = TextField()
-    container_name = TextField()
-    service = TextField(null=True)
-    stack = TextField(null=True)
-    engine = TextField(null=True)
-    state = TextField()
-    status = TextField()
-    port = IntegerField(null=True)
-    url = TextField(null=True)
-    installed_version = TextField(null=True)
-    stopped_on_purpose = BooleanField(null=True)
-    last_updated = FloatField()
-    created_at = FloatField()
-
-
-class Runs(Model):
-    """As of schema 1."""
-
-    task = TextField()
-    command = TextField()
-    started_at = FloatField()
-    ended_at = FloatField(null=True)
-    ms = FloatField(null=True)
-    exit_code = IntegerField(null=True)
-    items = TextField(null=True)
-
-
-class Events(Model):
-    """As of schema 1."""
-
-    run = ForeignKeyField(Runs, null=True, column_name="run_id", on_delete="CASCADE")
-    ts = FloatField(index=True)
-    type = TextField()
-    task = TextField()
-    target = TextField(null=True)
-    host = TextField(null=True)
-    kind = TextField(null=True)
-    message = TextField()
-    data = TextField()
-
-
-class Health(Model):
-    """As of schema 1."""
-
-    climb = IntegerField(index=True)
-    at = FloatField(index=True)
-    target = TextField()
-    host = TextField()
-    kind = TextField()
-    container_name = TextField()
-    rung = TextField()
-    ok = BooleanField(null=True)
-    ms = FloatField()
-    detail = TextField()
-    first_token_ms = FloatField(null=True)
-    tokens = IntegerField(null=True)
-    tokens_per_s = FloatField(null=True)
-    clock = TextField(null=True)
-    why = TextField(null=True)
-
-
-Models.add_index(Models.host, Models.container_name, Models.name, unique=True)
-Health.add_index(Health.target, Health.host, Health.kind, Health.climb)
+STEPS = """
+CREATE TABLE "models" ("id" INTEGER NOT NULL PRIMARY KEY, "name" TEXT NOT NULL, "host" TEXT NOT NULL,
+  "container_name" TEXT NOT NULL, "service" TEXT, "stack" TEXT, "engine" TEXT, "state" TEXT NOT NULL,
+  "status" TEXT NOT NULL, "port" INTEGER, "url" TEXT, "installed_version" TEXT, "stopped_on_purpose" INTEGER,
+  "last_updated" REAL NOT NULL, "created_at" REAL NOT NULL);
+CREATE UNIQUE INDEX "models_host_container_name_name" ON "models" ("host", "container_name", "name");
+CREATE TABLE "runs" ("id" INTEGER NOT NULL PRIMARY KEY, "task" TEXT NOT NULL, "command" TEXT NOT NULL,
+  "started_at" REAL NOT NULL, "ended_at" REAL, "ms" REAL, "exit_code" INTEGER, "items" TEXT);
+CREATE TABLE "events" ("id" INTEGER NOT NULL PRIMARY KEY, "run_id" INTEGER, "ts" REAL NOT NULL, "type" TEXT NOT NULL,
+  "task" TEXT NOT NULL, "target" TEXT, "host" TEXT, "kind" TEXT, "message" TEXT NOT NULL, "data" TEXT NOT NULL,
+  FOREIGN KEY ("run_id") REFERENCES "runs" ("id") ON DELETE CASCADE);
+CREATE INDEX "events_run_id" ON "events" ("run_id");
+CREATE INDEX "events_ts" ON "events" ("ts");
+CREATE TABLE "health" ("id" INTEGER NOT NULL PRIMARY KEY, "climb" INTEGER NOT NULL, "at" REAL NOT NULL,
+  "target" TEXT NOT NULL, "host" TEXT NOT NULL, "kind" TEXT NOT NULL, "container_name" TEXT NOT NULL,
+  "rung" TEXT NOT NULL, "ok" INTEGER, "ms" REAL NOT NULL, "detail" TEXT NOT NULL, "first_token_ms" REAL,
+  "tokens" INTEGER, "tokens_per_s" REAL, "clock" TEXT, "why" TEXT);
+CREATE INDEX "health_climb" ON "health" ("climb");
+CREATE INDEX "health_at" ON "health" ("at");
+CREATE INDEX "health_target_host_kind_climb" ON "health" ("target", "host", "kind", "climb")
+"""
 
 
 def up(database: SqliteDatabase) -> None:
     """From an empty file to schema 1."""
-    tables = [Models, Runs, Events, Health]
-    with database.bind_ctx(tables):
-        database.create_tables(tables)
+    for step in STEPS.split(";"):
+        database.execute_sql(step)  # type: ignore[no-untyped-call]

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from peewee import SqliteDatabase
 
-COLUMNS = {
-    "container_id": "TEXT",
-    "started_at": "REAL",
-    "ended_at": "REAL",
-    "restarts": "INTEGER",
-    "out_of_memory": "SMALLINT",
-}
+COLUMNS = '"container_id" TEXT, "started_at" REAL, "ended_at" REAL, "restarts" INTEGER, "out_of_memory" SMALLINT'
 
 
 def up(database: SqliteDatabase) -> None:
     """More columns of models."""
-    for column, kind in COLUMNS.items():
-        database.execute_sql(f'ALTER TABLE "models" ADD COLUMN "{column}" {kind}')  # type: ignore[no-untyped-call]
+    for column in COLUMNS.split(", "):
+        database.execute_sql(f'ALTER TABLE "models" ADD COLUMN {column}')  # type: ignore[no-untyped-call]

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from peewee import FloatField, Model, SqliteDatabase, TextField
+from peewee import SqliteDatabase
 
-
-class Versions(Model):
-    """As of schema 4."""
-
-    target = TextField()
-    host = TextField()
-    kind = TextField()
-    source = TextField()
-    digest = TextField()
-    version = TextField(null=True)
-    installed_at = FloatField()
-    ready_at = FloatField()
-
-
-Versions.add_index(Versions.target, Versions.host, Versions.kind, Versions.digest, unique=True)
+STEPS = """
+CREATE TABLE "versions" ("id" INTEGER NOT NULL PRIMARY KEY, "target" TEXT NOT NULL, "host" TEXT NOT NULL,
+  "kind" TEXT NOT NULL, "source" TEXT NOT NULL, "digest" TEXT NOT NULL, "version" TEXT, "installed_at" REAL NOT NULL,
+  "ready_at" REAL NOT NULL);
+CREATE UNIQUE INDEX "versions_target_host_kind_digest" ON "versions" ("target", "host", "kind", "digest")
+"""
 
 
 def up(database: SqliteDatabase) -> None:
     """One more table."""
-    with database.bind_ctx([Versions]):
-        database.create_tables([Versions])
+    for step in STEPS.split(";"):
+        database.execute_sql(step)  # type: ignore[no-untyped-call]

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import CompositeKey, FloatField, IntegerField, Model, SqliteDatabase, TextField
+from peewee import SqliteDatabase
 
-
-class Peaks(Model):
-    """As of schema 7."""
-
-    image = TextField()
-    model = TextField()
-    context = IntegerField()
-    gpu_kind = TextField()
-    host = TextField()
-    container_name = TextField()
-    memory_bytes = IntegerField(null=True)
-    gpu_bytes = IntegerField(null=True)
-    at = FloatField()
-
-    class Meta:
-        """Peewee's settings."""
-
-        primary_key = CompositeKey("image", "model", "context", "gpu_kind")
-        without_rowid = True
+STEP = """
+CREATE TABLE "peaks" ("image" TEXT NOT NULL, "model" TEXT NOT NULL, "context" INTEGER NOT NULL,
+  "gpu_kind" TEXT NOT NULL, "host" TEXT NOT NULL, "container_name" TEXT NOT NULL, "memory_bytes" INTEGER,
+  "gpu_bytes" INTEGER, "at" REAL NOT NULL, PRIMARY KEY ("image", "model", "context", "gpu_kind")) WITHOUT ROWID
+"""
 
 
 def up(database: SqliteDatabase) -> None:
     """One more table."""
-    with database.bind_ctx([Peaks]):
-        database.create_tables([Peaks])
+    database.execute_sql(STEP)  # type: ignore[no-untyped-call]
