@@ -12,6 +12,7 @@ from llmstack.core.context import Context
 from llmstack.core.interrupt import within
 from llmstack.core.run import not_noted, note
 from llmstack.core.select import Picked
+from llmstack.domain.apart import apart
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult
@@ -71,6 +72,7 @@ class Looking(Machines):
     def status(self, selection: Selection) -> StatusReport:
         """What runs; without an inventory, what serves models on this machine."""
         from llmstack.core.report import status_report, strangers_report
+        from llmstack.core.stats import stats_report, with_usage
 
         context = self.context("status")
         try:
@@ -82,7 +84,10 @@ class Looking(Machines):
         def look() -> StatusReport:
             observed = self._observe(picked, context, facts=False)
             orphans = self._orphans(observed) if selection.everything else ()
-            return status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
+            running = [item for item in picked if (there := observed.find(item.wanted)) and there.running]
+            used = apart(partial(stats_report, running, context, quick=True), "measure")
+            report = status_report(picked, observed, orphans, context, memory=memory, registry=self.registry)
+            return with_usage(report, used.result())
 
         return replace(within(look, context), inventory=self.inventory.path)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.server import ServedModel
 
-UNKNOWN, FELL_BACK, LOST = "unknown", "cpu!", "gpu-lost"
+UNKNOWN, ON_DEMAND, FELL_BACK, LOST = "unknown", "on demand", "cpu!", "gpu-lost"
 BAD = {
     FELL_BACK: "it was given a GPU, and computes on the CPU",
     LOST: "a GPU of this machine is lost (see `llmstack gpus`), and it computes on none of the others",

@@ -12,7 +12,7 @@ from llmstack.core.asking import ask, unfit
 from llmstack.core.busy import at_work
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.device import BAD, UNKNOWN, by_log, by_processes, by_server, verdict
+from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, by_log, by_processes, by_server, verdict
 from llmstack.core.interrupt import within
 from llmstack.core.logview import Listens, LogView
 from llmstack.core.patience import Patience
@@ -218,7 +218,7 @@ class Climb(Listens):
             raise _FellError(Rung.WEIGHTS, why)
         self.note(Rung.WEIGHTS, f"{there.size_bytes / 1e6:.0f} MB" if there.size_bytes else "")
         if not there.loaded and not self.deep:
-            self.note(Rung.LOADED, "on demand", ok=None)
+            self.note(Rung.LOADED, ON_DEMAND, ok=None)
             return
         if not there.loaded:
             self._asking(Rung.LOADED, lambda: client.load(name, self._alive))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llmstack.core.actions import describe
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.device import by_server
+from llmstack.core.device import ON_DEMAND, by_server
 from llmstack.domain.instance import NO_NETWORK, Instance, State
 from llmstack.domain.server import Life, Liveness, ServedModel
 from llmstack.domain.service import ModelSpec
@@ -83,7 +83,7 @@ def look_at_model(wanted: Wanted, model: ModelSpec, service: Look) -> ModelLook:
     if there is None:
         return ModelLook(state=State.ABSENT, detail=f"not pulled: llmstack pull --model {model.name}")
     version = f"{there.name} {there.digest[:6]}" if there.digest else there.name
-    device = by_server(there) if there.loaded else "on demand"
+    device = by_server(there) if there.loaded else ON_DEMAND
     return ModelLook(state=State.READY, device=device, version=version, detail=service.detail)
 
 

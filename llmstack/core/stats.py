@@ -6,15 +6,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from llmstack.core.context import Context
+from llmstack.core.device import ON_DEMAND
 from llmstack.core.gpus import holders, with_gpu
 from llmstack.core.observe import Place, asked
 from llmstack.core.select import Picked
+from llmstack.domain.report import StatusReport, StatusRow
 from llmstack.domain.target import Target
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 
 
-def stats_report(picked: Sequence[Picked], context: Context) -> StatsReport:
-    """One row per running instance, in the order of the inventory; a host that cannot be asked is an error in it."""
+def stats_report(picked: Sequence[Picked], context: Context, *, quick: bool = False) -> StatsReport:
+    """One row per running instance, in the order of the inventory; a host that cannot be asked is an error in it, one
+    that cannot tell `quick`ly says nothing."""
     places: dict[Place, list[Picked]] = {}
     for item in picked:
         if item.wanted.container_name:
@@ -22,12 +25,31 @@ def stats_report(picked: Sequence[Picked], context: Context) -> StatsReport:
 
     def measure(place: Place) -> dict[str, Usage]:
         engine = context.engine(places[place][0].wanted)
-        return engine.usages([item.wanted.container_name or "" for item in places[place]])
+        return engine.usages([item.wanted.container_name or "" for item in places[place]], quick=quick)
 
     measured, lost = asked(measure, places, context.forks)
     rows = [row for item in picked if (row := _row(item, measured))]
     local = {item.wanted.target for item in picked if item.wanted.placement.host.local}
     return StatsReport(rows=_with_gpus(rows, local, context), errors=tuple(lost.values()))
+
+
+def with_usage(report: StatusReport, used: StatsReport) -> StatusReport:
+    """PURE: each row with what its instance uses; nothing of a GPU for a model that waits to be loaded, and for a
+    companion that has nothing there."""
+    usages = {(row.host, row.container_name): row.usage for row in used.rows}
+
+    def filled(row: StatusRow) -> StatusRow:
+        usage = usages.get((row.host, row.container_name or ""), Usage())
+        held = usage.gpu_memory_bytes
+        return replace(
+            row,
+            cpu_percent=usage.cpu_percent,
+            memory_bytes=usage.memory_bytes,
+            memory_limit_bytes=usage.memory_limit_bytes,
+            gpu_memory_bytes=held if row.device != ON_DEMAND and (held or row.model) else None,
+        )
+
+    return replace(report, rows=tuple(map(filled, report.rows)))
 
 
 def _with_gpus(rows: Sequence[StatsRow], local: Collection[Target], context: Context) -> tuple[StatsRow, ...]:

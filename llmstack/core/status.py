@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from llmstack.core.actions import astray, describe
 from llmstack.core.desired import Wanted
-from llmstack.core.device import BAD, UNKNOWN, verdict
+from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, verdict
 from llmstack.core.fate import Reason, reason
 from llmstack.core.look import Look, ModelLook, look_at_model
 from llmstack.core.observe import Observed
@@ -88,7 +88,7 @@ def _on_device(found: ModelLook, there: Instance | None, climb: StoredLadder | N
     if found.state is not State.READY:
         return found
     proved, asked = _remembered(climb), bool(there and there.spec and there.spec.limits.gpus)
-    fell = found.device != "on demand" and verdict(proved, gpu_wanted=asked)[0] is False
+    fell = found.device != ON_DEMAND and verdict(proved, gpu_wanted=asked)[0] is False
     device = proved if fell or found.device in (None, UNKNOWN) else found.device
     ok, words = verdict(device, gpu_wanted=asked)
     if ok is False:

@@ -170,9 +170,9 @@ class Engine(Protocol):
         """Host pids of all its processes; None where they cannot be known (a VM in between)."""
         ...
 
-    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+    def usages(self, names: Collection[str], *, quick: bool = False) -> dict[str, Usage]:
         """What instances use (without GPUs), by container name, each over a moment up to now; what does not run is left
-        out."""
+        out. With `quick` over a shorter moment; an engine that takes its time then tells nothing."""
         ...
 
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:

@@ -245,7 +245,7 @@ class FakeEngine(VolumesInMemory):
         was = self._there(name)
         return (was.pid,) if was.running and was.pid else ()
 
-    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+    def usages(self, names: Collection[str], *, quick: bool = False) -> dict[str, Usage]:  # noqa: ARG002
         """One core, 64 MiB; `measured` says otherwise."""
         self._call("usages", " ".join(names))
         running = [name for name in names if name in self.instances and self.instances[name].running]

@@ -11,7 +11,7 @@ from llmstack.ui.table import known
 from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, memory, percent
 
-HEAD = ("STACK", "MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "MEMORY", "GPU MEM", "CPU", "VERSION")
+HEAD = ("STACK", "MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "CPU", "MEMORY", "GPU MEM", "VERSION")
 _STYLES = {
     State.READY: "green",
     **dict.fromkeys((State.STARTING, State.LOADING, State.DEGRADED), "yellow"),
@@ -60,8 +60,8 @@ def _row(row: StatusRow) -> list[Text]:
         line((row.state.value, _STYLES.get(row.state, "dim"))),
         line(row.device or UNKNOWN),
         line(row.url or UNKNOWN),
+        line(percent(row.cpu_percent)),
         line(memory(row.memory_bytes, row.memory_limit_bytes)),
         line(memory(row.gpu_memory_bytes)),
-        line(percent(row.cpu_percent)),
         line(row.version or UNKNOWN),
     ]

@@ -13,7 +13,7 @@ def size(count: float | None, whole: float | None = None) -> str:
 
 
 def memory(count: float | None, limit: float | None = None) -> str:
-    """`7.4 GiB`: bytes of memory of a process or device; with a limit `1.2/12 GiB`."""
+    """`7.4 GiB`: bytes of memory of a process or device; with a limit `1.2/12 GiB`, `3 MiB/12 GiB`."""
     return _scaled(count, limit, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
 
 
@@ -55,6 +55,8 @@ def _scaled(count: float | None, whole: float | None, base: int, units: tuple[st
     power = 0
     while round(both[-1] / base**power, 1) >= base and power < len(units) - 1:
         power += 1
+    if count and _number(count / base**power) == "0":
+        return f"{_scaled(count, None, base, units)}/{_scaled(whole, None, base, units)}"
     return f"{'/'.join(_number(value / base**power) for value in both)} {units[power]}"
 
 

@@ -17,6 +17,7 @@ from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.report import Fate
 from llmstack.domain.selection import RunOptions, Selection, Settings
 from llmstack.domain.server import ChatChunk, ServedModel
+from llmstack.domain.usage import Usage
 from llmstack.errors import (
     ConfigError,
     InventoryError,
@@ -236,6 +237,25 @@ def test_status_shows_orphans_unless_something_was_picked(bench: Bench) -> None:
     rows = bench.app().status(ALL).rows
     assert [(row.service, row.wanted) for row in rows] == [("ollama", True), ("demo", False), ("page", False)]
     assert len(bench.app().status(Selection(services=("ollama",))).rows) == 1
+
+
+def test_status_tells_what_each_that_runs_uses(bench: Bench) -> None:
+    bench.app().up(ALL)
+    engine = bench.world.engine()
+    engine.stop("llmstack-lab-page", 1.0)
+    engine.measured["llmstack-lab-ollama"] = Usage(cpu_percent=3.0, memory_bytes=5, memory_limit_bytes=9)
+    engine.measured["llmstack-lab-demo"] = Usage()
+    rows = {str(row.target): row for row in bench.app().status(ALL).rows}
+    told = {name: (row.cpu_percent, row.memory_bytes, row.memory_limit_bytes) for name, row in rows.items()}
+    nothing = (None, None, None)
+    assert told == {"llama3@localhost": (3.0, 5, 9), "demo@localhost": nothing, "page@localhost": nothing}
+
+
+def test_figures_that_cannot_be_had_take_nothing_from_a_status(bench: Bench) -> None:
+    bench.app().up(ALL)
+    bench.world.engine().refuse("usages", UnreachableError("cut"), times=None)
+    report = bench.app().status(ALL)
+    assert ({row.cpu_percent for row in report.rows}, report.errors) == ({None}, ())
 
 
 def test_status_names_its_inventory(bench: Bench) -> None:

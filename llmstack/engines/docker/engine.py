@@ -213,10 +213,10 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
         was = self._there(name)
         return (inside(was.id) or None) if was.running else ()
 
-    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+    def usages(self, names: Collection[str], *, quick: bool = False) -> dict[str, Usage]:
         """All at once, of what the list says runs."""
         rows_now = {rows.container_name(row): str(row["Id"]) for row in self._rows(running=True)}
-        return self._sampler.usages({name: rows_now[name] for name in names if name in rows_now})
+        return self._sampler.usages({name: rows_now[name] for name in names if name in rows_now}, quick=quick)
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """By their labels; sizes of volumes as the engine measures them."""

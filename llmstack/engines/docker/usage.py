@@ -15,7 +15,7 @@ from llmstack.engines.docker.rows import seconds
 Json = Mapping[str, Any]
 
 
-def usage_of(answer: Json, earlier: Json | None = None, *, podman: bool = False) -> Usage | None:
+def usage_of(answer: Json, earlier: Json | None = None, *, by_clock: bool = False) -> Usage | None:
     """What `answer` tells, with the one before it (its own, where it has one) for the CPU; None for a container that
     does not run: its answer has no time. A kernel that counts no memory (some Raspberry Pi's) is no reason."""
     memory = answer.get("memory_stats") or {}
@@ -25,7 +25,7 @@ def usage_of(answer: Json, earlier: Json | None = None, *, podman: bool = False)
     received, sent = _network(answer)
     read, written = _disk(answer)
     return Usage(
-        cpu_percent=_cpu_percent(answer, before, podman=podman),
+        cpu_percent=_cpu_percent(answer, before, by_clock=by_clock),
         memory_bytes=_working_set(memory),
         memory_limit_bytes=memory.get("limit") or None,
         network_received_bytes=received,
@@ -36,11 +36,11 @@ def usage_of(answer: Json, earlier: Json | None = None, *, podman: bool = False)
     )
 
 
-def _cpu_percent(now: Json, before: Json, *, podman: bool) -> float | None:
+def _cpu_percent(now: Json, before: Json, *, by_clock: bool) -> float | None:
     """The container's time / the machine's time * its CPUs; 100 is one core. None without an earlier sample.
 
     Podman counts in `system_cpu_usage` the time since the container's start, and an engine on Windows nothing: there it
-    is the container's time / the time that passed.
+    is the container's time / the time that passed, and so `by_clock`, over a moment that is short for the steps of it.
     """
     used, machine = now.get("cpu_stats") or {}, before.get("cpu_stats") or {}
     spent = _used(used) - _used(machine)
@@ -49,7 +49,7 @@ def _cpu_percent(now: Json, before: Json, *, podman: bool) -> float | None:
     if now_s is None or before_s is None or now_s <= before_s or spent < 0:
         return None
     cpus = used.get("online_cpus") or len((used.get("cpu_usage") or {}).get("percpu_usage") or ())
-    if podman or system <= 0 or not cpus:
+    if by_clock or system <= 0 or not cpus:
         return spent / 1e9 / (now_s - before_s) * 100
     return float(spent / system * cpus * 100)
 

@@ -234,10 +234,10 @@ class ProcessEngine(NoVolumes):
         instance = self._instance(name)
         return tuple(sorted(processes.tree(instance.pid, instance.id)))
 
-    def usages(self, names: Collection[str]) -> dict[str, Usage]:
+    def usages(self, names: Collection[str], *, quick: bool = False) -> dict[str, Usage]:
         """Each of the server and all its descendants."""
-        there = [instance for name in names if (instance := self.inspect(name)) and instance.running]
-        return processes.usages({one.container_name: processes.tree(one.pid, one.id).values() for one in there})
+        found = {name: one for name in names if (one := self.inspect(name)) and one.running}
+        return processes.usages({name: processes.tree(one.pid, one.id).values() for name, one in found.items()}, quick)
 
     def leftovers(self, stack: str | None) -> tuple[Leftover, ...]:
         """Folders and locks."""

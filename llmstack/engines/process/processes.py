@@ -15,7 +15,7 @@ from llmstack.domain.usage import Usage
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
 
-GONE_S, POLL_S, USAGE_S = 5.0, 0.01, 0.2
+GONE_S, POLL_S, USAGE_S, QUICK_S = 5.0, 0.01, 0.2, 0.1
 
 
 def shim_of(folder: Path) -> psutil.Process | None:
@@ -51,10 +51,10 @@ def tree(pid: int | None, instance_id: str) -> dict[int, psutil.Process]:
     return found
 
 
-def usages(trees: Mapping[str, Collection[psutil.Process]]) -> dict[str, Usage]:
-    """Name -> CPU over a short moment (100 % is one core), resident memory and disk of all its processes together."""
+def usages(trees: Mapping[str, Collection[psutil.Process]], quick: bool) -> dict[str, Usage]:
+    """Name -> CPU over a moment (100 % is one core), resident memory and disk of all its processes."""
     before, began = {name: _cpu_s(found) for name, found in trees.items()}, time.monotonic()
-    time.sleep(USAGE_S if trees else 0)
+    time.sleep((QUICK_S if quick else USAGE_S) if trees else 0)
     return {
         name: _usage(found, (_cpu_s(found) - before[name]) / (time.monotonic() - began) * 100)
         for name, found in trees.items()

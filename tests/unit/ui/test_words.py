@@ -30,6 +30,8 @@ from tests.unit.ui.conftest import Terminal, said
         (units.memory(None), "-"),
         (units.memory(int(1.2 * 2**30), 12 * 2**30), "1.2/12 GiB"),
         (units.memory(2**30, None), "1 GiB"),
+        (units.memory(3 * 2**20, 24 * 2**30), "3 MiB/24 GiB"),
+        (units.memory(0, 24 * 2**30), "0/24 GiB"),
         (units.memory(None, 2**30), "-"),
         (units.duration(0.04), "0.0 s"),
         (units.duration(9.96), "10 s"),

@@ -46,6 +46,19 @@ def test_an_old_engine_takes_both_samples_itself(engine: DockerEngine, stub: Stu
         assert asked(stub) == {"stream=False&one-shot=False": 20}
 
 
+def test_quickly_a_new_engine_tells_by_the_clock(engine: DockerEngine, stub: Stub) -> None:
+    engine.usages(["c0"], quick=True)
+    used = {"cpu_usage": {"total_usage": 527767869}, "system_cpu_usage": V1["cpu_stats"]["system_cpu_usage"] + 10**7}
+    stub.on("GET .*/stats", 200, {**V1, "read": "2026-11-25T13:22:15.138553193Z", "cpu_stats": used})
+    assert engine.usages(["c0"], quick=True)["c0"].cpu_percent == pytest.approx(50.0)
+
+
+def test_quickly_an_old_engine_tells_nothing(engine: DockerEngine, stub: Stub) -> None:
+    stub.headers["Api-Version"] = "1.43"
+    assert engine.usages(NAMES, quick=True) == {}
+    assert asked(stub) == {}
+
+
 def test_podman_answers_at_once_whatever_its_version(engine: DockerEngine, stub: Stub) -> None:
     stub.headers |= {"Api-Version": "1.41", "Server": "Libpod/4.3.1"}
     assert len(engine.usages(NAMES)) == 20

@@ -173,7 +173,7 @@ def test_podman_counts_the_machines_time_from_the_start_of_the_container() -> No
     burning = {"cpu_usage": {"total_usage": 721954495}, "system_cpu_usage": 1009163748, "online_cpus": 2}
     begun = {"cpu_usage": {"total_usage": 6213186}, "system_cpu_usage": 287358457, "online_cpus": 2}
     now = answer(read="2026-11-25T13:26:25.730927Z", cpu_stats=burning)
-    usage = usage_of(now, {"read": "2026-11-25T13:26:24.723606Z", "cpu_stats": begun}, podman=True)
+    usage = usage_of(now, {"read": "2026-11-25T13:26:24.723606Z", "cpu_stats": begun}, by_clock=True)
     assert usage is not None
     assert usage.cpu_percent == pytest.approx(71.06, abs=0.01)
 
