@@ -113,7 +113,8 @@ def _about(item: Mapping[str, Any], width: int, rungs: Sequence[Mapping[str, Any
     action, error, why = (item.get(key) or {} for key in ("action", "error", "why"))
     reasons = dict.fromkeys(filter(None, (action.get("reason"), "" if error else item.get("reason"))))
     yield from _labelled("  why   ", " · ".join(reasons), width)
-    yield from table([field_cells(FieldChange(**change)) for change in action.get("changes") or ()])
+    differed = action.get("changes") if action.get("action") != "create" else None
+    yield from table([field_cells(FieldChange(**change)) for change in differed or ()])
     yield from rung_lines(map(rung_of, rungs), width)
     yield from _labelled("  error ", "\n".join(filter(None, (error.get("message"), why.get("meaning")))), width)
     yield from _labelled("  do    ", error.get("hint") or "", width)

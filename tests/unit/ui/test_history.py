@@ -40,7 +40,9 @@ FALLEN = Outcome(
     status=Status.UNHEALTHY,
     ms=41000,
     reason="port: no memory",
-    action=Action(kind=ActionKind.CREATE, target=WEBUI, reason="not there"),
+    action=Action(
+        kind=ActionKind.CREATE, target=WEBUI, reason="not there", changes=(FieldChange("image", None, "webui:1"),)
+    ),
     ladder=Ladder(
         target=WEBUI,
         rungs=(RungResult(rung=Rung.PORT, ok=False, ms=41000, detail="exited 1"),),
