@@ -101,8 +101,8 @@ def silent(wanted: Wanted, observed: Observed) -> Action | None:
 def astray(there: Instance, wanted: Iterable[Wanted]) -> str:
     """Why an instance is none of `wanted`; two inventories may have one name of a stack."""
     by = there.spec.inventory if there.spec else None
-    ours = not by or any(item.spec and item.spec.inventory == by for item in wanted)
-    return "not in the inventory" if ours else f"not in the inventory, but made by {by} for the same stack"
+    mine = next((item.spec.inventory for item in wanted if item.spec), by)
+    return f"not in the inventory, but made by {by} for the same stack" if by and by != mine else "not in the inventory"
 
 
 def describe(there: Instance) -> str:

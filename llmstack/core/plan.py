@@ -70,14 +70,11 @@ def _restart(item: Picked, observed: Observed) -> Iterator[Action]:
     elif wanted.external:
         yield act(ActionKind.KEEP, wanted, "external: not llmstack's to restart")
     elif there is None:
-        yield unable(wanted, _absent(wanted))
+        name = wanted.target.name
+        yield unable(wanted, UnhealthyError(f"{wanted.target} is not there", f"llmstack up --service {name}"))
     else:
         kind = ActionKind.RESTART if there.running else ActionKind.START
         yield act(kind, wanted, "asked for" if there.running else describe(there), observed=there, spec=there.spec)
-
-
-def _absent(wanted: Wanted) -> UnhealthyError:
-    return UnhealthyError(f"{wanted.target} is not there", f"llmstack up --service {wanted.target.name}")
 
 
 def _reload(item: Picked, observed: Observed) -> Iterator[Action]:

@@ -121,8 +121,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     spec, there = wanted.spec, observed.find(wanted)
     assert spec is not None
     error = observed.broken.get(wanted.target)
-    freed = {row.port for row in policy.orphans if row.host == spec.host} - {None}
-    if error and error.data.get("port") not in freed:
+    if error and error.data.get("port", "") not in {row.port for row in policy.orphans if row.host == spec.host}:
         return unable(wanted, error)
     if there is None or there.spec is None:
         return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed, differences=all_of(spec))
