@@ -76,7 +76,8 @@ class _Decider:
     def _placed(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None, facts: EngineFacts) -> Placed:
         """Raises PreflightError where what was measured does not fit, or no memory is left at all."""
         if not wanted.placement.host.local:
-            return Placed(ids=("all",), why="all: the GPUs of another machine cannot be seen from here")
+            unsure = "" if facts.gpu else ", nor whether it has any"
+            return Placed(ids=("all",), why=f"all: the GPUs of another machine cannot be seen from here{unsure}")
         cards = self._cards()
         if not cards:
             return Placed(why="none: this machine has no NVIDIA GPU")

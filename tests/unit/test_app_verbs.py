@@ -274,3 +274,10 @@ def test_served_models_that_nobody_wants_are_told(bench: Bench) -> None:
     bench.world.server(11434).models["phi3"] = ServedModel(name="phi3")
     reasons = {str(outcome.target): outcome.reason for outcome in bench.app().up(ALL).outcomes}
     assert reasons["ollama@localhost"] == "as wanted; also holds phi3, not in the inventory"
+
+
+def test_the_gpus_of_other_machines_are_told_to_be_unknown(bench: Bench) -> None:
+    bench.write(TWO_HOSTS)
+    assert bench.app().gpus_now() == ()
+    (warned,) = bench.world.ears.of(EventType.WARNING)
+    assert warned.message.endswith("unknown are those of gpu1, gpu2, gpu3")

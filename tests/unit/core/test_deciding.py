@@ -136,9 +136,12 @@ def test_a_machine_without_gpus_or_a_driver_that_is_silent(world: World) -> None
 def test_gpus_of_another_machine_are_all_of_them(world: World) -> None:
     wanted = world.want("far", host="gpu01")
     world.all = {wanted.target: replace(wanted, spec=replace(wanted.needed_spec, resources=Resources(gpus=("auto",))))}
-    (action,) = plan(world)
-    assert action.spec
-    assert action.spec.limits.gpus == ("all",)
+    for gives, told in ((None, "from here, nor whether it has any"), (True, "from here")):
+        world.engine("gpu01").told = EngineFacts(name="docker", gpu=gives)
+        (action,) = plan(world)
+        assert action.spec
+        assert action.spec.limits.gpus == ("all",)
+        assert action.reason.endswith(told)
 
 
 def test_what_was_measured_is_found_however_its_gpus_were_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
