@@ -54,10 +54,8 @@ def by_processes(gpus: Sequence[Gpu] | None, pids: Sequence[int] | None) -> str:
 
 def verdict(device: str, *, gpu_wanted: bool) -> tuple[bool | None, str]:
     """Whether it is as asked (None: nobody can tell), and in words; `cpu!` is a silent fall-back."""
-    if device == UNKNOWN:
-        return None, UNKNOWN
     if device == "cpu":
         return (False, FELL_BACK) if gpu_wanted else (True, "cpu (as asked)")
-    if device == LOST:
-        return (False, LOST) if gpu_wanted else (None, UNKNOWN)
-    return True, device
+    if device == LOST and gpu_wanted:
+        return False, LOST
+    return (None, UNKNOWN) if device in (UNKNOWN, LOST) else (True, device)

@@ -18,28 +18,23 @@ MEASURED = tuple(field.name for field in fields(Usage))
 
 
 class SampleRecord(Model):
-    """An instance in a minute."""
+    """An instance in a minute, with every figure of `Usage`."""
 
     minute = IntegerField()
     host = Text()
     container_name = Text()
     service = Text()
-    cpu_percent = FloatField(null=True)
-    memory_bytes = IntegerField(null=True)
-    memory_limit_bytes = IntegerField(null=True)
-    network_received_bytes = IntegerField(null=True)
-    network_sent_bytes = IntegerField(null=True)
-    disk_read_bytes = IntegerField(null=True)
-    disk_written_bytes = IntegerField(null=True)
-    processes = IntegerField(null=True)
-    gpu_memory_bytes = IntegerField(null=True)
-    gpu_percent = FloatField(null=True)
 
     class Meta:
         """Peewee's settings."""
 
         table_name = "samples"
         primary_key = CompositeKey("minute", "host", "container_name")
+
+
+for name in MEASURED:
+    kind = FloatField if name.endswith("_percent") else IntegerField
+    SampleRecord._meta.add_field(name, kind(null=True))
 
 
 def keep(sqlite: SqliteDatabase, rows: Sequence[StatsRow], at: float) -> None:
