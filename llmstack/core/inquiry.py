@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from llmstack.core.actions import IN_IT
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.ladder import Climb
 from llmstack.core.observe import Observed
 from llmstack.core.remedy import remedy
 from llmstack.core.report import Memory, last_ladder
@@ -15,17 +18,18 @@ from llmstack.core.select import Picked
 from llmstack.domain.clean import clean, masked
 from llmstack.domain.inquiry import Inquiry, Remedy
 from llmstack.domain.instance import State
-from llmstack.domain.ladder import Rung, Why
+from llmstack.domain.ladder import Ladder, Rung, Why
 from llmstack.domain.outcome import Outcome
 from llmstack.domain.report import StatusRow
 from llmstack.domain.secret import revealed
 from llmstack.domain.service import Inventory, Placement
 from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredLadder
-from llmstack.errors import LlmstackError
+from llmstack.errors import LlmstackError, StoreError
 
 BEFORE, AFTER = 2, 3
 """Lines shown around the one that explains a failure."""
+SURVIVED = "It is well again; neither its engine nor its log tells why it ended."
 RUNNING = (State.STARTING, State.LOADING, State.READY, State.DEGRADED)
 
 
@@ -49,8 +53,10 @@ class Asker:
                 continue
             row = next((row for row in mine if row.target == outcome.target), mine[0])
             broken = None if row.state in RUNNING else self.observed.broken.get(wanted.target)
-            last = None if broken else self._last(outcome)
-            ladder = None if broken else last.ladder if last else outcome.ladder
+            refused = None if broken else self._refused(outcome.ladder)
+            last = None if broken or refused else self._last(outcome)
+            fresh = None if broken else refused or self._survived(wanted, row, outcome.ladder)
+            ladder = last.ladder if last else fresh
             why = ladder.why if ladder else None
             key = why.key if why else _key(broken or outcome.error)
             yield Inquiry(
@@ -81,6 +87,32 @@ class Asker:
             return None
         last = last_ladder(self.memory, outcome.target)
         return last if last and (fallen is Rung.CREATED or not last.ladder.ok) else None
+
+    def _refused(self, ladder: Ladder | None) -> Ladder | None:
+        """With why the last run could not make it, of what is not there, if so."""
+        if self.memory is None or ladder is None or ladder.fallen is not Rung.CREATED:
+            return None
+        with suppress(StoreError):
+            items = (item for run in self.memory.runs(names=[str(ladder.target)]) for item in run.items)
+            item = next((item for item in items if (item.get("action") or {}).get("action", "keep") != "keep"), {})
+            if (error := item.get("error")) and not item.get("rungs"):
+                why = Why(summary=f"its last start failed: {error['message']}", do=error["hint"])
+                return replace(ladder, why=why)
+        return None
+
+    def _survived(self, wanted: Wanted, row: StatusRow, ladder: Ladder | None) -> Ladder | None:
+        """With what happened meanwhile to one that is well: it was brought back, or a process in it starved."""
+        there = self.observed.find(wanted)
+        if not (ladder and ladder.ok and there):
+            return ladder
+        with suppress(LlmstackError):
+            starved = there.out_of_memory or self.context.engine(wanted).starved(there.container_name)
+            there = replace(there, out_of_memory=starved, restarts=row.restarts)
+        if not (there.restarts or there.out_of_memory):
+            return ladder
+        climb = Climb(context=self.context, wanted=wanted, target=wanted.target, there=there)
+        why = climb.why(there, row.detail or IN_IT, f"llmstack logs --service {wanted.target.name}")
+        return replace(ladder, why=replace(why, meaning=why.meaning or SURVIVED, last_lines=()))
 
     def _excerpt(self, wanted: Wanted, why: Why) -> Iterator[tuple[int, str]]:
         if why.log_line is None or not wanted.container_name:

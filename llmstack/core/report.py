@@ -38,6 +38,10 @@ class Memory(Ledger, Protocol):
         """The last climb of a target."""
         ...
 
+    def runs(self, limit: int | None = 20, names: Collection[str] = ()) -> tuple[StoredRun, ...]:
+        """The last runs, newest first; with `names` those that worked on one of them, and of each only that."""
+        ...
+
     def at_work(self, host: str) -> StoredRun | None:
         """The run that changes things on a host at the moment."""
         ...

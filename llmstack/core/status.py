@@ -15,11 +15,12 @@ from llmstack.core.select import Picked
 from llmstack.core.versions import DIGITS
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Rung
-from llmstack.domain.report import StatusRow
+from llmstack.domain.report import Fate, StatusRow
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.stored import StoredLadder, StoredModel
 from llmstack.domain.target import Target
 
+AGAIN = (Fate.RESTARTED, Fate.CRASH_LOOP)
 LastLadder = Callable[[Target], StoredLadder | None]
 
 
@@ -62,6 +63,7 @@ def _row(
     why: Reason | None,
 ) -> StatusRow:
     running = bool(there and there.running)
+    told = found.state is State.READY and why and why.fate in AGAIN if running else why
     return StatusRow(
         model=model.name if model else None,
         service=wanted.placement.service.name,
@@ -76,7 +78,7 @@ def _row(
         restarts=there.restarts if there else None,
         exit_code=there.exit_code if there and not there.running else None,
         limits=there.spec.reasons or None if there and there.spec else None,
-        detail=why.text if why and not (running or wanted.off or wanted.error) else found.detail,
+        detail=why.text if why and told and not (wanted.off or wanted.error) else found.detail,
         reason=why.fate if why else None,
         enabled=not wanted.off and (model is None or model.enabled),
     )

@@ -46,9 +46,9 @@ def _reasons(why: Why, rungs: Sequence[RungResult]) -> list[str]:
     """As far as its rung does not say it already."""
     known = [rung.detail for rung in rungs]
     ended = f"exit code {why.exit_code}" if why.exit_code is not None else ""
-    memory = {True: "out of memory", False: "not out of memory", None: ""}[why.out_of_memory]
+    memory = "not out of memory" if ended and why.out_of_memory is False else ""
     restarts = f"restarts {why.restarts}" if why.restarts is not None else ""
-    facts = ", ".join(filter(None, (ended, memory if ended or why.out_of_memory else "", restarts if ended else "")))
+    facts = ", ".join(filter(None, (ended, memory, restarts if ended else "")))
     return [text for text in (why.summary, why.meaning, facts) if text and text not in known]
 
 

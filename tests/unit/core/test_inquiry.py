@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +13,7 @@ from llmstack.domain.footprint import Footprint
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
-from llmstack.errors import ConfigError, PreflightError
+from llmstack.errors import ConfigError, FetchError, PreflightError
 from llmstack.inventory.fixes import fix
 from llmstack.ui.why import why_lines
 from tests.unit.core.stack import ALL, Bench
@@ -154,6 +156,43 @@ def test_what_is_wrong_on_one_host_is_mended_in_one_file(bench: Bench) -> None:
     assert path == bench.folder / "host_vars" / "localhost" / "llmstack-fixes.yaml"
     limit = {"resources": {"memory": "256MiB"}}
     assert yaml.safe_load(new) == {"overrides": {"demo": limit, "other": limit}}
+
+
+def test_what_was_never_made_says_what_its_last_start_failed_of(bench: Bench) -> None:
+    bench.world.engine().refuse("create", FetchError("no such image", "bring it"))
+    up(bench)
+    app = bench.app()
+    app.health(ALL)
+    app.close()
+    found = asked(bench).ladder
+    assert found is not None
+    assert found.why is not None
+    assert (found.why.summary, found.why.do) == ("its last start failed: no such image", "bring it")
+    up(bench)
+    bench.world.engine().instances.clear()
+    assert asked(bench).climbed_at is not None
+
+
+@pytest.mark.parametrize(
+    ("facts", "told", "key"),
+    [
+        ({"restarts": 1}, "It is well again", None),
+        ({"out_of_memory": True}, "killed a process in it at the limit of its container, 100 MiB", "resources.memory"),
+    ],
+)
+def test_what_happened_meanwhile_to_one_that_is_well_is_told(
+    bench: Bench, facts: dict[str, Any], told: str, key: str | None
+) -> None:
+    up(bench)
+    there = bench.world.engine().instances["llmstack-lab-demo"]
+    bench.world.engine().add(replace(there, started_at=bench.world.clock.now() + 1, **facts))
+    found = asked(bench)
+    assert found.ok
+    assert found.ladder is not None
+    assert found.ladder.why is not None
+    assert told in str(found.ladder.why.meaning)
+    assert (found.remedy.key if found.remedy else None) == key
+    assert ("restarted by the engine since" in found.row.detail) == ("restarts" in facts)
 
 
 def test_a_fix_is_laid_over_what_the_file_holds(tmp_path: Path) -> None:
