@@ -37,13 +37,13 @@ class Looking(Machines):
 
     def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
         """Climb the ladder of everything picked that should run; changes nothing on engines and servers."""
-        from llmstack.core.health import health
+        from llmstack.core.health import health, switched_off
 
         picked = self._pick(selection)
         context = self.context("health")
         look = partial(self._observe, picked, context, facts=False)
         outcomes = within(lambda: health(picked, look(), context, deep=deep), context)
-        result = context.result(outcomes)
+        result = context.result((*outcomes, *switched_off(picked, self.inventory)))
         try:
             result = replace(result, run_id=self.store.begin_run(self.settings.task or "health", self.settings.command))
             note(result, outcomes, context, self.store)
@@ -53,11 +53,11 @@ class Looking(Machines):
 
     def wait(self, selection: Selection) -> RunResult:
         """Wait until everything picked has really answered. Raises DeadlineError saying what has not."""
-        from llmstack.core.health import await_health
+        from llmstack.core.health import await_health, switched_off
 
         picked, context = self._pick(selection), self.context("wait")
         look = partial(self._observe, picked, context, facts=False)
-        return context.result(await_health(picked, look, context))
+        return context.result((*await_health(picked, look, context), *switched_off(picked, self.inventory)))
 
     def changes(self, selection: Selection) -> Iterator[None]:
         """Once at first, and then whenever something has happened to what is picked since it was last asked; endless.

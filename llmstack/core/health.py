@@ -21,7 +21,8 @@ from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder, Rung, Why
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
-from llmstack.domain.service import ModelSpec
+from llmstack.domain.position import locate
+from llmstack.domain.service import Inventory, ModelSpec
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError
 
@@ -37,6 +38,19 @@ def health(picked: Sequence[Picked], observed: Observed, context: Context, *, de
     """One outcome per picked model, and one per service whose models are checked by themselves."""
     checks = [check for item in picked for check in _checks(item)]
     return tuple(in_parallel(lambda check: _outcome(check, observed, context, deep=deep), checks, context.forks))
+
+
+def switched_off(picked: Sequence[Picked], inventory: Inventory) -> Iterator[Outcome]:
+    """PURE: one outcome per picked service or model that is off for good: where, and how to have it again."""
+    for item in picked:
+        wanted, placement = item.wanted, item.wanted.placement
+        off = [(wanted.target_of(model), model, ("models", model.name)) for model in item.models if not model.enabled]
+        for target, model, path in [(wanted.target, None, placement.path)] if wanted.off else off:
+            at = locate(inventory.on(placement).positions, (*path, "enabled"))
+            again = f"llmstack up --{'model' if path[0] == 'models' else 'service'} {target.name}"
+            action = Action(kind=ActionKind.KEEP, target=target, reason="", placement=placement, model=model)
+            reason = f"enabled: false ({at}); remove that, then: {again}"
+            yield Outcome(target=target, status=Status.SKIPPED, reason=reason, action=action)
 
 
 def await_health(picked: Sequence[Picked], look: Callable[[], Observed], context: Context) -> tuple[Outcome, ...]:

@@ -191,6 +191,28 @@ def test_health_proves_and_changes_nothing(bench: Bench) -> None:
     assert "chat llama3" in bench.world.server(11434).calls
 
 
+def test_what_is_off_for_good_is_skipped_and_told_where_and_how_to_have_it_again(bench: Bench) -> None:
+    bench.write("""
+        llmstack: 1
+        stack: lab
+        services:
+          ollama: {type: lazy, port: 11434}
+          page: {type: page, enabled: false}
+        models:
+          demo: {type: loader, port: auto, enabled: false}
+          llama3: {service: ollama, enabled: false}
+    """)
+    bench.app().up(Selection(services=("ollama",)))
+    app = bench.app()
+    for result in (app.health(ALL), app.wait(ALL)):
+        told = {str(out.target): out.reason for out in result.outcomes if out.status is Status.SKIPPED}
+        assert list(told) == ["llama3@localhost", "page@localhost", "demo@localhost"]
+        assert all("inventory.yaml:" in reason for reason in told.values())
+        assert told["llama3@localhost"].endswith("remove that, then: llmstack up --model llama3")
+        assert told["page@localhost"].endswith("remove that, then: llmstack up --service page")
+        assert (recap(result), result.exit_code) == ({"ok": 1, "skipped": 3}, 0)
+
+
 def test_health_of_a_crash_is_6_sync_tells_it_and_up_repairs_it(bench: Bench) -> None:
     bench.write("llmstack: 1\nstack: lab\nmodels: {demo: {type: loader, restart: 'no'}}\n")
     bench.app().up(ALL)
