@@ -36,7 +36,7 @@ _ELSEWHERE = {word: task for task, words in _OURS.items() for word in words.spli
 """What other programs call our tasks."""
 
 _A_NAME = re.compile(r"[\w.@:+/-]+")
-_NAMED_BARE = ("model", "name", "kind", "limit", "host")
+NAMED_BARE = ("model", "name", "kind", "limit", "host")
 """Flags that a word without a flag is for."""
 
 
@@ -130,7 +130,7 @@ class _Task:
             family = [name for name in tasks if name.startswith(f"{word}.")]
             hint = f"tasks: {' '.join(family)}" if family else near(_ELSEWHERE.get(word, word), tasks)
             raise UsageError(f"no task '{word}'", hint or "llmstack --list shows all tasks")
-        names = next((flag for flag in self.flags if flag.name in _NAMED_BARE), None)
+        names = next((flag for flag in self.flags if flag.name in NAMED_BARE), None)
         if PROMPT in self.flags and (MODEL.key in self.values or not _A_NAME.fullmatch(word)):
             self.give(PROMPT, word)
         elif names:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llmstack.cli.argv import Tasks, task_name
-from llmstack.cli.flags import EXCLUDE, HOST, INVENTORY, LEADING, MODEL, SERVICE, TAGS, Flag
+from llmstack.cli.argv import NAMED_BARE, Tasks, task_name
+from llmstack.cli.flags import EXCLUDE, HOST, INVENTORY, LEADING, MODEL, RUN, SERVICE, TAGS, Flag
 from llmstack.errors import UsageError
 
 NAMES: Mapping[str, tuple[str, ...]] = {
-    MODEL.name: ("models", "services"),
+    **dict.fromkeys((MODEL.name, "name"), ("models", "services")),
     SERVICE.name: ("services",),
     **dict.fromkeys((HOST.name, *HOST.also), ("hosts", "groups")),
     EXCLUDE.name: ("models", "services", "hosts", "groups"),
     TAGS.name: ("tags",),
 }
 """The kinds of names that are values of a flag."""
+_BEFORE_LAST = dict.fromkeys((HOST.name, *HOST.also), "^(.*[:,])?[!&]?")
+"""What stands before the last name of a pattern."""
 _SCRIPTS = {
     "bash": """_{0}() {{
   local cur=${{COMP_WORDS[COMP_CWORD]}} line=${{COMP_LINE:0:COMP_POINT}} IFS=$'\\n'
@@ -52,9 +55,13 @@ def candidates(line: str, tasks: Tasks) -> list[str]:
     task, flag, path = _state(before, tasks)
     known = tasks[task].flags if task else LEADING
     head, equals, value = current.partition("=")
+    kept = ""
     if equals and head.startswith("--"):
-        flag, current = next((one for one in known if head in one.spellings), None), value
+        flag, kept, current = next((one for one in known if head in one.spellings), None), f"{head}=", value
     if flag:
+        current = current.lstrip("'\"")  # the shell keeps an open quote by itself
+        last = re.sub(_BEFORE_LAST.get(flag.name, "^.*," if flag.commas else "^"), "", current)
+        kept, current = kept + current.removesuffix(last), last
         found: Iterable[str] = _values(flag, path)
     elif current.startswith("-"):
         found = (spelling for one in known for spelling in one.spellings)
@@ -62,8 +69,9 @@ def candidates(line: str, tasks: Tasks) -> list[str]:
         family = f"{before[-1]}." if before else "."  # a space may stand for the dot
         more = [name.removeprefix(family) for name in tasks if name.startswith(family)]
         more += ["exit-codes"] if before == ["help"] else []
-        found = (*tasks, *more, *(_values(MODEL, path) if MODEL in known and task else ()))
-    return [f"{head}{equals}{word}" if equals else word for word in found if word.startswith(current)]
+        bare = next((one for one in known if task and one.name in NAMED_BARE), None)
+        found = (*tasks, *more, *(_values(bare, path) if bare else ()))
+    return [f"{kept}{word}" for word in found if word.startswith(current)]
 
 
 def task_at(words: Iterable[str], tasks: Tasks) -> str | None:
@@ -89,6 +97,10 @@ def _state(words: Iterable[str], tasks: Tasks) -> tuple[str | None, Flag[Any] | 
 
 def _values(flag: Flag[Any], path: str | None) -> Iterator[str]:
     yield from flag.choices
+    if flag == RUN:
+        from llmstack.cli.known import run_ids
+
+        yield from run_ids()
     if flag.name in NAMES:
         from llmstack.cli.known import names_of
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
 look = partial(verb, kind="inventory", reads_only=True)
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
+WHICH = HOST._replace(also=(*HOST.also, "name"))
 LIMIT = names("limit", "Only hosts of this PATTERN, such as gpu:!gpu02", "l")
 ONE = Flag[tuple[str, ...]](
     "host", "Print the JSON of this HOST's variables, as Ansible reads it.", (), name, kind=list
@@ -58,7 +59,7 @@ def inventory_graph(session: Session) -> int:
 
 
 @look(
-    *(HOST, OUTPUT_JSON),
+    *(WHICH, OUTPUT_JSON),
     name="inventory.host",
     examples=("inventory.host --host gpu01", "inventory.host --host gpu -o json"),
 )

@@ -79,6 +79,17 @@ def _read(file: Path) -> Names:
     return {kind: sorted({name for name in names if _FIT.fullmatch(name)}) for kind, names in found.items()}
 
 
+def run_ids() -> list[str]:
+    """Those of the last runs; none where the store cannot be read."""
+    from llmstack.app import App
+    from llmstack.domain.selection import Settings
+
+    try:
+        return [run.id for run in App(Settings(), _Deaf()).history()]
+    except LlmstackError:
+        return []
+
+
 class _Deaf:
     def emit(self, event: object) -> None:
         """Hear nothing."""

@@ -19,7 +19,7 @@ USAGE = """Usage: {door} TASK [NAME ...] [--flags] [TASK ...]
 """
 WIDTH = 80
 """Where there is no terminal to fit into, or one that is too narrow."""
-LEAST = 25
+LEAST = 20
 """Cells that a text needs beside something."""
 
 MORE = """{door} TASK --help tells a task's flags, {door} help exit-codes what a run can end with."""

@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from llmstack.app import App
 from llmstack.cli import known
 from llmstack.cli.collection import VERBS
 from llmstack.cli.complete import candidates
+from llmstack.domain.selection import Settings
 from tests.unit.cli import front
 
 TASKS = {task.name: task for task in VERBS}
@@ -54,6 +57,13 @@ def here(tmp_path, monkeypatch):
         ("llmstack up --model l", ["llama3"]),
         ("llmstack up -l g", ["gpu01.lab", "gpu02.lab", "gpu"]),
         ("llmstack up --host=gpu01", ["--host=gpu01.lab"]),
+        ("llmstack up -l 'gpu:!", ["gpu:!gpu01.lab", "gpu:!gpu02.lab", "gpu:!all", "gpu:!gpu", "gpu:!ungrouped"]),
+        ("llmstack up --limit=all,gpu:&gpu02", ["--limit=all,gpu:&gpu02.lab"]),
+        ("llmstack up --tags night,c", ["night,chat"]),
+        ("llmstack inventory.explain -n q", ["quick"]),
+        ("llmstack inventory.explain q", ["quick"]),
+        ("llmstack inventory.host gpu0", ["gpu01.lab", "gpu02.lab"]),
+        ("llmstack schema ev", ["event"]),
         ("llmstack up -s ", ["ollama"]),
         ("llmstack up --tags ", ["chat", "night"]),
         ("llmstack up q", ["quick"]),
@@ -89,6 +99,17 @@ def test_names_are_read_once_until_the_file_changes(here, monkeypatch):
     assert len(reads) == 1
     (here / "inventory.yaml").write_text(INVENTORY.replace("llama3:", "llama33:", 1))
     assert candidates("llmstack up -m l", TASKS) == ["llama33"]
+
+
+def test_runs_are_those_that_are_remembered(here, monkeypatch, tmp_path):
+    assert candidates("llmstack history --run ", TASKS) == []
+    with closing(App(Settings(), known._Deaf())) as app:
+        for _ in range(2):
+            app.store.begin_run("up", "llmstack up")
+    assert candidates("llmstack history --run ", TASKS) == ["2", "1"]
+    (tmp_path / "broken").write_text("no store")
+    monkeypatch.setenv("LLMSTACK_STORE", str(tmp_path / "broken"))
+    assert candidates("llmstack history --run ", TASKS) == []
 
 
 def test_an_inventory_with_mistakes_keeps_the_names_it_had(here):
@@ -140,6 +161,8 @@ def test_bash_completes_tasks_names_and_what_stands_behind_an_equals_sign(here):
         "quick",
         "ollama",
     ]
+    words = "llmstack up -l gpu : '!gpu02'"
+    assert shell("bash", here, BASH.format(f"ask 'llmstack up -l gpu:!gpu02' {words}")) == ["!gpu02.lab"]
     words = "llmstack up --output = nd"
     assert shell("bash", here, BASH.format(f"ask 'llmstack up --output=nd' {words}")) == ["ndjson"]
     assert shell("bash", here, BASH.format("complete -p llmstack")) == ["complete -o default -F _llmstack llmstack"]
