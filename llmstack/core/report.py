@@ -27,6 +27,7 @@ from llmstack.domain.service import EXTERNAL
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError
+from llmstack.modeltype import Family
 from llmstack.modeltype.registry import Registry
 from llmstack.protocols import Engine, Ledger
 
@@ -131,12 +132,16 @@ def _looks(wanted: Sequence[Wanted], observed: Observed, context: Context) -> di
     return {item.target: seen for item, seen in zip(items, found, strict=True)}
 
 
-def strangers_report(engines: Engines, context: Context, registry: Registry) -> StatusReport:
-    """Without an inventory: whatever serves models on this machine; ours say by their labels how to look at them."""
+def strangers_report(
+    engines: Engines, context: Context, registry: Registry, *, companions: bool = True
+) -> StatusReport:
+    """Without an inventory: whatever serves models on this machine, and with `companions` what of ours stands beside;
+    ours say by their labels how to look at them."""
     here = Host(name="localhost")
     places = {("localhost", kind): here for kind in ("process", "docker")}
     instances, errors = observe(places, engines.get, None, context.forks)
-    rows = [found_row(*one) for one in _looked_at(instances, context, registry)]
+    ours = [one for one in instances if companions or not _is_companion(one, registry)]
+    rows = [found_row(*one) for one in _looked_at(ours, context, registry)]
     for place in places:
         if place not in errors:
             rows += [
@@ -144,6 +149,11 @@ def strangers_report(engines: Engines, context: Context, registry: Registry) -> 
             ]
     real = [error for error in errors.values() if not isinstance(error, UnreachableError)]
     return StatusReport(rows=tuple(rows), errors=tuple(real), inventory=None)
+
+
+def _is_companion(there: Instance, registry: Registry) -> bool:
+    wanted = wanted_of(there, registry)
+    return bool(wanted and wanted.type and wanted.type.family is Family.COMPANION)
 
 
 def _looked_at(instances: Sequence[Instance], context: Context, registry: Registry) -> list[tuple[Instance, Look]]:

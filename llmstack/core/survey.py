@@ -27,7 +27,7 @@ def survey(
         docker = engines.get(Host(name="localhost"), "docker").describe()
     except LlmstackError as error:
         trouble = error
-    rows = strangers_report(engines, context, registry).rows
+    rows = strangers_report(engines, context, registry, companions=False).rows
     served = {row.url: names for row in rows if row.url and (names := _served(row, row.url, registry)) is not None}
     return Machine(
         docker=docker,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmstack.clients.ollama import Ollama
 from llmstack.core.survey import survey
@@ -39,3 +39,13 @@ def test_only_what_answers_is_told_and_with_the_models_that_it_has(world: World)
         assert [row.url for row in machine.serving] == [server.url]
         assert machine.ollama_url == server.url
         assert machine.served == {server.url: ("demo:latest",)}
+
+
+def test_a_companion_of_ours_serves_no_models_though_it_answers(world: World) -> None:
+    with ollama() as server:
+        page = world.run(world.want("ollama", "page", port=int(server.url.rpartition(":")[2])))
+        assert page.spec
+        for type_, served in (("container", []), ("ollama", ["ollama"])):
+            world.engine().add(replace(page, spec=replace(page.spec, type=type_)))
+            machine = survey(Engines(world), world.context(), Registry(), memory_bytes=None, taken=frozenset())
+            assert [row.service for row in machine.serving] == served
