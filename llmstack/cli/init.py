@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from itertools import count
@@ -28,13 +27,14 @@ def init(session: Session) -> int:
     Asks three questions at most, none with --yes. A file that is there is overwritten only after a look at the changes,
     and kept as a copy beside.
     """
+    from llmstack.domain.names import as_name
     from llmstack.ui.clean import line
     from llmstack.ui.scaffold import files_of, found, usual
 
     with session.app() as app:
         machine = app.survey()
     session.talk(line((text, "dim")) for text in found(machine))
-    wishes = usual(machine, _stack(Path.cwd().name))
+    wishes = usual(machine, as_name(Path.cwd().name) or "lab")
     if session.terminal and not session[YES]:
         wishes = _asked(session, machine, wishes)
     files = files_of(machine, wishes)
@@ -44,15 +44,12 @@ def init(session: Session) -> int:
     return session.answer(session.document(items)) if session[OUTPUT_JSON] != "text" else OK
 
 
-def _stack(folder: str) -> str:
-    """A stack's name made of a folder's."""
-    return re.sub(r"[^a-z0-9_-]+", "-", folder.lower()).strip("-_") or "lab"
-
-
 def _asked(session: Session, machine: Machine, wishes: Wishes) -> Wishes:
     from dataclasses import replace
 
-    wishes = replace(wishes, stack=_stack(session.ask("Name of the stack?", wishes.stack)))
+    from llmstack.domain.names import as_name
+
+    wishes = replace(wishes, stack=as_name(session.ask("Name of the stack?", wishes.stack)) or wishes.stack)
     if machine.docker:
         wishes = replace(wishes, engine=session.ask("Run models with docker, or as plain processes?", "docker"))
     if wishes.ollama_url and session.ask(f"Use the Ollama at {wishes.ollama_url}?", "yes")[:1].lower() == "n":

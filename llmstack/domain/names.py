@@ -36,6 +36,12 @@ def nearest(word: str, choices: Iterable[str], close: float = CLOSE) -> str | No
     return by_lower[found[0]] if found else None
 
 
+def as_name(text: str) -> str | None:
+    """What `text` would be as a name, None when there is nothing of it left, or too much."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
+    return name if NAME_PATTERN.fullmatch(name) else None
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address, or its name, is this machine itself."""
     try:

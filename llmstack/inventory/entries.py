@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
 
-from llmstack.domain.names import LOCK, NAME_PATTERN, RESERVED_NAMES, nearest
+from llmstack.domain.names import LOCK, NAME_PATTERN, RESERVED_NAMES, as_name, nearest
 from llmstack.domain.position import KeyPath
 from llmstack.inventory.nodes import Node, Spot, listed, merge
 from llmstack.inventory.patterns import Chooser
@@ -188,9 +187,7 @@ class _Reader:
 def name_mistake(name: str, what: str, groups: Collection[str], hosts: Collection[str]) -> tuple[str, str] | None:
     """What is wrong with a name that cannot be one, or that means something else already; and the fix."""
     if not NAME_PATTERN.fullmatch(name):
-        near = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")
-        fix = near if NAME_PATTERN.fullmatch(near) else "a-z, 0-9, _ and -; at most 63"
-        return f"'{name}' is no name for a {what}", fix
+        return f"'{name}' is no name for a {what}", as_name(name) or "a-z, 0-9, _ and -; at most 63"
     for taken, names in (("a task", RESERVED_NAMES), ("our lock", (LOCK,)), ("a group", groups), ("a host", hosts)):
         if name in names:
             return f"'{name}' is {taken}; a {what} needs another name", f"{name}-{what}"

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from llmstack.domain.check import Check
-from llmstack.domain.names import NAME_PATTERN, nearest
+from llmstack.domain.names import NAME_PATTERN, as_name, nearest
 from llmstack.domain.resources import AUTO, Resources
 from llmstack.domain.secret import Secret
 from llmstack.domain.service import ModelSpec, ServiceSpec, Update
@@ -54,13 +54,14 @@ def read(readers: Mapping[str, Reader], spot: Spot) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class One:
     """Reads a scalar that matches the whole pattern; `make` raises ValueError for what is wrong all the same.
-    A mistyped one may have been meant to be `example`, which is told otherwise, or one of `words`."""
+    A mistyped one may have been `meant` to be something, or `example`, which is told otherwise, or one of `words`."""
 
     should_be: str
     example: str
     pattern: str
     make: Callable[[str], Any] = str
     words: tuple[str, ...] = ()
+    meant: Callable[[str], str | None] = lambda _: None
 
     def __call__(self, spot: Spot) -> Any:
         """The value; None when it is wrong and noted."""
@@ -70,7 +71,8 @@ class One:
                 return self.make(text)
         except ValueError:
             pass
-        return spot.wrong(self.should_be, nearest(text or "", (self.example, *self.words)) or f"such as {self.example}")
+        near = self.meant(text or "") or nearest(text or "", (self.example, *self.words))
+        return spot.wrong(self.should_be, near or f"such as {self.example}")
 
 
 def many(reader: Reader) -> Reader:
@@ -256,7 +258,7 @@ _READERS: Final[dict[str, Reader]] = {
 }
 
 TOP: Final[dict[str, One]] = {
-    "stack": One("a-z, 0-9, _ and -; at most 63", "lab", NAME_PATTERN.pattern),
+    "stack": One("a-z, 0-9, _ and -; at most 63", "lab", NAME_PATTERN.pattern, meant=as_name),
     "compose_labels": _SWITCH,
 }
 
