@@ -10,7 +10,7 @@ from llmstack.domain.clean import block
 from llmstack.domain.event import Event
 from llmstack.domain.ladder import rung_of
 from llmstack.domain.outcome import Status
-from llmstack.domain.plan import FieldChange
+from llmstack.domain.plan import ActionKind, FieldChange
 from llmstack.domain.stored import StoredRun
 from llmstack.errors import SIGINT
 from llmstack.ui.clean import line
@@ -98,11 +98,12 @@ def _who(run: StoredRun) -> str:
 
 
 def _cells(item: Mapping[str, Any], run: StoredRun) -> list[Text]:
-    """Target, action, status and time of an outcome; a run that looked has kept nothing, it has looked."""
+    """Target, action, status and time of an outcome; what was only looked at has no reason to be kept."""
     action, status = item.get("action") or {}, item["status"] or _unended(run)
+    looked = action.get("action") == ActionKind.KEEP and not action.get("reason")
     return [
         line((item["target"], "bold")),
-        line(run.task if run.task == "health" else action.get("action", UNKNOWN)),
+        line(run.task if looked else action.get("action", UNKNOWN)),
         line((status, _STYLES.get(status, "red"))),
         line(_took(item.get("ms"))),
     ]

@@ -127,7 +127,8 @@ class RunScreen:
         rungs = outcome.ladder.rungs if outcome.ladder else block.rungs
         headed = self._headed == block.target  # its first line stands, and nothing else was said since
         head = [head_line(block.target, "" if block.told else block.about)] if rungs and not headed else []
-        sizes = [size(fetch.latest.total_bytes) for fetch in block.fetches.values() if fetch.latest.total_bytes]
+        fetched = () if outcome.error else block.fetches.values()  # what was cut short has no size
+        sizes = [size(fetch.latest.total_bytes) for fetch in fetched if fetch.latest.total_bytes]
         more = "".join(f"  {part}" for part in (*sizes, *outcome.urls))
         self._say(*head, *outcome_lines(outcome, rungs, self._err.width, more))
 

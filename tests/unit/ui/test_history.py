@@ -128,6 +128,15 @@ def test_what_was_done_with_a_name_tells_why_and_what_differed():
     )
 
 
+@pytest.mark.parametrize(("reason", "told"), [("", "speed"), ("as wanted", "keep")])
+def test_what_a_task_only_looked_at_has_the_name_of_the_task(reason, told):
+    looked = Outcome(
+        target=OLLAMA, status=Status.OK, action=Action(kind=ActionKind.KEEP, target=OLLAMA, reason=reason)
+    ).as_json()
+    run = StoredRun(id="9", items=(looked,), **{**FACTS, "task": "speed"}, **GONE)
+    assert f"ollama@gpu01.lab  {told} " in plain(action_lines([run], 80))
+
+
 def test_a_run_in_full_tells_all_and_folds_what_is_long():
     told = [
         Event(1_770_000_001.0, EventType.START, "up", WEBUI, "open-webui on docker"),

@@ -13,7 +13,7 @@ from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.progress import Progress
 from llmstack.domain.target import Target
-from llmstack.errors import UnhealthyError
+from llmstack.errors import InterruptedRunError, UnhealthyError
 from llmstack.ui.console import Console
 from llmstack.ui.fetch import Fetch
 from llmstack.ui.live import RunScreen
@@ -117,6 +117,13 @@ def test_a_fetch_that_is_done_stays_as_one_line_with_its_size(err):
     finish = event("result", outcome=Outcome(target=DEMO, status=Status.CHANGED, reason="fetched"))
     play(RunScreen(err), progress(4_700_000_000, 1001.0, done=True), finish)
     assert said(err) == "✓ demo@localhost  fetched  4.7 GB\n"
+
+
+def test_a_fetch_that_was_cut_short_has_no_size(err):
+    error = InterruptedRunError("interrupted", "run it again to go on")
+    cut = Outcome(target=DEMO, status=Status.INTERRUPTED, reason="interrupted", error=error)
+    play(RunScreen(err), progress(1_000, 1001.0, total=3_600), event("result", outcome=cut))
+    assert said(err).splitlines()[1] == "- demo@localhost  interrupted"
 
 
 def test_what_was_kept_says_where_it_is(err):
