@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from llmstack.core.context import Context
 from llmstack.domain.instance import Instance
-from llmstack.errors import LlmstackError
+from llmstack.errors import LlmstackError, NoMatchError
 from llmstack.protocols import Engine
 
 STOP_GRACE_S = 10.0
@@ -28,12 +30,14 @@ def stop_for_good(context: Context, engine: Engine, there: Instance, grace_s: fl
 
 
 def end_for_good(context: Context, engine: Engine, there: Instance) -> None:
-    """Stop and remove it; as `stop_for_good`, in one go where no GPU is to be watched in between."""
-    if not _asked_for_gpus(there):
-        engine.stop_and_remove(there, STOP_GRACE_S)
-        return
-    stop_for_good(context, engine, there)
-    engine.remove(there.container_name)
+    """Stop and remove it, in one go where no GPU is to be watched in between; as `stop_for_good`, but somebody else may
+    have removed it meanwhile."""
+    with suppress(NoMatchError):
+        if not _asked_for_gpus(there):
+            engine.stop_and_remove(there, STOP_GRACE_S)
+            return
+        stop_for_good(context, engine, there)
+        engine.remove(there.container_name)
 
 
 def gpu_pids(context: Context) -> set[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from llmstack.core import model_verbs
 from llmstack.core.backup import backup
@@ -27,7 +27,7 @@ from llmstack.domain.instance import PAUSED, InstanceSpec
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
-from llmstack.errors import LlmstackError, PreflightError
+from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Engine
 
 
@@ -187,9 +187,10 @@ def _climb(action: Action, context: Context, wanted: Wanted) -> Climb:
 
 
 def _settle(context: Context, climb: Climb, outcome: Outcome) -> Outcome:
-    """Stop what did not become ready."""
+    """Stop what did not become ready, unless somebody else removed it meanwhile."""
     if outcome.ladder and not outcome.ladder.ok and climb.there:
-        context.engine(climb.wanted).stop(climb.there.container_name, STOP_GRACE_S)
+        with suppress(NoMatchError):
+            context.engine(climb.wanted).stop(climb.there.container_name, STOP_GRACE_S)
     return outcome
 
 
@@ -199,7 +200,8 @@ def removed_if_broken(engine: Engine, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        engine.stop(name, STOP_GRACE_S)
+        with suppress(NoMatchError):
+            engine.stop(name, STOP_GRACE_S)
         engine.remove(name)
         raise
 

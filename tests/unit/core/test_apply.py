@@ -150,6 +150,21 @@ def test_a_start_that_fails_its_ladder_is_stopped_and_kept(world: World) -> None
     assert verbs(world) == ["create", "start", "stop"]
 
 
+def test_what_somebody_removes_while_it_starts_is_unhealthy(world: World) -> None:
+    world.server().lives = [LOADING]
+    world.server().before = lambda _: world.engine().instances.clear()
+    (outcome,) = up(world, world.want())
+    assert (outcome.status, outcome.exit_code, world.engine().instances) == (Status.UNHEALTHY, 6, {})
+
+
+def test_what_somebody_else_removed_already_is_removed(world: World) -> None:
+    demo = world.want()
+    seen_before = sort_out([world.run(demo)], {})
+    world.engine().instances.clear()
+    (outcome,) = apply(plan_down([Picked(demo)], seen_before), world.context("down"), down=True)
+    assert outcome.status is Status.CHANGED
+
+
 def test_a_fall_back_to_the_cpu_is_stopped_too(world: World) -> None:
     (outcome,) = up(world, world.want(gpus=("all",)))
     assert (outcome.status, outcome.reason) == (
