@@ -11,13 +11,14 @@ from llmstack.domain.position import Positions, locate
 from llmstack.domain.setting import Setting
 
 MIB = 1024**2
-LEAST_CONTEXT = 512
+CONTEXT, LEAST_CONTEXT = ("ctx_size", "context_length", "max_model_len"), 512
+"""What types call their option for it."""
 SHM = "1GiB"
 
 
 def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Positions) -> Remedy:
     """Where to change `key` of a service or model, and to what."""
-    path = wanted.placement.path
+    path, key = wanted.placement.path, _called(key, wanted)
     parts = tuple(key.split("."))
     place = next((each.at for each in written if each.key == ".".join((*map(str, path), *parts))), None)
     return Remedy(
@@ -27,6 +28,13 @@ def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Posi
         written=place is not None,
         value=_VALUES[key](wanted) if key in _VALUES else None,
     )
+
+
+def _called(key: str, wanted: Wanted) -> str:
+    """As its type calls an option; one that it does not have is an argument."""
+    group, _, name = key.partition(".")
+    names = [name for name in (CONTEXT if name in CONTEXT else (name,)) if hasattr(wanted.options, name)]
+    return key if group != "options" else f"options.{names[0]}" if names else "args"
 
 
 def _memory(wanted: Wanted) -> str | None:
@@ -43,13 +51,13 @@ def _memory(wanted: Wanted) -> str | None:
 
 def _context(wanted: Wanted) -> int | None:
     """Half of it."""
-    size = getattr(wanted.options, "ctx_size", None)
+    size = next((getattr(wanted.options, name) for name in CONTEXT if hasattr(wanted.options, name)), None)
     return size // 2 if isinstance(size, int) and size >= 2 * LEAST_CONTEXT else None
 
 
 _VALUES: Mapping[str, Callable[[Wanted], Any]] = {
     "resources.memory": _memory,
-    "options.ctx_size": _context,
+    **{f"options.{name}": _context for name in CONTEXT},
     "resources.shm": lambda _: SHM,
     "port": lambda _: "auto",
 }

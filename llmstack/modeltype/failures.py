@@ -84,11 +84,19 @@ COMMON: tuple[FailureRule, ...] = (
         "A file that the server needs is not there.",
         "correct the path in `source:`, `args:` or `mounts:`",
         "source",
+        passing=True,
+    ),
+    FailureRule(
+        r"\bBus error\b|shared memory segment|/dev/shm\b.*(no space|too small|failed)|</torch_\w+>|"
+        r"no space left on device.*/dev/shm\b",
+        "The shared memory of the container is too small.",
+        "raise `shm:` in its `resources:`, for example to 1GiB",
+        "resources.shm",
     ),
     FailureRule(
         r"no space left on device|ENOSPC",
         "The disk is full.",
-        "free space on the host's disk, then run up again",
+        "free space on the host's disk (`llmstack du` shows what is ours), then run up again",
     ),
     FailureRule(
         r"illegal instruction",
@@ -97,13 +105,8 @@ COMMON: tuple[FailureRule, ...] = (
         "image",
     ),
     FailureRule(
-        r"\bBus error\b|shared memory segment|/dev/shm\b.*(no space|too small|failed)",
-        "The shared memory of the container is too small.",
-        "raise `shm:` in its `resources:`, for example to 1GiB",
-        "resources.shm",
-    ),
-    FailureRule(
-        r"x509|certificate verify failed|no such host|i/o timeout|max retries exceeded|name resolution",
+        r"x509|certificate verify failed|no such host|i/o timeout|max retries exceeded|name resolution|"
+        r"could not establish connection",
         "It cannot reach a machine on the network: DNS, proxy or certificates.",
         "look at the network of its host, or fetch the model first: llmstack pull",
         passing=True,
@@ -122,7 +125,7 @@ COMMON: tuple[FailureRule, ...] = (
         "image",
     ),
     FailureRule(
-        r"no kernel image is available|compute capability \S+ (is )?(not supported|too low)",
+        r"no kernel image is available|compute cap(ability)? .*(not supported|too low|not compatible|at least)",
         "This build was not made for this GPU.",
         "use an `image:` built for this generation of GPUs",
         "image",
@@ -134,7 +137,7 @@ COMMON: tuple[FailureRule, ...] = (
         "resources.gpus",
     ),
     FailureRule(
-        r"No available memory for the cache blocks|larger than the maximum number of tokens that can be stored",
+        r"No available memory for the cache blocks|larger than the (maximum number of tokens that|available KV cache)",
         "The GPU memory that is left beside the weights is too little for this context.",
         "use a smaller context, or give it a larger part of the GPU",
         "options.max_model_len",
@@ -146,17 +149,18 @@ COMMON: tuple[FailureRule, ...] = (
         "options.gpu_memory_utilization",
     ),
     FailureRule(
-        r"(cuda|hip)Malloc failed|CUDA out of memory|CUDA error: out of memory|out of device memory|"
-        r"(failed to|unable to) allocate .*buffer|vk_error_out_of_device_memory|insufficient memory",
-        "The GPU has too little free memory.",
-        "use a smaller context or quantisation, or free the GPU",
-        "options.ctx_size",
-    ),
-    FailureRule(
-        r"requires more system memory|std::bad_alloc|cannot allocate memory",
+        r"requires more system memory|std::bad_alloc|cannot allocate memory|"
+        r"ggml_aligned_malloc|_cpu_buffer\w*: failed to allocate|allocate CPU\S* buffer",
         "It needs more memory than the host has left, or than it may use.",
         "raise `memory:` in its `resources:`, or use a smaller context or model",
         "resources.memory",
+    ),
+    FailureRule(
+        r"(cuda|hip)Malloc failed|(CUDA|HIP) out of memory|CUDA error: out of memory|out[ _]?of[ _]?device[ _]?memory|"
+        r"(failed to|unable to) allocate .*buffer|insufficient memory",
+        "The GPU has too little free memory.",
+        "use a smaller context or quantisation, or free the GPU",
+        "options.ctx_size",
     ),
     # -- arguments and rights ----------------------------------------------------------------------------------------
     FailureRule(
@@ -180,7 +184,6 @@ COMMON: tuple[FailureRule, ...] = (
         r"exceeds? (the )?(available )?context|exceed_context_size|maximum context length is|must have less than",
         "A prompt was longer than the context.",
         "shorten the prompt, or raise the context",
-        "options.ctx_size",
         passing=True,
     ),
     FailureRule(
@@ -192,7 +195,7 @@ COMMON: tuple[FailureRule, ...] = (
 )
 """Ordered: of two that know a line the first explains it."""
 
-_HARMLESS = re.compile(r"level=(WARN|DEBUG)\b")
+_HARMLESS = re.compile(r"level=(WARN|DEBUG)\b|(?<!NCCL )\bWARN(ING)?\b|UserWarning:")
 _ERROR_LINE = re.compile(
     r"\b(error|fatal|failed|exception|panic|cannot|could not|unable|denied|killed)\b", re.IGNORECASE
 )

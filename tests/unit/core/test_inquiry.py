@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
+from llmstack.core.remedy import remedy
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
 from llmstack.domain.instance import State
@@ -17,6 +19,7 @@ from llmstack.errors import ConfigError, FetchError, PreflightError
 from llmstack.inventory.fixes import fix
 from llmstack.ui.why import why_lines
 from tests.unit.core.stack import ALL, Bench
+from tests.unit.core.world import World
 
 TEXT = """
 llmstack: 1
@@ -193,6 +196,22 @@ def test_what_happened_meanwhile_to_one_that_is_well_is_told(
     assert told in str(found.ladder.why.meaning)
     assert (found.remedy.key if found.remedy else None) == key
     assert ("restarted by the engine since" in found.row.detail) == ("restarts" in facts)
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "value"),
+    [
+        ({"ctx_size": 4096}, "options.ctx_size", 2048),
+        ({"context_length": 8192}, "options.context_length", 4096),
+        ({"context_length": None}, "options.context_length", None),
+        ({"ctx_size": 512}, "options.ctx_size", None),
+        ({}, "args", None),
+    ],
+)
+def test_the_context_is_changed_where_its_type_has_it(options: dict[str, Any], key: str, value: int | None) -> None:
+    wanted = replace(World().want(), options=SimpleNamespace(**options))
+    found = remedy(wanted, "options.ctx_size", (), {})
+    assert (found.key, found.value) == (key, value)
 
 
 def test_a_fix_is_laid_over_what_the_file_holds(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ RECORDINGS = Path(__file__).parents[2] / "recordings"
 
 CUT = "The model file is cut off."
 NO_GGUF = "The model file is not a GGUF file."
+NETWORK = "It cannot reach a machine on the network: DNS, proxy or certificates."
 ARGUMENT = "The server does not accept one of its arguments."
 
 
@@ -32,7 +33,7 @@ ARGUMENT = "The server does not accept one of its arguments."
         ("no-mmap-flag-gone", 1, "invalid argument: --no-mmap", ARGUMENT),
         ("port-in-use", 4, "couldn't bind HTTP server socket", "Another program holds the port."),
         ("unknown-flag", 1, "invalid argument: --nosuch-flag", ARGUMENT),
-        ("hf-offline", 2, "Could not establish connection", None),
+        ("hf-offline", 2, "Could not establish connection", NETWORK),
     ],
 )
 def test_recorded_llama_server_starts_are_explained(name: str, number: int, words: str, meaning: str | None) -> None:
@@ -108,6 +109,27 @@ def test_a_request_s_trouble_explains_nothing_where_something_else_does() -> Non
     found = first_error(["error: something", busy], COMMON)
     assert found is not None
     assert found[:2] == (2, busy)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "stat /root/.config: no such file or directory",
+        "UserWarning: CUDA initialization: Found no NVIDIA driver on your system.",
+        "WARNING 03-26 05:25:01 [cuda.py:1] Found no NVIDIA driver on your system.",
+    ],
+)
+def test_what_may_be_harmless_hides_nothing(harmless: str) -> None:
+    found = first_error([harmless, "cudaMalloc failed: out of memory"], COMMON)
+    assert found is not None
+    assert found[0] == 2
+
+
+def test_a_prompt_that_is_too_long_asks_for_no_smaller_context() -> None:
+    found = first_error(["error: the request exceeds the available context size"], COMMON)
+    assert found is not None
+    assert found[2] is not None
+    assert found[2].key is None
 
 
 def test_every_rule_says_what_it_means_and_what_to_do() -> None:
