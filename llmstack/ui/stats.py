@@ -15,7 +15,7 @@ HEAD = ("SERVICE", "HOST", "CPU", "MEMORY", "GPU MEM", "GPU", "NET IN/OUT", "DIS
 
 def stats_lines(report: StatsReport, width: int) -> Iterator[Text]:
     """The table, without columns that no row has anything for."""
-    return known(HEAD, list(map(_row, report.rows)), width)
+    return known(HEAD, list(map(_row, report.rows)), width, "CPU")
 
 
 def _row(row: StatsRow) -> list[Text]:

@@ -21,7 +21,7 @@ _STYLES = {
 
 def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
     """The table, without columns that no row has anything for; below it what a state alone does not say."""
-    yield from known(HEAD, list(map(_row, report.rows)), width)
+    yield from known(HEAD, list(map(_row, report.rows)), width, "STATE")
     for row in report.rows:
         if row.detail or not row.ours:
             yield prose((f"{row.target}: {row.detail or 'not ours'}", "dim"))
@@ -33,9 +33,9 @@ def status_note(report: StatusReport) -> Iterator[Text]:
     """That there is nothing, or no inventory; else what to do about what is not as it should be."""
     if not report.rows and not report.errors:
         here = "no inventory found, and nothing serves models here" if report.inventory is None else ""
-        yield line(here or f"{report.inventory} wants no service and no model, and nothing runs")
+        yield prose(here or f"{report.inventory} wants no service and no model, and nothing runs")
     elif report.inventory is None:
-        yield line(("no inventory found: this is what serves models on this machine", "dim"))
+        yield prose(("no inventory found: this is what serves models on this machine", "dim"))
     if report.inventory is None:
         yield line(("llmstack init writes an inventory", "dim"))
     for row in [row for row in report.rows if row.state is State.CRASHED and row.ours][:1]:

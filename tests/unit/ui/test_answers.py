@@ -17,7 +17,7 @@ from llmstack.ui.problems import error_lines, problem_lines, warning_line
 from llmstack.ui.status import status_lines, status_note
 from llmstack.ui.sync import sync_lines
 from llmstack.ui.table import table
-from llmstack.ui.text import Text
+from llmstack.ui.text import Text, cells
 from tests.unit.ui.conftest import plain
 
 ROWS = (
@@ -73,6 +73,15 @@ def test_a_narrow_status_drops_columns_and_still_tells_what_matters():
     lines = plain(status_lines(StatusReport(rows=ROWS, inventory="inventory.yaml"), 50)).splitlines()
     assert lines[0] == "MODEL   SERVICE  HOST       STATE    DEVICE"
     assert lines[-2] == "embed@localhost: exit 137, out of memory, 4 restarts"
+
+
+@pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 40, 30])
+def test_a_row_of_status_has_its_state_and_one_line_at_any_width(width):
+    long = StatusRow(model="日本語" * 9, service="a" * 40, host="localhost", state=State.UNREACHABLE, engine="docker")
+    heads, first, second = plain(status_lines(StatusReport(rows=(long, ROWS[0])), width)).splitlines()
+    assert "STATE" in heads
+    assert ("unreachable" in first, "ready" in second) == (True, True)
+    assert max(map(cells, (heads, first, second))) <= width
 
 
 def test_status_of_nothing():
