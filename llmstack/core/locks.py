@@ -95,9 +95,8 @@ def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tup
 
 def place_of(action: Action) -> Place | None:
     """PURE: where an action changes something that a lock guards."""
-    if action.observed:
-        return (action.target.host, action.observed.engine)
-    return (action.target.host, action.spec.engine) if action.spec else None
+    there = action.observed or action.spec
+    return (action.target.host, there.engine) if there else None
 
 
 def refuse_held(plan: Plan, refused: dict[Place, LlmstackError]) -> Plan:

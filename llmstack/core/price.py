@@ -11,7 +11,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.drain import in_flight
 from llmstack.core.observe import in_parallel
 from llmstack.domain.codec import digest
-from llmstack.domain.instance import Instance, InstanceSpec
+from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.plan import Action, ActionKind, Plan, Price
 from llmstack.domain.target import Target
 
@@ -36,13 +36,14 @@ def priced(plan: Plan, context: Context, start_s: StartS) -> Plan:
 
 def _price(action: Action, context: Context, start_s: StartS, needing: Needing) -> Price:
     there = action.observed
+    asked = there if action.kind.takes_down and action.placement else None
     return Price(
         fetch_bytes=_fetch_bytes(action),
         downtime_s=start_s(action.target, digest(action.spec)) if action.spec and action.kind in AWAY else None,
         memory_before_bytes=_memory_bytes(there.spec if there else None),
         memory_after_bytes=_memory_bytes(action.spec),
         dependants=_dependants(action.target, context, needing) if action.kind.takes_down else (),
-        in_flight=_in_flight(action, there, context),
+        in_flight=in_flight(context, context.wanted_of(action), asked) if asked else None,
     )
 
 
@@ -76,9 +77,3 @@ def _dependants(target: Target, context: Context, needing: Needing) -> tuple[str
                 found[item.target] = None
                 open_ends.append(item.target)
     return tuple(map(str, found))
-
-
-def _in_flight(action: Action, there: Instance | None, context: Context) -> int | None:
-    if not (action.kind.takes_down and there and action.placement):
-        return None
-    return in_flight(context, context.wanted_of(action), there)

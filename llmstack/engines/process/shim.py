@@ -3,7 +3,7 @@
 It loads nothing but the standard library. The launch comes as JSON on standard input (its environment holds secrets,
 so it never touches a file or a command line); one JSON line on standard output tells how the start went. From then on
 everything happens in the instance's folder, by relative names, so that the folder may be renamed under a running
-server. Signals: SIGTERM ends the server on purpose, SIGUSR1 kills its whole group.
+server; once the folder is deleted, the server is killed. Signals: SIGTERM ends it on purpose, SIGUSR1 kills its group.
 
 Killed itself, it takes the server along on Linux (PR_SET_PDEATHSIG); elsewhere the next `stop` or `start` sweeps up.
 """
@@ -27,6 +27,8 @@ from llmstack.engines.process.log import LogWriter
 from llmstack.engines.process.policy import GOOD_RUN_S, delay_s, oom_kills, out_of_memory, restarts_after
 
 LOCK_WAIT_S = 1.0
+HOME_S = 2.0
+"""How soon it is seen that the folder was deleted."""
 CHUNK_BYTES = 65536
 LAST_CHUNKS = 16
 """A pipe holds far less; a bound, because a daemon that escaped may write for ever."""
@@ -87,7 +89,12 @@ class Shim:
     def _wait(self, server: subprocess.Popen[bytes]) -> int:
         """Until the server ended; then kill what it left behind and keep its last words. Returns the exit code."""
         while not _ended(server.pid):
-            self._turn(None)
+            self._turn(HOME_S)
+            try:
+                os.getcwd()
+            except FileNotFoundError:  # somebody deleted the folder, and nobody could find and stop it any more
+                self.stopping = True
+                _kill_group(server.pid)
         _kill_group(server.pid)  # before it is reaped, while its pid is surely ours
         for _ in range(LAST_CHUNKS):
             if not self._pump(server):
@@ -109,7 +116,7 @@ class Shim:
             self._note_exit()
         return not self.stopping
 
-    def _turn(self, timeout_s: float | None) -> None:
+    def _turn(self, timeout_s: float) -> None:
         """Wait for output or a signal, and act on it."""
         for key, _ in self.selector.select(timeout_s):
             if key.fd == self.wake:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from llmstack.domain.instance import InstanceSpec
 from llmstack.engines.process import files, launch, shim
 from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError, PreflightError
-from tests.unit.engines.process.support import now
+from tests.unit.engines.process.support import alive, fetch, now, shim_pid, until
 
 Make = Callable[..., InstanceSpec]
 
@@ -52,6 +53,16 @@ def test_a_folder_removed_while_it_waited_is_told(
     (engine.root / spec.name / "state.json").unlink()
     with pytest.raises(PreflightError, match="No such file"):
         engine.start(spec.name)
+
+
+def test_a_server_whose_folder_somebody_deletes_ends(engine: ProcessEngine, make: Make, port: int) -> None:
+    engine.create(spec := make())
+    engine.start(spec.name)
+    until(lambda: fetch(port))
+    keeper = shim_pid(engine, spec.name)
+    shutil.rmtree(engine.root / spec.name)
+    until(lambda: not alive(keeper))
+    assert fetch(port) is None
 
 
 def test_a_shim_that_cannot_start_says_why(engine: ProcessEngine, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
