@@ -35,20 +35,30 @@ class Recorder:
         self._ledger: Ledger | None = ledger
 
     def emit(self, event: Event) -> None:
-        """Keep it and pass it on, with the run that it belongs to."""
+        """Keep it and pass it on, with the run that it belongs to; an end is noted at once, since others look too."""
+        outcome = event.data.get("outcome")
+        told = outcome if isinstance(outcome, Outcome) else None
         try:
-            if self._ledger and not _kept(event):
+            if self._ledger and not (told and _kept(told)):
                 self._ledger.record(self._run_id, event)
+                _keep_end(told, self._ledger)
         except StoreError:  # told once at the end of the run, where its result cannot be noted either
             self._ledger = None
         self._sink.emit(replace(event, run=self._run_id))
 
 
-def _kept(event: Event) -> bool:
-    outcome = event.data.get("outcome")
-    if not isinstance(outcome, Outcome) or outcome.action is None:
+def _kept(outcome: Outcome) -> bool:
+    return outcome.status is Status.OK and outcome.action is not None and outcome.action.kind is ActionKind.KEEP
+
+
+def _keep_end(outcome: Outcome | None, ledger: Ledger) -> bool:
+    """Note what was removed; whether it was an instance."""
+    action = outcome.action if outcome and outcome.status is Status.CHANGED else None
+    if action is None or action.kind is not ActionKind.REMOVE or action.model or action.observed is None:
         return False
-    return outcome.status is Status.OK and outcome.action.kind is ActionKind.KEEP
+    if not action.observed.container_name.endswith(PREVIOUS):
+        ledger.gone(action.observed.target, action.observed.container_name, on_purpose=True)
+    return True
 
 
 def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
@@ -61,10 +71,7 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
     states: dict[Key, State] = {(row.host, row.container_name, row.name): row.state for row in ledger.models()}
     for outcome in outcomes if context.task != "health" else ():
         action = outcome.action
-        if action and action.kind is ActionKind.REMOVE and outcome.status is Status.CHANGED and action.observed:
-            if not action.observed.container_name.endswith(PREVIOUS):
-                ledger.gone(action.observed.target, action.observed.container_name, on_purpose=True)
-        elif action and action.placement and action.placement.target in context.wanted:
+        if not _keep_end(outcome, ledger) and action and action.placement and action.placement.target in context.wanted:
             wanted = context.wanted[action.placement.target]
             of.setdefault(wanted.target, []).append(outcome)
             if outcome.status is not Status.OK or outcome.ladder or not _as_known(action, wanted, states, context):

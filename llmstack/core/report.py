@@ -43,8 +43,8 @@ class Memory(Ledger, Protocol):
         """The last runs, newest first; with `names` those that worked on one of them, and of each only that."""
         ...
 
-    def at_work(self, host: str) -> StoredRun | None:
-        """The run that changes things on a host at the moment."""
+    def at_work(self, host: str, since: float) -> StoredRun | None:
+        """The run that changes things on a host at the moment, or did `since`, in seconds since the epoch."""
         ...
 
 

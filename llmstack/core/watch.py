@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from llmstack.core.context import Context
-from llmstack.core.fate import since_start
+from llmstack.core.fate import ENDED, since_start
 from llmstack.core.observe import Place, places_of
 from llmstack.core.report import Memory, Told
 from llmstack.core.select import Picked
@@ -22,6 +22,7 @@ from llmstack.domain.happening import Happening, What
 from llmstack.domain.host import Host
 from llmstack.domain.instance import State
 from llmstack.domain.report import Difference, Fate, SyncReport
+from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
 
@@ -96,9 +97,12 @@ class _Keeper:
     say: Callable[[Event | BaseException], None]
     inbox: SimpleQueue[Happening | None] = field(default_factory=SimpleQueue)
     told: dict[tuple[str, str], tuple[What, ...]] = field(default_factory=dict)
+    again: set[str] = field(default_factory=set)
     orphans: set[Target] = field(default_factory=set)
+    known: Mapping[tuple[str, str], tuple[str, str, bool | None]] = field(default_factory=dict)
     trouble: str = ""
     over: bool = False
+    since: float = 0.0
 
     def __post_init__(self) -> None:
         self.looker = threading.Thread(target=self._keep, name=f"look {self.place[0]}", daemon=True)
@@ -123,15 +127,17 @@ class _Keeper:
         self.inbox.put(None)  # this place has no engine: the look says why
 
     def _keep(self) -> None:
-        clock, looked_at = self.context.clock, float("-inf")
+        clock, looked_at, turned_at = self.context.clock, float("-inf"), self.context.clock.now()
         try:
             while not self.over:
-                began = clock.monotonic()
+                self.since, turned_at, began = turned_at, clock.now(), clock.monotonic()
                 heard = self._hear()
                 now = clock.monotonic()
                 lost = None in heard or len(heard) >= FULL or now - began >= SLEPT_S
                 whole = lost or now - looked_at >= WHOLE_S
-                names = self._concerned(heard, lost=lost) | self._unsettled()
+                concerned = self.again | self._concerned(heard, lost=lost)
+                self.again = concerned if self.memory.at_work(self.place[0], self.since) else set()
+                names = concerned | self._unsettled()
                 if self.over:
                     return
                 if whole:
@@ -173,7 +179,7 @@ class _Keeper:
         return {row.container_name for row in rows if row.state in (State.STARTING, State.LOADING)}
 
     def _report(self, found: SyncReport) -> None:
-        for one in map(self._by_us, found.differences):
+        for one in (*map(self._by_us, found.differences), *self._noted(found)):
             if one.reason is not Fate.ORPHAN or one.target not in self.orphans:
                 self._emit(EventType.CHANGE, one.engine, one.target, one)
         self.orphans |= {one.target for one in found.differences if one.reason is Fate.ORPHAN}
@@ -184,11 +190,26 @@ class _Keeper:
 
     def _by_us(self, one: Difference) -> Difference:
         """A run under way notes what it did when it is over; until then it looks as if somebody else had done it."""
-        run = self.memory.at_work(one.target.host) if one.reason in BY_US else None
+        run = self.memory.at_work(one.target.host, self.since) if one.reason in BY_US else None
         if run is None:
             return one
         fate, done = BY_US[one.reason]
         return replace(one, engine=f"{done} by run {run.id} ({run.task})", reason=fate)
+
+    def _noted(self, found: SyncReport) -> Iterator[Difference]:
+        """What a run of ours, or another watcher, has noted since the last look, so that nothing differs any more."""
+        told, before = {str(one.target) for one in found.differences}, self.known
+        rows = [row for row in self.memory.models() if (row.host, row.engine) == self.place]
+        self.known = {(row.container_name, row.name): _noted_as(row) for row in rows}
+        for row in rows:
+            target, now = Target(row.name, row.host), _noted_as(row)
+            was = before.get((row.container_name, row.name), now)
+            begins = (was[0], now[0]) == ("removed", "stopped")  # created, and not yet started
+            if was != now and not begins and str(target) not in told:
+                run = self.memory.at_work(row.host, self.since)
+                text = now[0] + (f" by run {run.id} ({run.task})" if run else ", as others have noted")
+                fate = Fate.STOPPED if row.state in ENDED else Fate.RUNS
+                yield Difference(target=target, store=row.status, engine=text, action="recorded", reason=fate)
 
     def _emit(
         self, type_: EventType, message: str, target: Target | None = None, difference: Difference | None = None
@@ -197,3 +218,10 @@ class _Keeper:
         event = Event(self.context.clock.now(), type_, self.context.task, target, message, data)
         self.memory.record(None, event)
         self.say(event)
+
+
+def _noted_as(row: StoredModel) -> tuple[str, str, bool | None]:
+    """PURE: what of a row is worth telling, a word for it first."""
+    gone = row.state is State.ABSENT
+    word = "removed" if gone else "stopped" if row.state in ENDED else "started"
+    return word, row.status, row.stopped_on_purpose if gone else None

@@ -281,3 +281,17 @@ def test_the_gpus_of_other_machines_are_told_to_be_unknown(bench: Bench) -> None
     assert bench.app().gpus_now() == ()
     (warned,) = bench.world.ears.of(EventType.WARNING)
     assert warned.message.endswith("unknown are those of gpu1, gpu2, gpu3")
+
+
+def test_rm_of_one_model_leaves_the_others_of_its_server_active_in_the_store(bench: Bench) -> None:
+    bench.write(
+        """
+        llmstack: 1
+        stack: lab
+        services: {ollama: {type: lazy, port: 11434}}
+        models: {llama3: {service: ollama}, qwen: {service: ollama}}
+        """
+    )
+    bench.app().up(ALL)
+    assert bench.app().rm(LLAMA3).exit_code == 0
+    assert {row.name: row.status for row in bench.app().store.models()} == {"llama3": "inactive", "qwen": "active"}

@@ -17,7 +17,7 @@ from llmstack.domain.report import Difference, Fate
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError, StoreError, UnreachableError
 from llmstack.store import open_store
-from llmstack.testing import FakeEngine
+from llmstack.testing import FakeClock, FakeEngine
 from tests.contract.benches import until
 from tests.unit.core.stack import ALL, Bench
 from tests.unit.core.world import LOADING, READY
@@ -124,6 +124,20 @@ def test_what_a_run_of_ours_does_is_not_laid_at_somebody_else_s_door(watched: Wa
     watched.engine.remove(DEMO)
     event = watched.next()
     assert event.message == f"removed by run {run_id} (down)"
+
+
+def test_what_a_run_of_ours_has_noted_already_is_told_as_its_own(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.write(TEXT)
+    bench.world.clock = FakeClock(1.0)  # every run is of just now
+    watched = Watched(bench)
+    result = bench.app().down(ALL)
+    watched.engine.tell(DEMO, What.REMOVED)
+    until(lambda: watched.heard and watched.heard[-1].message.endswith(f"by run {result.run_id} (down)"))
+    assert [event.message for event in watched.heard if "somebody" in event.message] == []
+    watched.world.clock.advance(1e6)
+    for app in bench.apps:
+        app.close()
 
 
 def test_what_somebody_killed_and_removed_is_removed_with_a_watcher_too(watched: Watched) -> None:
