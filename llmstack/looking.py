@@ -15,7 +15,7 @@ from llmstack.core.select import Picked
 from llmstack.domain.apart import apart
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
-from llmstack.domain.outcome import RunResult
+from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.selection import Selection
 from llmstack.domain.target import Target
 from llmstack.errors import NoInventoryError, StoreError
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 class Looking(Machines):
     """One inventory and what serves it, as it is."""
 
-    def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
-        """Climb the ladder of everything picked that should run; changes nothing on engines and servers."""
+    def health(self, selection: Selection, *, deep: bool = False, before: RunResult | None = None) -> RunResult:
+        """Climb the ladder of everything picked that should run; changes nothing on engines and servers. What came to
+        the same `before` is not noted again."""
         from llmstack.core.health import health, switched_off
 
         picked = self._pick(selection)
@@ -44,6 +45,8 @@ class Looking(Machines):
         look = partial(self._observe, picked, context, facts=False)
         outcomes = within(lambda: health(picked, look(), context, deep=deep), context)
         result = context.result((*outcomes, *switched_off(picked, self.inventory)))
+        if before and _came_to(before) == _came_to(result):
+            return result
         try:
             result = replace(result, run_id=self.store.begin_run(self.settings.task or "health", self.settings.command))
             note(result, outcomes, context, self.store)
@@ -205,6 +208,10 @@ class Looking(Machines):
         """The hosts that patterns pick, all without any, with their variables. Raises NoMatchError."""
         names = self._with_hosts(Selection(hosts=patterns)).hosts or tuple(self.inventory.hosts)
         return tuple((self.inventory.hosts[name], self._source.host(name)) for name in names)
+
+
+def _came_to(result: RunResult) -> list[tuple[Target, Status]]:
+    return [(outcome.target, outcome.status) for outcome in result.outcomes]
 
 
 def _was_killed(run: StoredRun) -> bool:

@@ -41,8 +41,9 @@ def _watch(session: Session) -> int:
 
     check_endless(session)
     with session.app() as app:
+        result = None
         while True:
-            result = app.health(session.selection, deep=session[DEEP])
+            result = app.health(session.selection, deep=session[DEEP], before=result)
             items = [outcome.as_json() for outcome in result.outcomes]
             show_again(session, items, report_lines(result.outcomes, session.out.width))
             time.sleep(EVERY_S)

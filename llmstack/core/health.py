@@ -17,7 +17,7 @@ from llmstack.core.observe import Observed, in_parallel
 from llmstack.core.select import Picked
 from llmstack.core.starting import judge
 from llmstack.domain.event import EventType
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung, Why
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
@@ -117,7 +117,8 @@ def prove(climb: Climb, there: Instance | None) -> Ladder:
         return _fallen(climb, Rung.CREATED, Why(summary="not there", do=f"llmstack up --service {_name(climb)}"))
     climb.note(Rung.CREATED)
     if not there.running or there.error:
-        return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there)), describe(there))
+        do = f"llmstack up --service {_name(climb)}" if there.state is State.STOPPED else None
+        return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there), do), describe(there))
     climb.note(Rung.RUNNING, survived(there))
     return climb.climb()
 

@@ -93,7 +93,7 @@ class Asker:
         if self.memory is None or ladder is None or ladder.fallen is not Rung.CREATED:
             return None
         with suppress(StoreError):
-            items = (item for run in self.memory.runs(names=[str(ladder.target)]) for item in run.items)
+            items = (item for run in self.memory.runs(None, [str(ladder.target)]) for item in run.items)
             item = next((item for item in items if (item.get("action") or {}).get("action", "keep") != "keep"), {})
             if (error := item.get("error")) and not item.get("rungs"):
                 why = Why(summary=f"its last start failed: {error['message']}", do=error["hint"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -96,4 +97,4 @@ def _reason(error: LlmstackError) -> tuple[bool | None, str]:
     if ended in NO_TOOL:
         return None, "unknown, its image has nothing to try it with"
     lines = [line for line in said.splitlines() if "/dev/tcp" not in line]
-    return False, lines[-1] if lines else "no connection"
+    return False, re.sub(r"^\S+: line \d+: ", "", lines[-1]) if lines else "no connection"

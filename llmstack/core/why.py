@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Why
 from llmstack.modeltype.failures import COMMON, FailureRule, first_error
 
@@ -32,11 +32,13 @@ def explain(
     """The first error line, what it means and one concrete change; `otherwise` is said when the log tells nothing.
     `first` is the number of the first of `lines` in the whole log.
 
-    A server that was killed wrote nothing about it, so then its log is not asked.
+    A server that was killed wrote nothing about it, so then its log is not asked; what stopped like one that was told
+    to is explained by no line that merely sounds like an error.
     """
     killed = there is not None and not there.running and there.exit_code in SIGKILLED
     found = None if killed else first_error(lines, (*rules, *COMMON))
-    number, line, rule = found or (None, None, None)
+    stopped = there is not None and there.state is State.STOPPED
+    number, line, rule = found if found and (found[2] or not stopped) else (None, None, None)
     meaning, do, key = _verdict(there, rule)
     return Why(
         summary=(line or otherwise).strip(),

@@ -184,6 +184,9 @@ def test_health_proves_and_changes_nothing(bench: Bench) -> None:
     assert bench.writes() == [("execute", "llmstack-lab-page")], "its link is tried from inside"
     assert result.run_id is not None
     assert app.store.run(result.run_id).task == "health"  # type: ignore[union-attr]
+    assert app.health(ALL, before=result).run_id is None, "nothing new to note"
+    bench.world.engine().stop("llmstack-lab-page", 0)
+    assert app.health(ALL, before=result).run_id is not None
     llama3 = next(outcome for outcome in result.outcomes if outcome.target.name == "llama3")
     assert llama3.ladder is not None
     assert llama3.ladder.rungs[-1].detail == "on demand"

@@ -96,7 +96,7 @@ class App(FakeWeights):
         gone = [Outcome(target=item.target, status=Status.CHANGED, reason="removed") for item in found.items]
         return RunResult(task="uninstall", outcomes=tuple(gone), ms=1500)
 
-    def health(self, selection: Selection, *, deep: bool = False) -> RunResult:
+    def health(self, selection: Selection, *, deep: bool = False, before: RunResult | None = None) -> RunResult:
         return self._run("health", selection, deep=deep)
 
     def sync(self, selection: Selection, *, check: bool = False) -> SyncReport:

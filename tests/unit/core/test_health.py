@@ -66,6 +66,12 @@ def test_what_is_not_there_or_does_not_run_is_unhealthy_at_once(world: World) ->
     assert outcome.ladder.why is not None
     assert outcome.reason == "running: crashed, exit 2; panic: out of cheese"
     assert outcome.ladder.why.exit_code == 2
+    world.engine().script("demo")
+    world.engine().start("llmstack-lab-demo")
+    world.engine().stop("llmstack-lab-demo", 0)
+    (outcome,) = check(world, demo)
+    assert outcome.error is not None
+    assert (outcome.reason, outcome.error.hint) == ("running: stopped, exit 143", "llmstack up --service demo")
     assert world.clock.slept == []
 
 

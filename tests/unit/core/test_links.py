@@ -21,7 +21,7 @@ from llmstack.modeltype import Family, Peer
 from tests.unit.core.test_health import check
 from tests.unit.core.world import World
 
-REFUSED = LlmstackError("ended", ended=1, said="wget: hm\nConnection refused")
+REFUSED = LlmstackError("ended", ended=1, said="wget: hm\nfar: line 1: Connection refused")
 
 
 def linked(
