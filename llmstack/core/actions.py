@@ -40,7 +40,7 @@ def begin(
     differences: Sequence[FieldChange] = (),
 ) -> Action:
     """An action that starts something, with what must be fetched first."""
-    needs = observed.needs.get(wanted.target, ())
+    needs = observed.told(wanted.target).needs
     if kind is ActionKind.START:  # its image is in it already
         needs = tuple(need for need in needs if need.kind != "image")
     return act(kind, wanted, reason, observed=there, spec=spec, changes=tuple(differences), needs=needs)
@@ -83,13 +83,13 @@ def _foreign(there: Instance) -> LlmstackError | None:
 
 def broken(wanted: Wanted, observed: Observed) -> Action | None:
     """Why a start cannot succeed."""
-    error = observed.broken.get(wanted.target)
+    error = observed.told(wanted.target).broken
     return unable(wanted, error) if error else None
 
 
 def silent(wanted: Wanted, observed: Observed) -> Action | None:
     """An external service that does not answer."""
-    life = observed.lives.get(wanted.target)
+    life = observed.told(wanted.target).life
     if not wanted.external or (life and life.life is not Life.SILENT):
         return None
     detail = f": {life.detail}" if life and life.detail else ""

@@ -60,7 +60,7 @@ class Doctor:
     def _place(self, place: Place, facts: EngineFacts, *, there: bool) -> Iterator[Finding]:
         """Of one engine; GPUs that are `there` are this machine's."""
         items = [item for item in self.wanted if (item.target.host, item.engine) == place]
-        needs = [need for item in items for need in self.observed.needs.get(item.target, ())]
+        needs = [need for item in items for need in self.observed.told(item.target).needs]
         if place[1] == "docker":
             wanted = any(map(_wants_gpu, items))
             yield from findings.runtime(_name(place), facts, wanted=wanted, there=there and facts.local)
@@ -74,7 +74,7 @@ class Doctor:
         """What keeps something from starting, and the ports of what is not there yet."""
         free = []
         for item in self.wanted:
-            broken = self.observed.broken.get(item.target) or (None if item.off else item.error)
+            broken = self.observed.told(item.target).broken or (None if item.off else item.error)
             if not broken and item.spec and item.spec.host_port and self._is_to_come(item):
                 try:
                     self.context.engine(item).check_port(item.spec)

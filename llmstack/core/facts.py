@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 from llmstack.core.actions import astray
@@ -11,30 +11,16 @@ from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.generations import settled, stateful, superseded
-from llmstack.core.observe import Observed, in_parallel
+from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
 from llmstack.core.versions import is_other, renewed_file, sticky_weights
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
-from llmstack.domain.server import Life, Liveness, ServedModel
+from llmstack.domain.server import Life, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, PreflightError, ServerError
 from llmstack.protocols import Ability, Engine, LazyClient
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What was found out about one placement, and about models that its server lacks, or its model file."""
-
-    served: tuple[ServedModel, ...] | None = None
-    life: Liveness | None = None
-    needs: tuple[Need, ...] = ()
-    broken: LlmstackError | None = None
-    copies: tuple[str, ...] = ()
-    pins: tuple[str, ...] = ()
-    newest: str | None = None
-    models: Mapping[Target, Facts] = field(default_factory=dict)
 
 
 def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
@@ -44,19 +30,12 @@ def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -
     """
     items = [item.wanted for item in picked if (item.wanted.target.host, item.wanted.engine) not in observed.errors]
     found = in_parallel(lambda wanted: _facts(wanted, observed, context), items, context.forks)
-    by_target = {wanted.target: facts for wanted, facts in zip(items, found, strict=True)}
-    by_target |= {target: facts for placed in found for target, facts in placed.models.items()}
-    return replace(
-        observed,
-        served={target: facts.served for target, facts in by_target.items()},
-        lives={target: facts.life for target, facts in by_target.items() if facts.life},
-        needs={target: facts.needs for target, facts in by_target.items()},
-        broken={target: facts.broken for target, facts in by_target.items() if facts.broken},
-        copies={target: facts.copies for target, facts in by_target.items() if facts.copies},
-        pins={target: facts.pins for target, facts in by_target.items() if facts.pins},
-        newest={target: facts.newest for target, facts in by_target.items() if facts.newest},
-        settled=frozenset(wanted.target for wanted in items if _settled(wanted, observed.find(wanted), context)),
-    )
+    facts = {
+        wanted.target: replace(each, settled=_settled(wanted, observed.find(wanted), context))
+        for wanted, each in zip(items, found, strict=True)
+    }
+    more = {target: each for placed in found for target, each in placed.models.items()}
+    return replace(observed, facts=facts | more)
 
 
 def _facts(wanted: Wanted, observed: Observed, context: Context) -> Facts:

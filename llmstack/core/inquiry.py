@@ -52,7 +52,7 @@ class Asker:
             if not outcome.action or outcome.action.placement is not wanted.placement:
                 continue
             row = next((row for row in mine if row.target == outcome.target), mine[0])
-            broken = None if row.state in RUNNING else self.observed.broken.get(wanted.target)
+            broken = None if row.state in RUNNING else self.observed.told(wanted.target).broken
             refused = None if broken else self._refused(outcome.ladder)
             last = None if broken or refused else self._last(outcome)
             fresh = None if broken else refused or self._survived(wanted, row, outcome.ladder)

@@ -30,29 +30,41 @@ PREVIOUS = ".prev"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was found out about one placement (and `models`, about others than itself), or about one model.
+
+    `served` are the models of a running server (None where it does not answer), `life` is how an external service
+    looks, `needs` what must be fetched before a start, `broken` why a start cannot succeed, `copies` the volumes that
+    were left behind, `pins` what means just the image that an instance was made from, `newest` the one that there is
+    of it now; what is stateful is `settled` once it has been used for so long that its data count.
+    """
+
+    served: tuple[ServedModel, ...] | None = None
+    life: Liveness | None = None
+    needs: tuple[Need, ...] = ()
+    broken: LlmstackError | None = None
+    copies: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+    newest: str | None = None
+    settled: bool = False
+    models: Mapping[Target, Facts] = field(default_factory=dict)
+
+
+NOTHING = Facts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What is there. `instances` is keyed by service@host and engine; `errors` by place that could not be asked.
     `previous` holds what an interrupted replace left under its `.prev` name; it stands in `instances` too where there
     is nothing else.
-
-    Facts beside it: `served` the models of a running server (None where it does not answer), or by a model's name its
-    file, `needs` what must be fetched before a start, `broken` why a start cannot succeed, `lives` how external
-    services look, `copies` the volumes that a service has left behind, `pins` what means just the image that an
-    instance was made from, `newest` the one that there is of it now, `settled` the stateful ones that have been used
-    for so long that their data count.
+    `facts` is what was found out beside it about each placement, and about models.
     """
 
     instances: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
     previous: Mapping[tuple[Target, str], Instance] = field(default_factory=dict)
     errors: Mapping[Place, LlmstackError] = field(default_factory=dict)
-    served: Mapping[Target, tuple[ServedModel, ...] | None] = field(default_factory=dict)
-    needs: Mapping[Target, tuple[Need, ...]] = field(default_factory=dict)
-    broken: Mapping[Target, LlmstackError] = field(default_factory=dict)
-    lives: Mapping[Target, Liveness] = field(default_factory=dict)
-    copies: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
-    pins: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
-    newest: Mapping[Target, str] = field(default_factory=dict)
-    settled: frozenset[Target] = frozenset()
+    facts: Mapping[Target, Facts] = field(default_factory=dict)
     _of: Mapping[Target, list[Instance]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +72,10 @@ class Observed:
         for row in self.rows():
             of.setdefault(row.target, []).append(row)
         object.__setattr__(self, "_of", of)
+
+    def told(self, target: Target) -> Facts:
+        """What was found out about a placement or model."""
+        return self.facts.get(target, NOTHING)
 
     def of(self, wanted: Wanted) -> Sequence[Instance]:
         """Every instance of a placement, on whatever engine."""

@@ -78,7 +78,7 @@ def _restart(item: Picked, observed: Observed) -> Iterator[Action]:
 
 
 def _reload(item: Picked, observed: Observed) -> Iterator[Action]:
-    served = observed.served.get(item.wanted.target)
+    served = observed.told(item.wanted.target).served
     for model in item.models:
         if served is None or item.wanted.find(model, served) is None:
             where = f"in {item.wanted.target}" if served is not None else f"to be told: {item.wanted.target} is silent"
@@ -95,7 +95,7 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
         yield act(ActionKind.KEEP, wanted, "enabled: false")
     elif stop:
         yield stop
-    elif wanted.spec and (needs := observed.needs.get(wanted.target, ())):
+    elif wanted.spec and (needs := observed.told(wanted.target).needs):
         yield act(ActionKind.FETCH, wanted, "not there", spec=wanted.spec, needs=needs)
     elif not wanted.lazy:
         told = map(beside_registry, file_of(wanted, observed))
@@ -113,13 +113,13 @@ def _pull_models(item: Picked, observed: Observed) -> Iterator[Action]:
             error = UnhealthyError(message, "llmstack up, then pull")
             yield replace(action, kind=ActionKind.REFUSED, reason=message, error=error)
         else:
-            found = action.model and wanted.find(action.model, observed.served.get(wanted.target) or ())
+            found = action.model and wanted.find(action.model, observed.told(wanted.target).served or ())
             yield replace(action, reason=beside_registry(found)) if found else action
 
 
 def _rm(item: Picked, observed: Observed) -> Iterator[Action]:
     wanted = item.wanted
-    served = observed.served.get(wanted.target)
+    served = observed.told(wanted.target).served
     stop = blocked(wanted, observed) or silent(wanted, observed)
     if stop:
         yield stop
@@ -179,7 +179,7 @@ def _unload(item: Picked, observed: Observed) -> Iterator[Action]:
     if wanted.type is None:
         yield unable(wanted, wanted.error or PluginError(f"{wanted.target} has no type"))
         return
-    for model, there in _served(item, observed.served.get(wanted.target) or ()):
+    for model, there in _served(item, observed.told(wanted.target).served or ()):
         loaded = there is not None and there.loaded
         kind = ActionKind.UNLOAD if loaded else ActionKind.KEEP
         reason = "loaded" if loaded else "not loaded"

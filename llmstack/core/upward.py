@@ -105,33 +105,32 @@ def _one_of_two(wanted: Wanted, observed: Observed, action: Action) -> Iterator[
 
 
 def _stays(wanted: Wanted, there: Instance, observed: Observed, action: Action) -> bool:
-    if wanted.target in observed.settled:
+    if observed.told(wanted.target).settled:
         return True
     return there.running and not (stateful(wanted) and action.kind is ActionKind.REPLACE)
 
 
 def _tidied(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Action]:
     """What is left when a replace was killed at its very end: the volumes of the old one."""
-    if action.kind in (ActionKind.KEEP, ActionKind.START) and (copies := observed.copies.get(wanted.target)):
+    if action.kind in (ActionKind.KEEP, ActionKind.START) and (copies := observed.told(wanted.target).copies):
         reason = f"left by an interrupted replace: {', '.join(copies)}"
         yield act(ActionKind.TIDY, wanted, reason, observed=observed.find(wanted))
 
 
 def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
-    spec, there = wanted.spec, observed.find(wanted)
+    spec, there, facts = wanted.spec, observed.find(wanted), observed.told(wanted.target)
     assert spec is not None
-    error = observed.broken.get(wanted.target)
+    error = facts.broken
     if error and error.data.get("port", "") not in {row.port for row in policy.orphans if row.host == spec.host}:
         return unable(wanted, error)
     if there is None or there.spec is None:
         return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed, differences=all_of(spec))
     reason, differences = _differs(spec, there.spec, policy)
     spec = spec if policy.re_decide else _sticky(spec, there.spec)
-    pins, newest = observed.pins.get(wanted.target, ()), observed.newest.get(wanted.target)
-    if policy.defaults and newest and is_other(newest, pins):
-        spec = spec.with_decided(image=newest)
+    if policy.defaults and facts.newest and is_other(facts.newest, facts.pins):
+        spec = spec.with_decided(image=facts.newest)
         reason = f"{reason}, a newer image" if differences else "a newer image"
-        differences = (*differences, image_change(pins, newest))
+        differences = (*differences, image_change(facts.pins, facts.newest))
     if policy.defaults and not differences and any(map(is_newer, file_of(wanted, observed))):
         spec = renewed_file(spec, file_of(wanted, observed))
         reason, differences = "a newer model file", (FieldChange("weights", "", spec.decided["weights"]),)
@@ -168,11 +167,12 @@ def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
     reason = "as wanted"
     if wanted.spec and there.spec and defaults_changed(wanted.spec, there.spec):
         reason += ", though newer defaults would launch it otherwise: `update` takes them"
-    if wanted.target in observed.pins and wanted.target not in observed.newest:
+    facts = observed.told(wanted.target)
+    served = facts.served or ()
+    if facts.pins and not facts.newest:
         reason += "; whether its registry has a newer image is unknown"
     if any(file.newest is None for file in file_of(wanted, observed)):
         reason += "; whether its source has a newer model file is unknown"
-    served = observed.served.get(wanted.target) or ()
     known = [found for model in wanted.placement.models if (found := wanted.find(model, served))]
     beside = [model.name for model in served if model not in known and not model.name.endswith(PREVIOUS)]
     return f"{reason}; also holds {', '.join(beside)}, not in the inventory" if beside else reason
@@ -214,7 +214,7 @@ def models(
     """A fetch for each picked model that the server will not have `after` that; what it has is kept, or loaded anew.
     Those that were picked by themselves are to be loaded, others come when they are asked."""
     wanted = item.wanted
-    served = None if after is ActionKind.START else observed.served.get(wanted.target)
+    served = None if after is ActionKind.START else observed.told(wanted.target).served
     for model in item.models if wanted.lazy else ():
         if model.enabled:
             there = wanted.find(model, served) if served is not None else None
@@ -233,8 +233,8 @@ def models(
 
 def _fetch(wanted: Wanted, model: ModelSpec, observed: Observed, *, told: bool) -> Action:
     target = wanted.target_of(model)
-    if error := observed.broken.get(target):
+    if error := observed.told(target).broken:
         return act_on_model(ActionKind.REFUSED, wanted, error.message, model, error=error)
-    needs = observed.needs.get(target) or (Need(kind="model", name=wanted.kind.served_name(model)),)
+    needs = observed.told(target).needs or (Need(kind="model", name=wanted.kind.served_name(model)),)
     reason = "not in the server" if told else "told when the server runs"
     return act_on_model(ActionKind.FETCH, wanted, reason, model, needs=needs)

@@ -41,7 +41,7 @@ def _back_of(item: Picked, observed: Observed, known: Known) -> Iterator[Action]
 
 
 def _model_back(wanted: Wanted, model: ModelSpec, observed: Observed) -> Action:
-    served = observed.served.get(wanted.target) or ()
+    served = observed.told(wanted.target).served or ()
     there, name = wanted.find(model, served), kept_name(wanted.kind.served_name(model))
     before = next((one for one in served if wanted.kind.same_model(name, one.name)), None)
     if there is None or before is None:
@@ -74,7 +74,7 @@ def renewed_file(spec: InstanceSpec, files: Iterable[ServedModel] | None) -> Ins
 def file_of(wanted: Wanted, observed: Observed) -> Sequence[ServedModel]:
     """The model file of a placement beside what its source has now; none where that was not asked."""
     models = wanted.placement.models if wanted.placement.own_model else ()
-    return [file for model in models for file in observed.served.get(wanted.target_of(model)) or ()]
+    return [file for model in models for file in observed.told(wanted.target_of(model)).served or ()]
 
 
 def is_newer(there: ServedModel) -> bool:
@@ -105,7 +105,7 @@ def kept_name(name: str) -> str:
 
 def _back(item: Picked, observed: Observed, known: Known) -> Action:
     wanted, there = item.wanted, observed.find(item.wanted)
-    pins = observed.pins.get(wanted.target, ())
+    pins = observed.told(wanted.target).pins
     versions = known.get(wanted.target, ())
     before = _before(versions, pins)
     if stop := blocked(wanted, observed) or broken(wanted, observed):

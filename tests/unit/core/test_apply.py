@@ -10,7 +10,7 @@ import pytest
 from llmstack.core.apply import apply, clashed
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.observe import Observed, sort_out
+from llmstack.core.observe import Facts, Observed, sort_out
 from llmstack.core.plan import plan_down, plan_up
 from llmstack.core.select import Picked, in_order
 from llmstack.domain.engine_facts import EngineFacts
@@ -239,8 +239,8 @@ def test_a_model_of_a_server_that_was_replaced_is_loaded_anew_and_answers(world:
     world.run(world.want("ollama", "lazy", models=("llama3",), args=("--old",)))
     world.server().models["llama3"] = ServedModel(name="llama3", loaded=False)
     ollama = world.want("ollama", "lazy", models=("llama3",), args=("--new",))
-    served = {ollama.target: tuple(world.server().models.values())}
-    plan = plan_up(picked(ollama), replace(seen(world), served=served))
+    facts = {ollama.target: Facts(served=tuple(world.server().models.values()))}
+    plan = plan_up(picked(ollama), replace(seen(world), facts=facts))
     assert statuses(apply(plan, world.context())) == {"ollama@localhost": "changed", "llama3@localhost": "changed"}
     assert [call for call in world.server().calls if " " in call] == ["unload llama3", "load llama3", "chat llama3"]
 
@@ -287,7 +287,7 @@ def test_a_lazy_server_without_a_port_is_refused_in_words(world: World) -> None:
 
 def test_models_of_an_external_server_are_pulled_by_its_address(world: World) -> None:
     far = world.want("far", "lazy", models=("llama3",), url="http://127.0.0.1:9")
-    observed = Observed(lives={far.target: world.server(9).lives[0]}, served={far.target: ()})
+    observed = Observed(facts={far.target: Facts(life=world.server(9).lives[0], served=())})
     outcomes = apply(plan_up(picked(far), observed), world.context())
     assert statuses(outcomes) == {"far@localhost": "ok", "llama3@localhost": "changed"}
     assert "pull llama3" in world.server(9).calls
@@ -312,7 +312,8 @@ def test_down_of_a_model_unloads_it(world: World) -> None:
     ollama = world.want("ollama", "lazy", models=("llama3",))
     world.run(ollama)
     world.server().models["llama3"] = ServedModel(name="llama3", loaded=True)
-    observed = Observed(instances=seen(world).instances, served={ollama.target: tuple(world.server().models.values())})
+    facts = {ollama.target: Facts(served=tuple(world.server().models.values()))}
+    observed = Observed(instances=seen(world).instances, facts=facts)
     plan = plan_down([Picked(ollama, ollama.placement.models, by_model=True)], observed)
     (outcome,) = apply(plan, world.context("down"), down=True)
     assert (outcome.status, outcome.reason) == (Status.CHANGED, "unloaded")

@@ -9,7 +9,7 @@ import pytest
 
 from llmstack.core.deciding import with_limits
 from llmstack.core.desired import Wanted
-from llmstack.core.observe import Observed
+from llmstack.core.observe import Facts, Observed
 from llmstack.core.plan import plan_up
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked, in_order
@@ -112,10 +112,9 @@ def test_a_full_gpu_names_its_holder_and_the_down_that_helps(world: World) -> No
     world.engine().instances["id-other"] = other
     want(world, gpus=("auto",))
     replace_gpus(world, replace(SMALL, memory_used_bytes=16 * GIB, process_bytes={7: 16 * GIB}))
-    needs = {target: (Need(kind="weights", name="m", size_bytes=8 * GIB),) for target in world.all}
-    action = next(
-        each for each in plan(world, observed=replace(seen(world), needs=needs)) if each.target.name == "demo"
-    )
+    facts = Facts(needs=(Need(kind="weights", name="m", size_bytes=8 * GIB),))
+    observed = replace(seen(world), facts=dict.fromkeys(world.all, facts))
+    action = next(each for each in plan(world, observed=observed) if each.target.name == "demo")
     assert action.kind is ActionKind.REFUSED
     assert "held by other@localhost 16.0 GiB" in action.reason
     assert action.error

@@ -19,8 +19,10 @@ from llmstack.domain.event import EventType
 from llmstack.domain.instance import Need
 from llmstack.domain.plan import ActionKind
 from llmstack.domain.secret import Secret
-from llmstack.domain.server import ServedModel
+from llmstack.domain.server import Life, ServedModel
+from llmstack.domain.target import Target
 from llmstack.errors import (
+    LlmstackError,
     PluginError,
     PreflightError,
     SecretError,
@@ -63,6 +65,15 @@ def test_what_is_not_where_it_is_wanted_is_looked_for_elsewhere(world: World) ->
     assert list(places) == [("localhost", "docker")]
 
 
+def broken(found: Observed) -> dict[Target, LlmstackError]:
+    return {target: facts.broken for target, facts in found.facts.items() if facts.broken}
+
+
+def life(found: Observed, target: Target) -> Life | None:
+    told = found.told(target).life
+    return told and told.life
+
+
 def facts(world: World, *wanted: Wanted, task: str = "up") -> Observed:
     return with_facts(picked(*wanted), seen(world), world.context(task))
 
@@ -75,8 +86,8 @@ def test_what_runs_as_wanted_is_asked_nothing_but_its_models(world: World) -> No
     found = facts(world, demo, ollama)
     assert world.engine().calls == []
     assert world.server(8080).calls == []
-    assert found.served[ollama.target] == (ServedModel(name="llama3"),)
-    assert found.served[demo.target] is None
+    assert found.told(ollama.target).served == (ServedModel(name="llama3"),)
+    assert found.told(demo.target).served is None
 
 
 def test_a_lazy_server_that_does_not_answer_or_has_no_port_tells_no_models(world: World) -> None:
@@ -85,17 +96,17 @@ def test_a_lazy_server_that_does_not_answer_or_has_no_port_tells_no_models(world
     world.run(portless)
     world.server(2).errors["models"] = refuse()
     found = facts(world, ollama, portless)
-    assert (found.served[ollama.target], found.served[portless.target]) == (None, None)
+    assert (found.told(ollama.target).served, found.told(portless.target).served) == (None, None)
 
 
 def test_what_must_be_fetched_or_cannot_start_is_found_before(world: World) -> None:
     one, two = world.want("one"), world.want("two", port=2)
     world.engine().lack("one", Need(kind="image", name="i:1"))
     found = facts(world, one, two)
-    assert [need.name for need in found.needs[one.target]] == ["i:1"]
+    assert [need.name for need in found.told(one.target).needs] == ["i:1"]
     world.engine().refuse("missing", PreflightError("no program"), times=None)
     found = facts(world, one)
-    assert found.broken[one.target].message == "no program"
+    assert broken(found)[one.target].message == "no program"
 
 
 def test_a_port_of_somebody_else_is_in_the_way_and_one_of_the_stack_may_be_free_in_time(world: World) -> None:
@@ -103,11 +114,11 @@ def test_a_port_of_somebody_else_is_in_the_way_and_one_of_the_stack_may_be_free_
     world.engine().occupy(8080, "nginx")
     world.run(replace(moved, spec=replace(moved.needed_spec, port=2)))
     found = facts(world, one, two)
-    assert found.broken[one.target].data["holder"] == "nginx"
-    assert two.target not in found.broken
+    assert broken(found)[one.target].data["holder"] == "nginx"
+    assert two.target not in broken(found)
     del world.all[moved.target]
-    assert two.target in facts(world, two).broken
-    assert facts(world, one, two, task="pull").broken == {}
+    assert two.target in broken(facts(world, two))
+    assert broken(facts(world, one, two, task="pull")) == {}
 
 
 def test_a_plugin_that_raises_while_it_looks_is_named(world: World) -> None:
@@ -118,8 +129,8 @@ def test_a_plugin_that_raises_while_it_looks_is_named(world: World) -> None:
 
     world.types["loader"].preflight = preflight  # type: ignore[method-assign, assignment]
     found = facts(world, one, two)
-    assert isinstance(found.broken[one.target], PluginError)
-    assert two.target not in found.broken
+    assert isinstance(broken(found)[one.target], PluginError)
+    assert two.target not in broken(found)
 
 
 def test_a_secret_that_cannot_be_read_breaks_its_own_service_alone(world: World) -> None:
@@ -131,8 +142,8 @@ def test_a_secret_that_cannot_be_read_breaks_its_own_service_alone(world: World)
     world.run(replace(one, spec=replace(one.spec, secrets={"KEY": Secret("env:KEY", lambda: "x")})))
     wanted = replace(one, spec=replace(one.spec, secrets={"KEY": Secret("env:KEY", read)}))
     found = facts(world, wanted, two)
-    assert isinstance(found.broken[one.target], SecretError)
-    assert two.target not in found.broken
+    assert isinstance(broken(found)[one.target], SecretError)
+    assert two.target not in broken(found)
 
 
 def test_a_volume_that_somebody_else_mounts_is_not_followed_by_a_copy(world: World) -> None:
@@ -141,16 +152,16 @@ def test_a_volume_that_somebody_else_mounts_is_not_followed_by_a_copy(world: Wor
     world.run(replace(other, spec=replace(other.needed_spec, stack="theirs")))
     del world.all[other.target]
     page = world.want("page", "page", mounts=("data:/data",), args=("--new",), stateful=True)
-    error = facts(world, page).broken[page.target]
+    error = broken(facts(world, page))[page.target]
     assert error.message == (
         "page@localhost is to get a copy of volume data, but llmstack-theirs-other mounts it too and would not follow"
     )
-    assert facts(world, replace(page, spec=page.needed_spec), task="down").broken == {}
+    assert broken(facts(world, replace(page, spec=page.needed_spec), task="down")) == {}
     same = world.want("page", "page", mounts=("data:/data",), stateful=True)
-    assert facts(world, same).broken == {}
-    assert same.target in facts(world, same, task="restore").broken
+    assert broken(facts(world, same)) == {}
+    assert same.target in broken(facts(world, same, task="restore"))
     plain = world.want("page", "page", mounts=("data:/data",), args=("--new",))
-    assert facts(world, plain).broken == {}
+    assert broken(facts(world, plain)) == {}
 
 
 def test_external_services_are_looked_at_once(world: World) -> None:
@@ -160,15 +171,15 @@ def test_external_services_are_looked_at_once(world: World) -> None:
     )
     world.server(2).lives = [REFUSED]
     found = facts(world, far, quiet)
-    assert (found.lives[far.target].life, found.lives[quiet.target].life) == ("ready", "silent")
-    assert (found.served[far.target], found.served[quiet.target]) == ((), None)
+    assert (life(found, far.target), life(found, quiet.target)) == ("ready", "silent")
+    assert (found.told(far.target).served, found.told(quiet.target).served) == ((), None)
 
 
 def test_what_is_off_or_wrong_is_asked_nothing(world: World) -> None:
     off = world.want("off", enabled=False)
     wrong = replace(world.want("wrong", "lazy", url="http://127.0.0.1:1"), error=PluginError("broken"), type=None)
     found = facts(world, off, wrong)
-    assert (found.broken, found.lives, world.engine().calls) == ({}, {}, [])
+    assert (broken(found), world.engine().calls) == ({}, [])
 
 
 def test_going_down_needs_no_preflight(world: World) -> None:
@@ -180,7 +191,7 @@ def test_going_down_needs_no_preflight(world: World) -> None:
 def test_places_that_could_not_be_asked_have_no_facts(world: World) -> None:
     demo = world.want()
     observed = Observed(errors={("localhost", "docker"): UnreachableError("no")})
-    assert with_facts(picked(demo), observed, world.context()).needs == {}
+    assert with_facts(picked(demo), observed, world.context()).facts == {}
 
 
 @pytest.mark.parametrize("value", ["plain", Secret("env:KEY", lambda: "plain")])
@@ -210,7 +221,7 @@ def test_a_file_that_does_not_fit_here_is_refused_in_the_plan(world: World) -> N
     wanted, context = world.want(engine="process", weights=weights), world.context("pull")
     world.engine(kind="process").lack("demo", Need(kind="weights", name=weights.source))
     context.sizes[weights.source] = 10**18
-    error = with_facts(picked(wanted), seen(world), context).broken[wanted.target]
+    error = broken(with_facts(picked(wanted), seen(world), context))[wanted.target]
     assert error.exit_code == 9
     assert "https://x.org/m.gguf needs 1000000000000.0 MB, the disk of" in error.message
 
@@ -221,7 +232,7 @@ def test_an_address_without_a_file_is_told_once_where_nobody_else_has_it(world: 
         weights = gguf_weights(f"{server.url}/m.gguf", ".")
         wanted = world.want(engine="process", weights=weights)
         world.engine(kind="process").lack("demo", Need(kind="weights", name=weights.source))
-        error = facts(world, wanted, task="pull").broken[wanted.target]
+        error = broken(facts(world, wanted, task="pull"))[wanted.target]
     assert (error.exit_code, "answered 404" in error.message) == (10, True)
     assert world.ears.of(EventType.WARNING) == []
 
@@ -231,7 +242,7 @@ def test_the_size_of_what_is_to_be_fetched_is_asked_of_its_server(world: World) 
         wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
         need = Need(kind="weights", name="m")
         world.engine().lack("demo", need, Need(kind="image", name="image:1"))
-        assert facts(world, wanted).needs[wanted.target] == (
+        assert facts(world, wanted).told(wanted.target).needs == (
             replace(need, size_bytes=5000),
             Need(kind="image", name="image:1"),
         )
@@ -245,7 +256,7 @@ def test_a_source_without_a_file_is_refused_once_where_the_host_surely_lacks_it(
         wanted = world.want(weights=gguf_weights(f"{server.url}/m.gguf", "."))
         world.engine().lack("demo", Need(kind="weights", name="m"))
         found = facts(world, wanted)
-    assert [error.exit_code for error in found.broken.values()] == ([exit_code] if exit_code else [])
+    assert [error.exit_code for error in broken(found).values()] == ([exit_code] if exit_code else [])
     assert world.ears.of(EventType.WARNING) == []
 
 
@@ -256,7 +267,7 @@ def test_what_the_host_may_have_is_planned_and_a_look_tells_the_doubt(world: Wor
         need = Need(kind="weights", name="m", perhaps=True)
         world.engine().lack("demo", need)
         found = with_facts(picked(wanted), seen(world), world.context("pull", only_looks=only_looks))
-    assert (found.needs[wanted.target], found.broken) == ((need,), {})
+    assert (found.told(wanted.target).needs, broken(found)) == ((need,), {})
     told = [warning.message for warning in world.ears.of(EventType.WARNING)]
     assert ["answered 404: there is no such file; correct the address" in message for message in told] == (
         [True] if only_looks else []
@@ -271,7 +282,7 @@ def test_a_file_that_does_not_fit_on_its_host_is_refused_in_the_plan(world: Worl
     world.engine().told = EngineFacts(name="fake", folder="/var/lib/docker", free_bytes=4_000_000)
     context.sizes[source] = 5_000_000
     world.engine().lack("demo", Need(kind="weights", name=source, size_bytes=None if weights.remote else 5_000_000))
-    error = with_facts(picked(wanted), seen(world), context).broken[wanted.target]
+    error = broken(with_facts(picked(wanted), seen(world), context))[wanted.target]
     assert error.message == f"{source} on localhost needs 5.0 MB, /var/lib/docker has 4.0 MB"
 
 

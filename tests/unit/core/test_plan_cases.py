@@ -9,7 +9,7 @@
 | served, errors, broken, needs, silent, copies | what else was found out, by target; errors by `host/engine` |
 | no_place | data of the error for a name or port that is taken, by target |
 | pins, newest | names of the image that an instance was made from, and of the one there is of it now |
-| settled | targets that have been used for so long that their data count |
+| settled | which targets have been used for so long that their data count |
 | select | `models`, `services`, `hosts` that were picked |
 | policy | `re_decide`; `orphans: true` takes along what is there and not in the inventory |
 | actions | the plan, in order: `do`, `target`, and what else matters |
@@ -32,7 +32,7 @@ import pytest
 import yaml
 
 from llmstack.core.desired import Wanted, desire
-from llmstack.core.observe import Observed, sort_out
+from llmstack.core.observe import Facts, Observed, sort_out
 from llmstack.core.plan import plan_down, plan_pull, plan_restart, plan_rm, plan_up, plan_update
 from llmstack.core.policy import Policy
 from llmstack.core.select import pick
@@ -100,25 +100,24 @@ def merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def look(case: dict[str, Any], folder: Path) -> Observed:
     rows = [instance(row, case["inventory"], folder) for row in case.get("there", [])]
     errors = {tuple(place.split("/")): UnreachableError(text) for place, text in case.get("errors", {}).items()}
-    served = {
-        target(name): None if found is None else tuple(ServedModel(**model) for model in found)
-        for name, found in case.get("served", {}).items()
+    facts = {
+        "served": lambda found: found and tuple(ServedModel(**model) for model in found),
+        "broken": PreflightError,
+        "no_place": lambda data: PreflightError("no place", **data),
+        "needs": lambda found: tuple(Need(**need) for need in found),
+        "copies": tuple,
+        "pins": tuple,
+        "newest": str,
+        "silent": lambda silent: Liveness(Life.SILENT, "connection refused") if silent else Liveness(Life.READY),
+        "settled": bool,
     }
-    return replace(
-        sort_out(rows, errors),  # type: ignore[arg-type]
-        served=served,
-        broken={target(name): PreflightError("no place", **data) for name, data in case.get("no_place", {}).items()}
-        | {target(name): PreflightError(text) for name, text in case.get("broken", {}).items()},
-        needs={target(name): tuple(Need(**need) for need in found) for name, found in case.get("needs", {}).items()},
-        copies={target(name): tuple(found) for name, found in case.get("copies", {}).items()},
-        pins={target(name): tuple(found) for name, found in case.get("pins", {}).items()},
-        newest={target(name): found for name, found in case.get("newest", {}).items()},
-        settled=frozenset(map(target, case.get("settled", []))),
-        lives={
-            target(name): Liveness(Life.SILENT if silent else Life.READY, "connection refused" if silent else "")
-            for name, silent in case.get("silent", {}).items()
-        },
-    )
+    fields = {"no_place": "broken", "silent": "life"}
+    told: dict[Target, Facts] = {}
+    for key, read in facts.items():
+        for name, value in case.get(key, {}).items():
+            found = {fields.get(key, key): read(value)}
+            told[target(name)] = replace(told.get(target(name), Facts()), **found)  # type: ignore[arg-type]
+    return replace(sort_out(rows, errors), facts=told)  # type: ignore[arg-type]
 
 
 def instance(row: dict[str, Any], inventory: dict[str, Any], folder: Path) -> Instance:

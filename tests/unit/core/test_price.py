@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from llmstack.core.observe import Facts
 from llmstack.core.plan import plan_down, plan_restart, plan_up
 from llmstack.core.price import priced
 from llmstack.core.select import Picked, in_order
@@ -70,7 +71,7 @@ def test_bytes_to_fetch_are_a_sum_only_where_each_is_known(world: World) -> None
     known, unknown = Need(kind="weights", name="m.gguf", size_bytes=94), Need(kind="image", name="image:1")
     needs = {"one": (known, replace(known, size_bytes=6)), "two": (known, unknown)}
     observed = replace(
-        seen(world), needs={item.wanted.target: needs[item.wanted.target.name] for item in picked(world)}
+        seen(world), facts={item.wanted.target: Facts(needs=needs[item.wanted.target.name]) for item in picked(world)}
     )
     found = prices(world, plan_up(picked(world), observed))
     assert [found[name].fetch_bytes for name in ("one@localhost", "two@localhost")] == [100, None]  # type: ignore[union-attr]
