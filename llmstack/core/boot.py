@@ -9,7 +9,8 @@ from pathlib import Path
 
 from llmstack.errors import LlmstackError, UsageError
 
-KEPT = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "LLMSTACK_PROCESS_ROOT")
+ENGINES = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+KEPT = (*ENGINES, "LLMSTACK_PROCESS_ROOT", "LLMSTACK_WEIGHTS", "XDG_DATA_HOME", "XDG_STATE_HOME")
 """Variables without which `up` would look elsewhere than now; no other goes into a file that everybody can read."""
 SYSTEM = Path("/etc/systemd/system")
 

@@ -15,6 +15,7 @@ from tests import room
 
 ODD = '/srv/it\'s 100% "odd" $HOME \\ größer'
 ENVIRON = {"PATH": "/usr/bin:/opt/100%", "DOCKER_HOST": "unix:///run/d.sock", "HF_TOKEN": "hush", "HOME": "/home/ann"}
+PLACES = {"LLMSTACK_WEIGHTS": "/srv/w", "XDG_DATA_HOME": "/srv/data", "DOCKER_CERT_PATH": "/srv/certs"}
 
 
 def made(tmp_path: Path, *, system: bool) -> Unit:
@@ -22,7 +23,7 @@ def made(tmp_path: Path, *, system: bool) -> Unit:
     folder.mkdir()
     command = (sys.executable, "-m", "llmstack", "up", "--inventory", ODD)
     unit = place("lab", {"XDG_CONFIG_HOME": str(tmp_path)}, system=False)
-    return Unit(path=unit.path, link=unit.link, text=text("lab", command, str(folder), ENVIRON, system=system))
+    return Unit(path=unit.path, link=unit.link, text=text("lab", command, str(folder), ENVIRON | PLACES, system=system))
 
 
 @pytest.mark.parametrize("system", [False, True])
@@ -58,6 +59,7 @@ def test_it_lies_where_its_manager_looks_and_is_linked_for_boot() -> None:
 def test_only_what_is_needed_to_find_things_stands_in_it(tmp_path: Path) -> None:
     written = made(tmp_path, system=False).text
     assert "hush" not in written
+    assert [name for name, place in PLACES.items() if f'Environment="{name}={place}"\n' not in written] == []
     assert 'Environment="PATH=/usr/bin:/opt/100%%"\nEnvironment="DOCKER_HOST=unix:///run/d.sock"\n' in written
     assert "network-online" not in written
     assert "After=network-online.target docker.service" in text("lab", ("x",), "/", {}, system=True)
