@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,8 +63,8 @@ class Doctor:
         items = [item for item in self.wanted if (item.target.host, item.engine) == place]
         needs = [need for item in items for need in self.observed.told(item.target).needs]
         if place[1] == "docker":
-            wanted = any(map(_wants_gpu, items))
-            yield from findings.runtime(_name(place), facts, wanted=wanted, there=there and facts.local)
+            wanted, tool = any(map(_wants_gpu, items)), not facts.local or shutil.which("nvidia-ctk") is not None
+            yield from findings.runtime(_name(place), facts, wanted=wanted, there=there and facts.local, tool=tool)
         if items:
             yield findings.disk(_name(place), facts, needs)
         if facts.local:

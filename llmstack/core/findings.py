@@ -14,6 +14,7 @@ from llmstack.errors import LlmstackError, UnreachableError
 MOST_SKEW_S = 5.0
 HUB = "registry-1.docker.io"
 GPU_FIX = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+TOOL_FIX = "sudo apt-get install nvidia-container-toolkit"
 ROOM_FIX = "free some: docker system df   docker image prune"
 DRIVER_FIX = "install the NVIDIA driver, or take `gpus:` out of its `resources:`"
 CLOCK_FIX = "sudo timedatectl set-ntp true"
@@ -66,8 +67,8 @@ def gpus(found: Sequence[Gpu] | None, reason: str | None, wanting: Sequence[str]
     return Finding("gpu", "localhost", Verdict.OK, "no NVIDIA GPU, and none is wanted")
 
 
-def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool) -> Iterator[Finding]:
-    """Whether an engine gives GPUs to containers, where some are `there` or `wanted`."""
+def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool, tool: bool = True) -> Iterator[Finding]:
+    """Whether an engine gives GPUs to containers, where some are `there` or `wanted`; `tool` is NVIDIA's toolkit."""
     if not (wanted or there):
         return
     if facts.gpu:
@@ -75,8 +76,10 @@ def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool) -> It
     else:
         seen = "the driver sees a GPU, but " if there else ""
         verdict = Verdict.FAILED if wanted and facts.gpu is False else Verdict.WARNING
-        told = f"{seen}the engine has no NVIDIA runtime and no CDI device"
-        yield Finding("toolkit", target, verdict, told, GPU_FIX)
+        told = (
+            f"{seen}the engine has no NVIDIA runtime and no CDI device{'' if tool else ', and no toolkit is installed'}"
+        )
+        yield Finding("toolkit", target, verdict, told, GPU_FIX if tool else f"{TOOL_FIX} && {GPU_FIX}")
 
 
 def disk(target: str, facts: EngineFacts, needs: Sequence[Need]) -> Finding:

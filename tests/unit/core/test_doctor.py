@@ -116,6 +116,14 @@ def test_what_an_engine_complains_of_is_told() -> None:
     assert [one.summary for one in found] == ["docker 28.5.2, rootless", "No swap limit support"]
 
 
+def test_a_toolkit_that_is_not_installed_is_installed_first() -> None:
+    (found,) = findings.runtime(
+        "localhost", EngineFacts(name="docker", gpu=False), wanted=True, there=False, tool=False
+    )
+    assert found.summary.endswith("no toolkit is installed")
+    assert str(found.fix).startswith("sudo apt-get install nvidia-container-toolkit && sudo nvidia-ctk")
+
+
 @pytest.mark.parametrize(
     ("facts", "wanted", "there", "expected"),
     [
