@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Why
-from llmstack.modeltype.failures import COMMON, FailureRule, first_error
+from llmstack.modeltype.failures import FailureRule, common, first_error
 
 SIGKILLED = (137, -9)
 LAST_LINES = 10
@@ -36,7 +36,7 @@ def explain(
     to is explained by no line that merely sounds like an error.
     """
     killed = there is not None and not there.running and there.exit_code in SIGKILLED
-    found = None if killed else first_error(lines, (*rules, *COMMON))
+    found = None if killed else first_error(lines, (*rules, *common()))
     stopped = there is not None and there.state is State.STOPPED
     number, line, rule = found if found and (found[2] or not stopped) else (None, None, None)
     meaning, do, key = _verdict(there, rule)

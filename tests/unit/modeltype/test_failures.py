@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llmstack.modeltype.failures import COMMON, first_error
+from llmstack.modeltype.failures import common, first_error
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 
@@ -38,7 +38,7 @@ ARGUMENT = "The server does not accept one of its arguments."
 )
 def test_recorded_llama_server_starts_are_explained(name: str, number: int, words: str, meaning: str | None) -> None:
     recording = json.loads((RECORDINGS / "llama-server" / f"start-{name}.json").read_text(encoding="utf-8"))
-    found = first_error(recording["log"], COMMON)
+    found = first_error(recording["log"], common())
     assert found is not None
     assert (found[0], found[2].meaning if found[2] else None) == (number, meaning)
     assert words in found[1]
@@ -47,7 +47,7 @@ def test_recorded_llama_server_starts_are_explained(name: str, number: int, word
 @pytest.mark.parametrize("name", ["big-context", "memory-100m", "memory-60m-no-mmap", "no-arguments"])
 def test_recorded_logs_that_tell_nothing_explain_nothing(name: str) -> None:
     recording = json.loads((RECORDINGS / "llama-server" / f"start-{name}.json").read_text(encoding="utf-8"))
-    assert first_error(recording["log"], COMMON) is None
+    assert first_error(recording["log"], common()) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_recorded_logs_that_tell_nothing_explain_nothing(name: str) -> None:
 )
 def test_recorded_ollama_logs_are_explained(name: str, words: str, meaning: str | None) -> None:
     lines = (RECORDINGS / "ollama" / "logs" / f"{name}.txt").read_text(encoding="utf-8").splitlines()[1:]
-    found = first_error(lines, COMMON)
+    found = first_error(lines, common())
     assert found is not None
     assert words in found[1]
     assert (found[2].meaning if found[2] else None) == meaning
@@ -69,7 +69,7 @@ def test_recorded_ollama_logs_are_explained(name: str, words: str, meaning: str 
 def test_warnings_of_a_recorded_good_start_are_no_errors() -> None:
     lines = (RECORDINGS / "ollama" / "logs" / "start.txt").read_text(encoding="utf-8").splitlines()
     assert any("failed" in line for line in lines)
-    assert first_error(lines, COMMON) is None
+    assert first_error(lines, common()) is None
 
 
 LINES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "failures" / "lines.yaml").read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ def written(line: str) -> bool:
 
 @pytest.mark.parametrize("case", LINES, ids=lambda case: case["row"])
 def test_lines_of_servers_and_engines_are_known(case: dict[str, str]) -> None:
-    found = first_error(["starting", case["line"]], COMMON)
+    found = first_error(["starting", case["line"]], common())
     assert found is not None
     assert (found[0], found[1]) == (2, case["line"])
     assert found[2] is not None
@@ -97,16 +97,16 @@ def test_lines_of_servers_and_engines_are_known(case: dict[str, str]) -> None:
 
 
 def test_every_rule_is_proved_by_a_line() -> None:
-    used = {found[2] for case in LINES if (found := first_error([case["line"]], COMMON))}
-    assert set(COMMON) - used == set()
+    used = {found[2] for case in LINES if (found := first_error([case["line"]], common()))}
+    assert set(common()) - used == set()
 
 
 def test_a_request_s_trouble_explains_nothing_where_something_else_does() -> None:
     busy, fatal = "server busy, please try again", "cudaMalloc failed: out of memory"
-    found = first_error([busy, "error: something", fatal], COMMON)
+    found = first_error([busy, "error: something", fatal], common())
     assert found is not None
     assert found[:2] == (3, fatal)
-    found = first_error(["error: something", busy], COMMON)
+    found = first_error(["error: something", busy], common())
     assert found is not None
     assert found[:2] == (2, busy)
 
@@ -120,20 +120,20 @@ def test_a_request_s_trouble_explains_nothing_where_something_else_does() -> Non
     ],
 )
 def test_what_may_be_harmless_hides_nothing(harmless: str) -> None:
-    found = first_error([harmless, "cudaMalloc failed: out of memory"], COMMON)
+    found = first_error([harmless, "cudaMalloc failed: out of memory"], common())
     assert found is not None
     assert found[0] == 2
 
 
 def test_a_prompt_that_is_too_long_asks_for_no_smaller_context() -> None:
-    found = first_error(["error: the request exceeds the available context size"], COMMON)
+    found = first_error(["error: the request exceeds the available context size"], common())
     assert found is not None
     assert found[2] is not None
     assert found[2].key is None
 
 
 def test_every_rule_says_what_it_means_and_what_to_do() -> None:
-    for rule in COMMON:
+    for rule in common():
         assert rule.meaning.endswith(".")
         assert rule.do
         assert not rule.do.endswith(".")
@@ -141,11 +141,11 @@ def test_every_rule_says_what_it_means_and_what_to_do() -> None:
 
 def test_the_first_line_that_a_rule_knows_wins_over_what_merely_sounds_like_an_error() -> None:
     lines = ["error: something vague", "E cannot do it", "invalid magic characters", "address already in use"]
-    found = first_error(lines, COMMON)
+    found = first_error(lines, common())
     assert found is not None
     assert found[0] == 3
 
 
 def test_a_log_without_errors_explains_nothing() -> None:
-    assert first_error(["all is well", "terror firma"], COMMON) is None
-    assert first_error([], COMMON) is None
+    assert first_error(["all is well", "terror firma"], common()) is None
+    assert first_error([], common()) is None
