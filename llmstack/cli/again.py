@@ -29,9 +29,6 @@ def show_again(
         for item in items:
             session.lines.put("item", item)
     else:
-        if redraws:
-            session.out.clear()
-        session.out.put(lines)
-        session.out.file.flush()
+        session.out.put_anew(lines)
     session.tell(*(error for error in errors if redraws or error.message not in session.told))
     session.told = {error.message for error in errors}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import select
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from llmstack.cli.flags import COMMON, MODEL, PROMPT, SERVICE
+from llmstack.cli.flags import COMMON, MODEL, PROMPT, SERVICE, TAIL
 from llmstack.cli.picked import command_line
 from llmstack.cli.session import Session
 from llmstack.cli.task import Verb, verb
 from llmstack.domain.stop import STOP
-from llmstack.errors import OK, LlmstackError, PreflightError, UsageError
+from llmstack.errors import OK, SIGINT, LlmstackError, PreflightError, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.report import StatusReport, StatusRow
@@ -37,7 +37,8 @@ LETTERS = {
 }
 """Letter -> the task, and what it does in a word."""
 WITHOUT_NAMES = ("gpus",)
-LOOK_AGAIN_S = 2.0
+TAKES_DOWN = ("down", "restart")
+LOOK_AGAIN_S, LAST_LINES, PROMPT_LINES, UNDRAWN = 2.0, "50", 2, (0, 0)
 HELP = "numbers mark, a letter acts on what is marked, or else on all, as in 1 3 r"
 
 
@@ -49,56 +50,75 @@ def menu(session: Session) -> int:
     """
     if not session.terminal:
         raise UsageError("a menu needs a terminal", "llmstack status, llmstack up and the others do the same")
-    marked: set[str] = set()
-    while True:
-        report = _waited(session, marked)
-        words = (sys.stdin.readline() or "q").split()
-        by_number = {str(number): str(row.target) for number, row in enumerate(report.rows, 1)}
-        numbers = {by_number[word] for word in words if word in by_number}
-        letters = [word for word in words if word not in by_number]
-        marked = numbers if numbers and letters else marked ^ numbers
-        for word in letters:
-            if word == "q":
-                return OK
-            if word in LETTERS:
-                rows = [row for row in report.rows if str(row.target) in marked]
-                _act(session, LETTERS[word][0], rows, report.rows)
-            else:
-                session.warn(f"no number and no letter here: {word}; {HELP}")
-                _pause(session)
+    marked: set[str] | None = set()
+    try:
+        while marked is not None:
+            marked = _turn(session, marked)
+    except KeyboardInterrupt:
+        _say(session)
+        return SIGINT
+    return OK
+
+
+def _turn(session: Session, marked: set[str]) -> set[str] | None:
+    """What is marked after one line of the user's; None in the end."""
+    report = _waited(session, marked)
+    typed = sys.stdin.readline()
+    if not typed:
+        _say(session)
+        return None
+    by_number = {str(number): str(row.target) for number, row in enumerate(report.rows, 1)}
+    words = typed.lower().split()
+    numbers = {by_number[word] for word in words if word in by_number}
+    letters = [word for word in words if word not in by_number]
+    if wrong := " ".join(word for word in letters if word not in LETTERS):
+        session.warn(f"no number and no letter here: {wrong}; nothing was done. {HELP}")
+        _pause(session)
+        return marked
+    marked = numbers if numbers and letters else marked ^ numbers
+    for letter in letters:
+        if letter == "q":
+            return None
+        _act(session, LETTERS[letter][0], [row for row in report.rows if str(row.target) in marked], report.rows)
+    return marked
 
 
 def _waited(session: Session, marked: set[str]) -> StatusReport:
-    """What is shown when the user has typed a line; until then the table follows what happens."""
+    """What is shown when the user has typed a line. Until then a table that fits follows what happens, where it stands:
+    what is typed below it stays."""
     from llmstack.domain.selection import Selection
     from llmstack.ui.clean import line
     from llmstack.ui.menu import menu_lines
 
-    shown: StatusReport | None = None
+    err, drawn = session.err, UNDRAWN
+    letters = [(letter, what) for letter, (_, what) in LETTERS.items()]
     with session.app() as app:
         while True:
             report = app.status(Selection())
-            if report != shown:
-                shown = report
-                if session.err.redraws:
-                    session.err.clear()
-                letters = [(letter, what) for letter, (_, what) in LETTERS.items()]
-                session.err.put(menu_lines(report, marked, letters, session.err.width))
-                session.err.prompt(line((f"{HELP} > ", "dim")))
-            if select.select([sys.stdin], [], [], LOOK_AGAIN_S)[0]:
+            lines = list(menu_lines(report, marked, letters, err.width))
+            size = (len(lines), err.width)
+            if err.redraws and size == drawn:
+                err.put_over(lines)
+            elif err.redraws or drawn == UNDRAWN:
+                err.put_anew(lines)
+                err.prompt(line((f"{HELP} > ", "dim")))
+                drawn = size
+            follows = err.redraws and len(lines) + PROMPT_LINES < err.height
+            if select.select([sys.stdin], [], [], LOOK_AGAIN_S if follows else None)[0]:
                 return report
 
 
 def _act(session: Session, task: str, rows: Sequence[StatusRow], every: Sequence[StatusRow]) -> None:
-    """Run a task on some rows, or all; what goes wrong is shown, and the menu goes on."""
-    try:
-        if task == "shell":
-            _shell(session, _one(rows, every))
-        else:
-            _perform(session, _task(task), rows if rows or task != "ask" else [_one(rows, every)])
-    except LlmstackError as error:
-        session.tell(error)
-    STOP.clear()  # it was meant for the task
+    """Run a task on some rows, or all; what goes wrong and Ctrl-C end it, and the menu goes on."""
+    with suppress(KeyboardInterrupt):
+        try:
+            if task == "shell":
+                _shell(session, _one(rows, every))
+            else:
+                one = [_one(rows, [row for row in every if row.model])] if task == "ask" else rows
+                _perform(session, _task(task), one)
+        except LlmstackError as error:
+            session.tell(error)
     _pause(session)
 
 
@@ -109,18 +129,18 @@ def _task(name: str) -> Verb:
 
 
 def _perform(session: Session, task: Verb, rows: Sequence[StatusRow]) -> None:
-    from llmstack.ui.clean import line
-
     values: dict[str, Any] = {flag.key: session.values[flag.key] for flag in COMMON if flag.key in session.values}
     if task.name not in WITHOUT_NAMES:
         values[MODEL.key] = [str(row.target) for row in rows if row.model] or None
         values[SERVICE.key] = [str(row.target) for row in rows if not row.model] or None
+    if task.name == "logs":
+        values[TAIL.key] = LAST_LINES
     if task.name == "ask":
         values[PROMPT.key] = session.ask("What to ask?", "Why is the sky blue?")
     asked = {key: value for key, value in values.items() if value is not None}
-    session.err.put([line(("$ ", "dim"), command_line(session.door, task.name, task.flags, asked))])
-    if task.name == "down" and not rows:
-        session.confirm("Stop everything?")
+    _say(session, command_line(session.door, task.name, task.flags, asked))
+    if task.name in TAKES_DOWN and not rows:
+        session.confirm(f"{task.name} everything?".capitalize())
     task.perform(task.session(session.door, asked))
 
 
@@ -140,23 +160,25 @@ def _shell(session: Session, row: StatusRow) -> None:
         raise PreflightError("the docker program is not installed here", "sudo apt-get install docker-cli")
     with session.app() as app:
         (host, _), *_rest = app.hosts(row.host)
-    env = {**os.environ, **({"DOCKER_HOST": host.docker_host} if host.docker_host else {})}
-    with _back_to_us():
-        subprocess.run(["docker", "exec", "-it", row.container_name, "sh"], env=env, check=False)
+    where = ["--host", host.docker_host] if host.docker_host else []
+    command = ["docker", *where, "exec", "-it", row.container_name, "sh"]
+    _say(session, shlex.join(command))
+    subprocess.run(command, check=False)
 
 
-@contextmanager
-def _back_to_us() -> Iterator[None]:
-    """Ctrl-C within is for the program in front."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        return
+def _say(session: Session, command: str = "") -> None:
+    """The line that does the same in a shell, or an empty one."""
+    from llmstack.ui.clean import line
+
+    session.err.put([line(("$ ", "dim"), command) if command else line()])
 
 
 def _pause(session: Session) -> None:
+    """Until what is on the screen was read, where the table would take its place."""
     from llmstack.ui.clean import line
 
     if session.err.redraws:
         session.err.prompt(line(("Enter goes back ", "dim")))
-        sys.stdin.readline()
+        with suppress(KeyboardInterrupt):
+            sys.stdin.readline()
+    STOP.clear()  # it was meant for the task, or for this

@@ -68,23 +68,38 @@ class Console:
             return os.get_terminal_size(self.file.fileno()).columns or TALK_COLUMNS
         return TALK_COLUMNS
 
+    @property
+    def height(self) -> int:
+        """Lines of the terminal; 0 where there is none to measure."""
+        with suppress(OSError):
+            return os.get_terminal_size(self.file.fileno()).lines
+        return 0
+
     def put(self, lines: Iterable[Text]) -> None:
         """Print `lines` at once, each as it is: never cut, and broken on a terminal alone, if it is prose; our commands
         spelled for the door. Talk that is lost is no failure."""
-        width = self.width if self.terminal else DATA_COLUMNS
-        spelled = map(self._spelled, lines)
-        together = [part for line in spelled for part in folded(line, width, _indent(line.plain))]
-        if together:
+        if together := self._told(lines):
             with suppress(*((OSError,) if self.talk else ())):
                 (self.above or self._print)(together)
+
+    def put_anew(self, lines: Iterable[Text]) -> None:
+        """The same, on a terminal that redraws in the upper left corner, and alone."""
+        if self.redraws:
+            self._write("\x1b[2J\x1b[H")
+        self.put(lines)
+
+    def put_over(self, lines: Iterable[Text]) -> None:
+        """The same over as many lines in the upper left corner; what is below stays, and the cursor there."""
+        told = "".join(f"\x1b[2K{self._shown(line)}\n" for line in self._told(lines))
+        self._write(f"\x1b7\x1b[H{told}\x1b8")
 
     def prompt(self, line: Text) -> None:
         """Print a question, and stay behind it."""
         self._write(self._shown(line))
 
-    def clear(self) -> None:
-        """Begin anew in the upper left corner of a terminal."""
-        self._write("\x1b[2J\x1b[H")
+    def _told(self, lines: Iterable[Text]) -> list[Text]:
+        width = self.width if self.terminal else DATA_COLUMNS
+        return [part for line in map(self._spelled, lines) for part in folded(line, width, _indent(line.plain))]
 
     def _print(self, lines: Iterable[Text]) -> None:
         self._write("".join(f"{self._shown(line)}\n" for line in lines))

@@ -7,26 +7,26 @@ from collections.abc import Collection, Iterator, Sequence
 from llmstack.domain.instance import State
 from llmstack.domain.report import StatusReport, StatusRow
 from llmstack.ui.clean import line
-from llmstack.ui.table import table
+from llmstack.ui.status import FIGURES, STYLES, figures, status_note
+from llmstack.ui.table import known
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN
 
-HEAD = ("", "NAME", "HOST", "STATE", "DEVICE", "URL", "VERSION")
+HEAD = ("", "NAME", "HOST", "STATE", *FIGURES)
 SIGNS = {
-    State.READY: ("●", "green"),
-    State.DEGRADED: ("●", "yellow"),
-    **dict.fromkeys((State.LOADING, State.STARTING), ("◐", "yellow")),
-    **dict.fromkeys((State.CRASHED, State.UNREACHABLE), ("✗", "red")),
+    **dict.fromkeys((State.READY, State.DEGRADED), "●"),
+    **dict.fromkeys((State.LOADING, State.STARTING), "◐"),
+    **dict.fromkeys((State.CRASHED, State.UNREACHABLE), "✗"),
 }
 """Beside the word for it: nobody needs to see colours."""
-REST = ("○", "dim")
 Letters = Sequence[tuple[str, str]]
 
 
 def menu_lines(report: StatusReport, marked: Collection[str], letters: Letters, width: int) -> Iterator[Text]:
     """The table, a line for each trouble, and the letters."""
     rows = [_row(number, row, str(row.target) in marked) for number, row in enumerate(report.rows, 1)]
-    yield from table([[line((name, "bold")) for name in HEAD], *rows], width)
+    yield from known(HEAD, rows, width, "STATE")
+    if not rows or report.inventory is None:
+        yield from status_note(report)
     for row in report.rows:
         if row.detail:
             yield line((f"     {row.target}: {row.detail}", "dim")).fitted(width)
@@ -44,13 +44,11 @@ def menu_lines(report: StatusReport, marked: Collection[str], letters: Letters, 
 
 
 def _row(number: int, row: StatusRow, marked: bool) -> list[Text]:
-    sign = SIGNS.get(row.state, REST)
+    style = STYLES.get(row.state, "dim")
     return [
         line(("*" if marked else " ", "bold yellow"), f"{number:>3}"),
         line((row.model or row.service, "bold")),
         line(row.host),
-        line(sign, " ", (row.state.value, sign[1])),
-        line(row.device or UNKNOWN),
-        line(row.url or UNKNOWN),
-        line(row.version or UNKNOWN),
+        line((f"{SIGNS.get(row.state, '○')} {row.state.value}", style)),
+        *figures(row),
     ]

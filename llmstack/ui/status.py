@@ -11,8 +11,9 @@ from llmstack.ui.table import known
 from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, memory, percent
 
-HEAD = ("STACK", "MODEL", "SERVICE", "HOST", "STATE", "DEVICE", "URL", "CPU", "MEMORY", "GPU MEM", "VERSION")
-_STYLES = {
+FIGURES = ("DEVICE", "URL", "CPU", "MEMORY", "GPU MEM", "VERSION")
+HEAD = ("STACK", "MODEL", "SERVICE", "HOST", "STATE", *FIGURES)
+STYLES = {
     State.READY: "green",
     **dict.fromkeys((State.STARTING, State.LOADING, State.DEGRADED), "yellow"),
     **dict.fromkeys((State.CRASHED, State.UNREACHABLE), "red"),
@@ -57,7 +58,14 @@ def _flags(row: StatusRow) -> str:
 def _row(row: StatusRow) -> list[Text]:
     return [
         *(line(cell or UNKNOWN) for cell in (row.stack, row.model, row.service, row.host)),
-        line((row.state.value, _STYLES.get(row.state, "dim"))),
+        line((row.state.value, STYLES.get(row.state, "dim"))),
+        *figures(row),
+    ]
+
+
+def figures(row: StatusRow) -> list[Text]:
+    """The cells below `FIGURES`."""
+    return [
         line(row.device or UNKNOWN),
         line(row.url or UNKNOWN),
         line(percent(row.cpu_percent)),

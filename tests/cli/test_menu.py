@@ -6,14 +6,19 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
+import termios
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from llmstack.cli.guard import SAME_S
 from tests.desk import DEADLINE_S, Desk
 
 PROMPT, BACK = "as in 1 3 r > ", "Enter goes back "
+CLEARED, DRAWN_OVER = "\x1b[2J", "\x1b8"
 
 
 class Terminal:
@@ -21,13 +26,14 @@ class Terminal:
 
     def __init__(self, process: subprocess.Popen[str], side: int) -> None:
         self.process, self.side, self.seen = process, side, ""
+        self.before = self.until(PROMPT)
 
     def until(self, words: str) -> str:
-        """What is shown from now on up to `words`, without colours."""
+        """What is shown from now on up to `words`; without colours."""
         while words not in self.seen:
             ready, _, _ = select.select([self.side], [], [], DEADLINE_S)
             assert ready, f"{words!r} did not come: {self.seen}"
-            self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(self.side, 65536).decode())
+            self.seen += re.sub(r"\x1b\[[0-9;?]*m", "", os.read(self.side, 65536).decode())
         before, _, self.seen = self.seen.partition(words)
         return before
 
@@ -40,6 +46,7 @@ class Terminal:
 def terminal(started: Desk, door: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     """The menu over a stack that is up."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 120))
     monkeypatch.setitem(started.env, "TERM", "xterm")
     monkeypatch.delitem(started.env, "CI", raising=False)
     process = started.start("menu", door=door, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -53,16 +60,17 @@ def terminal(started: Desk, door: str, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def test_numbers_mark_and_letters_run_tasks(terminal: Terminal) -> None:
-    first = terminal.until(PROMPT)
-    assert "● ready" in first
-    assert " q quit" in first
-    terminal.type("1 s")
+    assert "● ready" in terminal.before
+    assert " q quit" in terminal.before
+    terminal.type("1 S")
     told = terminal.until(BACK)
     assert re.search(r"\$ (llmstack|invoke) status --(model|service) \S+@localhost", told)
     terminal.type("")
     assert "*  1" in terminal.until(PROMPT)
-    terminal.type("nonsense")
-    assert "no number and no letter here: nonsense" in terminal.until(BACK)
+    terminal.type("l")
+    told = terminal.until(BACK)
+    assert re.search(r"\$ (llmstack|invoke) logs --(model|service) \S+@localhost --tail 50\r\n", told)
+    assert "error" not in told
     terminal.type("")
     terminal.until(PROMPT)
     terminal.type("x")
@@ -71,6 +79,43 @@ def test_numbers_mark_and_letters_run_tasks(terminal: Terminal) -> None:
     terminal.until(PROMPT)
     terminal.type("q")
     assert terminal.process.wait(DEADLINE_S) == 0
+
+
+def test_nothing_is_done_where_a_word_is_wrong_or_all_would_be_taken_down(terminal: Terminal) -> None:
+    terminal.type("99 r 1x")
+    told = terminal.until(BACK)
+    assert "no number and no letter here: 99 1x; nothing was done" in told
+    assert "restart --" not in told
+    terminal.type("")
+    terminal.until(PROMPT)
+    terminal.type("r")
+    terminal.until("Restart everything? [y/N] ")
+    terminal.type("")
+    assert "nothing was changed" in terminal.until(BACK)
+    terminal.type("")
+    terminal.until(PROMPT)
+    os.write(terminal.side, b"\x04")
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
+def test_ctrl_c_ends_what_is_in_front_and_the_menu_last(terminal: Terminal) -> None:
+    terminal.type("r")
+    terminal.until("Restart everything? [y/N] ")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.until(BACK)
+    time.sleep(SAME_S)
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.until(PROMPT)
+    time.sleep(SAME_S)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(DEADLINE_S) == 130
+
+
+def test_what_is_being_typed_stays_while_the_table_follows(terminal: Terminal) -> None:
+    os.write(terminal.side, b"1 ")
+    assert CLEARED not in terminal.until(DRAWN_OVER) + terminal.until(DRAWN_OVER)
+    terminal.type("s")
+    assert terminal.until(BACK).startswith("s\r\n$ ")
 
 
 def test_a_menu_without_a_terminal_is_a_mistake(look: Callable[..., object]) -> None:
