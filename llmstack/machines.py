@@ -133,7 +133,7 @@ class Machines(Root):
         ours = (
             findings.python(llmstack.__version__),
             doctor.told("store", lambda: self.store.path),
-            doctor.told("inventory", lambda: f"{self.inventory.path}, {len(self.wanted)} instances wanted"),
+            doctor.told("inventory", lambda: f"{self.inventory.path}, instances wanted: {len(self.wanted)}"),
             *doctor.plugins(self.registry),
         )
         return Checkup(findings=(*ours, *within(look, context)))

@@ -32,8 +32,12 @@ Tasks = Mapping[str, Flagged]
 
 _OURS = {"up": "start serve deploy apply create", "down": "stop kill destroy", "status": "ps ls list show"}
 _OURS |= {"health": "check test", "ask": "run chat generate", "rm": "remove delete", "restart": "reload"}
-_ELSEWHERE = {word: task for task, words in _OURS.items() for word in words.split()}
-"""What other programs call our tasks."""
+_OURS |= {"help exit-codes": "exit-codes codes", "--print-completion-script bash": "completion completions"}
+_FLAGS = {"--check": "--dry-run -n -C", "--diff": "-D", "--output": "--json --format", "--no-wait": "--detach -d"}
+_FLAGS |= {"--follow": "-f", "--yes": "--force", "--host": "--hosts", "--tags": "-t --tag"}
+_ELSEWHERE = {word: ours for ours, words in (_OURS | _FLAGS).items() for word in words.split()}
+"""What other programs call our tasks and flags."""
+_ALONE = ("--help", "--list", "--version")
 
 _A_NAME = re.compile(r"[\w.@:+/-]+")
 NAMED_BARE = ("model", "name", "kind", "limit", "host")
@@ -108,9 +112,12 @@ class _Task:
         flag = next((flag for flag in self.flags if head in flag.spellings), None)
         known = [spelling for flag in self.flags for spelling in flag.spellings]
         if flag is None:
-            owners = [name for name, task in tasks.items() if any(head in flag.spellings for flag in task.flags)]
+            meant = _ELSEWHERE.get(head, head)
+            owners = [name for name, task in tasks.items() if any(meant in flag.spellings for flag in task.flags)]
             after = next((name for name in rest if name in owners), next(iter(owners), None))
-            hint = f"it follows its task: {after} {head}" if after and not self.name else near(head, known)
+            hint = near(meant, known if self.name else (*known, *_ALONE))
+            if after and not self.name:
+                hint = f"it follows its task: {after} {meant}"
             helps = shlex.join(filter(None, ("llmstack", self.name, "--help")))
             raise UsageError(f"{self.prefix}no flag '{head}'", hint or helps)
         if flag.takes_value:
@@ -128,7 +135,7 @@ class _Task:
         """A name, or a question."""
         if self.name is None:
             family = [name for name in tasks if name.startswith(f"{word}.")]
-            hint = f"tasks: {' '.join(family)}" if family else near(_ELSEWHERE.get(word, word), tasks)
+            hint = f"tasks: {' '.join(family)}" if family else near(_ELSEWHERE.get(word, word), (*tasks, *_OURS))
             raise UsageError(f"no task '{word}'", hint or "llmstack --list shows all tasks")
         names = next((flag for flag in self.flags if flag.name in NAMED_BARE), None)
         if PROMPT in self.flags and (MODEL.key in self.values or not _A_NAME.fullmatch(word)):

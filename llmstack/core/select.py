@@ -12,6 +12,10 @@ from llmstack.domain.service import ModelSpec
 from llmstack.errors import NoMatchError
 
 
+Listing = Mapping[str, Sequence[str]]
+"""Names by what they are of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picked:
     """A placement that is meant, with the models of it that are meant: all of them, or those that were named
@@ -120,17 +124,19 @@ def _check(wanted: Sequence[Wanted], selection: Selection) -> None:
     tags += [tag for item in wanted for model in item.placement.models for tag in model.tags]
     told = any("@" in name for name in (*selection.models, *selection.services))
     pairs = [pair for item in wanted for pair in _at(item, _all_names(item)) if "@" in pair] if told else []
-    listing = {"models": models, "services": services}
-    _known("model or service", selection.models, [*models, *services, *pairs], listing)
-    _known("service", selection.services, [*services, *pairs], listing)
-    _known("model, service, host or group", selection.exclude, [*models, *services, *hosts], listing | {"hosts": hosts})
-    _known("tag", selection.tags, tags, {"tags": tags})
+    listing, beside = {"models": models, "services": services}, {"host": hosts, "tags": tags}
+    _known("model or service", selection.models, [*models, *services, *pairs], listing, beside)
+    _known("service", selection.services, [*services, *pairs], listing, beside | {"model": models})
+    all_listed = listing | {"hosts": hosts}
+    _known("model, service, host or group", selection.exclude, [*models, *services, *hosts], all_listed, beside)
+    _known("tag", selection.tags, tags, {"tags": tags}, beside)
 
 
-def _known(kind: str, names: Iterable[str], known: Sequence[str], listing: Mapping[str, Sequence[str]]) -> None:
+def _known(kind: str, names: Iterable[str], known: Sequence[str], listing: Listing, beside: Listing) -> None:
+    """`beside` has the names that other flags take."""
     for name in names:
         if name not in known:
-            near = nearest(name, known)
+            near = next((f"--{flag} {name}" for flag, words in beside.items() if name in words), nearest(name, known))
             lines = "     ".join(
                 f"{word}: {' '.join(dict.fromkeys(words)) or 'none'}" for word, words in listing.items()
             )

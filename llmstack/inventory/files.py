@@ -78,7 +78,9 @@ def _bytes(path: Path, named: str, most: int) -> bytes:
     try:
         if not path.is_file():
             what = "is no regular file" if path.exists() else "is not there"
-            raise ConfigError(f"{named} {what}", "look at --inventory, LLMSTACK_INVENTORY and -e")
+            inside = next((path / name for name in INVENTORY_FILES if (path / name).is_file()), None)
+            hint = f"did you mean '{inside}'?" if inside else "look at --inventory, LLMSTACK_INVENTORY and -e"
+            raise ConfigError(f"{named} {what}", hint)
         with path.open("rb") as file:
             raw = file.read(most + 1)
     except OSError as error:

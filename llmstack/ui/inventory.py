@@ -79,8 +79,8 @@ def as_ansible(inventory: Inventory) -> dict[str, Any]:
 
 
 def setting_lines(title: str, settings: Iterable[Setting], width: int) -> Iterator[Text]:
-    """A title, and below it each value (cut where it is narrow) with its place; variables that filled it stand below
-    it."""
+    """A title, and below it each value (cut where it is narrow, and never left out) with its place; variables that
+    filled it stand below it."""
     rows: list[list[Text]] = []
     for each in settings:
         place = str(each.at) if each.at else f"default of {each.default}"
@@ -90,7 +90,7 @@ def setting_lines(title: str, settings: Iterable[Setting], width: int) -> Iterat
     widest = [max((row[index].cell_len for row in rows), default=0) for index in (0, 2)]
     room = max(LEAST_CELLS, width - sum(widest) - 4)
     yield line((title, "bold"))
-    yield from table([[key, value.fitted(room), place] for key, value, place in rows], width)
+    yield from table([[key, value.fitted(room), place] for key, value, place in rows])
 
 
 def _text(value: object) -> str:

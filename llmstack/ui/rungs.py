@@ -36,7 +36,7 @@ def outcome_lines(outcome: Outcome, rungs: Iterable[RungResult], width: int, mor
         skipped = "skipped: " if outcome.status is Status.SKIPPED else ""
         reason = outcome.error.message if outcome.error else outcome.reason or outcome.status.value
         mark = _STATUS_MARKS.get(outcome.status, _MARKS[False])
-        told = reason.removeprefix(f"{outcome.target}: ")
+        told = reason.removeprefix(str(outcome.target)).lstrip(": ")
         yield prose(mark, (f" {outcome.target}", "bold"), f"  {skipped}{told}", (more, "dim"))
     elif outcome.action and not outcome.error and outcome.reason not in ("", outcome.action.reason):
         yield prose(f"  {outcome.reason}")

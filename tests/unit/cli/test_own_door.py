@@ -55,6 +55,12 @@ def test_a_question_needs_no_flag():
     [
         ("ups", "no task 'ups'", "did you mean 'up'?"),
         ("frobnicate", "no task 'frobnicate'", "llmstack --list shows all tasks"),
+        ("exit-codes", "no task 'exit-codes'", "did you mean 'help exit-codes'?"),
+        ("completion bash", "no task 'completion'", "did you mean '--print-completion-script bash'?"),
+        ("--verison", "no flag '--verison'", "did you mean '--version'?"),
+        ("up --dry-run", "up: no flag '--dry-run'", "did you mean '--check'?"),
+        ("--dry-run up", "no flag '--dry-run'", "it follows its task: up --check"),
+        ("status --json", "status: no flag '--json'", "did you mean '--output'?"),
         ("up --modle x", "up: no flag '--modle'", "did you mean '--model'?"),
         ("up --nothing-like-it", "up: no flag '--nothing-like-it'", "llmstack up --help"),
         ("up -z", "up: no flag '-z'", "llmstack up --help"),

@@ -58,7 +58,7 @@ def test_a_machine_on_which_all_is_well(bench: Bench) -> None:
     assert {one.verdict for one in checkup.findings} == {Verdict.OK}
     assert told(checkup, "gpu") == [(Verdict.OK, "GPU 0 NVIDIA RTX 4090")]
     assert told(checkup, "ports") == [(Verdict.OK, "3000, 3000, 8000 free")]
-    assert told(checkup, "inventory", "llmstack") == [(Verdict.OK, f"{bench.inventory}, 3 instances wanted")]
+    assert told(checkup, "inventory", "llmstack") == [(Verdict.OK, f"{bench.inventory}, instances wanted: 3")]
     assert (checkup.exit_code, bench.writes()) == (0, [])
 
 

@@ -97,6 +97,21 @@ def test_dependencies_are_pulled_in_without_their_models(stack: tuple[Wanted, ..
 @pytest.mark.parametrize(
     ("picked", "message", "suggestion"),
     [
+        (
+            {"models": ("localhost",)},
+            "no model or service 'localhost' in the inventory. Did you mean '--host localhost'?",
+            "--host localhost",
+        ),
+        (
+            {"models": ("code",)},
+            "no model or service 'code' in the inventory. Did you mean '--tags code'?",
+            "--tags code",
+        ),
+        (
+            {"services": ("llama3",)},
+            "no service 'llama3' in the inventory. Did you mean '--model llama3'?",
+            "--model llama3",
+        ),
         ({"models": ("lama3",)}, "no model or service 'lama3' in the inventory. Did you mean 'llama3'?", "llama3"),
         ({"models": ("zzz",)}, "no model or service 'zzz' in the inventory.", None),
         ({"services": ("olama",)}, "no service 'olama' in the inventory. Did you mean 'ollama'?", "ollama"),

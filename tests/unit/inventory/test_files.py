@@ -123,6 +123,8 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     assert refused("folder", tmp_path).message == "the inventory folder is no regular file"
+    (tmp_path / "folder" / "inventory.yml").touch()
+    assert refused("folder", tmp_path).hint == f"did you mean '{tmp_path}/folder/inventory.yml'?"
     assert refused("pipe", tmp_path).message == "the inventory pipe is no regular file"
     assert refused("gone.yaml", tmp_path).message == "the inventory gone.yaml is not there"
     assert refused("dangling", tmp_path).message == "the inventory dangling is not there"

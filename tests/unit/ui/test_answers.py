@@ -150,6 +150,8 @@ def test_a_long_value_is_cut_so_that_its_place_stays():
     assert lines[1].endswith("…  inventory.yaml:9:11")
     assert lines[2].split() == ["web.port", "80", "default", "of", "llmstack"]
     assert max(map(len, lines)) <= 60
+    lines = plain(setting_lines("web@lone", settings, 20)).splitlines()
+    assert lines[2].split() == ["web.port", "80", "default", "of", "llmstack"]
 
 
 def test_an_error_with_its_next_step():
