@@ -11,7 +11,6 @@ from llmstack.domain.selection import Selection
 from llmstack.domain.service import ModelSpec
 from llmstack.errors import NoMatchError
 
-
 Listing = Mapping[str, Sequence[str]]
 """Names by what they are of."""
 
