@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from llmstack.domain.stock import DiskUse, Kept, Stock
 from llmstack.ui.clean import line
-from llmstack.ui.table import table
+from llmstack.ui.table import known
 from llmstack.ui.text import Text
 from llmstack.ui.units import UNKNOWN, moment, size
 
 _DIGEST = 12
+FILE_HEAD = ("FILE", "HOST", "IN", "SIZE", "WHAT", "SHA-256", "USED BY", "FETCHED", "SOURCE")
+USE_HEAD = ("MODEL", "HOST", "IN", "SIZE", "DIGEST", "USED BY")
 
 
 def weights_lines(found: Stock, width: int) -> Iterator[Text]:
@@ -18,7 +20,7 @@ def weights_lines(found: Stock, width: int) -> Iterator[Text]:
     if not found.items:
         yield line("no model files")
         return
-    yield from table([_file(item) for item in found.items], width)
+    yield from known(FILE_HEAD, list(map(_file, found.items)), width, "USED BY")
     unused = sum(item.file.disk_bytes for item in found.unused.items)
     total = sum(item.file.disk_bytes for item in found.items)
     yield line((f"{size(total)}, {size(unused)} of it unused", "bold"))
@@ -50,12 +52,12 @@ def _short(digest: str | None) -> str:
 
 def du_lines(rows: Sequence[DiskUse], width: int) -> Iterator[Text]:
     """One row each, and a sum for each host."""
-    yield from table([_use(row) for row in rows], width)
+    yield from known(USE_HEAD, list(map(_use, rows)), width, "USED BY") if rows else ()
     for host in dict.fromkeys(row.host for row in rows):
         sizes = [row.size_bytes for row in rows if row.host == host]
-        known = [each for each in sizes if each is not None]
-        unknown = [f"{len(sizes) - len(known)} of unknown size"] if len(known) < len(sizes) else []
-        yield line((f"{host}: {' and '.join(([size(sum(known))] if known else []) + unknown)}", "bold"))
+        told = [each for each in sizes if each is not None]
+        unknown = [f"{len(sizes) - len(told)} of unknown size"] if len(told) < len(sizes) else []
+        yield line((f"{host}: {' and '.join(([size(sum(told))] if told else []) + unknown)}", "bold"))
 
 
 def _use(row: DiskUse) -> list[Text]:

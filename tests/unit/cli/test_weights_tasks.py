@@ -50,7 +50,8 @@ def test_the_disk_use_says_what_is_unknown(both):
     ran = both("du")
     assert ran.code == 0
     assert ran.out.splitlines()[-2:] == ["gpu01: 1 of unknown size", "localhost: 3.2 GB"]
-    assert ran.out.splitlines()[0] == "llama3  gpu01      ollama  -       -             llama3"
+    assert ran.out.splitlines()[0].split() == ["MODEL", "HOST", "IN", "SIZE", "DIGEST", "USED", "BY"]
+    assert ran.out.splitlines()[1] == "llama3  gpu01      ollama  -       -             llama3"
     ran = both("du", "-o", "json", "--host", "gpu03")
     assert (ran.code, ran.json["items"][0]["size_bytes"]) == (4, None)
     assert wrong(ran.json, closed(schema_of("du"))) == []
