@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,13 +62,13 @@ class Looking(Machines):
         look = partial(self._observe, picked, context, facts=False)
         return context.result((*await_health(picked, look, context), *switched_off(picked, self.inventory)))
 
-    def changes(self, selection: Selection) -> Iterator[None]:
-        """Once at first, and then whenever something has happened to what is picked since it was last asked; endless.
-        Keeps the store true, as `watch` does."""
+    def changes(self, selection: Selection, due: Callable[[], bool] = bool) -> Iterator[None]:
+        """Once at first, and then whenever something has happened to what is picked since it was last asked, or it is
+        `due`; endless. Keeps the store true, as `watch` does."""
         yield
         asked = self.clock.now()
-        for event in self.watch(selection):
-            if event.ts >= asked:
+        for event in self._watched(selection):
+            if event.ts >= asked if event else due():
                 asked = self.clock.now()
                 yield
 
@@ -143,6 +143,9 @@ class Looking(Machines):
 
         Endless; once it is closed, close the app too.
         """
+        return (event for event in self._watched(selection) if event)
+
+    def _watched(self, selection: Selection) -> Iterator[Event | None]:
         from llmstack.core.watch import watch
 
         picked, context = self._pick(selection), self.context("sync")

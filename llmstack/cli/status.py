@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from llmstack.cli.again import check_endless, show_again
@@ -12,6 +13,9 @@ from llmstack.errors import OK
 
 if TYPE_CHECKING:
     from llmstack.domain.report import StatusReport
+
+FIGURES_S = 5.0
+"""Figures that are watched on a terminal are as old at most."""
 
 
 @verb(
@@ -43,17 +47,24 @@ def status(session: Session) -> int:
 
 def _watch(session: Session) -> int:
     """Raises InterruptedRunError when it is told to end."""
+    from llmstack.domain.report import FIGURES
     from llmstack.ui.status import status_lines
 
     check_endless(session)
+    told, width, at = list[dict[str, object]](), 0, 0.0
+    moves = session.out.redraws and session[OUTPUT] == "text"
+
+    def due() -> bool:
+        return moves and (session.out.width != width or time.monotonic() - at >= FIGURES_S)
+
     with session.app() as app:
-        told: list[dict[str, object]] = []
-        for _ in app.changes(session.selection):
-            report = _narrowed(session, app.status(session.selection))
+        for _ in app.changes(session.selection, due):
+            report, width, at = _narrowed(session, app.status(session.selection)), session.out.width, time.monotonic()
             items = [row.as_json() for row in report.rows]
-            new = [item for item in items if item not in told]
-            show_again(session, new, status_lines(report, session.out.width), *report.errors)
-            told = items
+            rows = [{**item, **dict.fromkeys(FIGURES)} for item in items]
+            new = [item for item, row in zip(items, rows, strict=True) if row not in told]
+            show_again(session, new, status_lines(report, width), *report.errors)
+            told = rows
     return OK
 
 

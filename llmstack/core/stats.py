@@ -10,7 +10,7 @@ from llmstack.core.device import ON_DEMAND
 from llmstack.core.gpus import holders, with_gpu
 from llmstack.core.observe import Place, asked
 from llmstack.core.select import Picked
-from llmstack.domain.report import StatusReport, StatusRow
+from llmstack.domain.report import FIGURES, StatusReport, StatusRow
 from llmstack.domain.target import Target
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 
@@ -40,14 +40,9 @@ def with_usage(report: StatusReport, used: StatsReport) -> StatusReport:
 
     def filled(row: StatusRow) -> StatusRow:
         usage = usages.get((row.host, row.container_name or ""), Usage())
-        held = usage.gpu_memory_bytes
-        return replace(
-            row,
-            cpu_percent=usage.cpu_percent,
-            memory_bytes=usage.memory_bytes,
-            memory_limit_bytes=usage.memory_limit_bytes,
-            gpu_memory_bytes=held if row.device != ON_DEMAND and (held or row.model) else None,
-        )
+        if row.device == ON_DEMAND or not (row.model or usage.gpu_memory_bytes):
+            usage = replace(usage, gpu_memory_bytes=None)
+        return replace(row, **{name: getattr(usage, name) for name in FIGURES})
 
     return replace(report, rows=tuple(map(filled, report.rows)))
 

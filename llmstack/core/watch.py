@@ -50,9 +50,9 @@ Look = Callable[[Sequence[Picked], Told, bool], SyncReport]
 """Makes the store true for some placements, or for a whole place, and says what differed."""
 
 
-def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Memory) -> Iterator[Event]:
-    """What `look` finds from now on, as it happens, each noted in `memory` before; endless. Raises what `look` raises,
-    and DeadlineError."""
+def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Memory) -> Iterator[Event | None]:
+    """What `look` finds from now on, as it happens, each noted in `memory` before, and None after a turn without;
+    endless. Raises what `look` raises, and DeadlineError."""
     out = SimpleQueue[Event | BaseException]()
     hosts = places_of(item.wanted for item in picked)
     keepers = [
@@ -72,11 +72,12 @@ def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Memory
         for keeper in keepers:
             keeper.start()
         while True:
+            told = None
             with contextlib.suppress(Empty):
                 told = out.get(timeout=TURN_S)
-                if isinstance(told, BaseException):
-                    raise told
-                yield told
+            if isinstance(told, BaseException):
+                raise told
+            yield told
             context.check()
     finally:
         for keeper in keepers:

@@ -35,6 +35,10 @@ class Fate(StrEnum):
     DIFFERS = "differs"
 
 
+FIGURES = ("cpu_percent", "memory_bytes", "memory_limit_bytes", "gpu_memory_bytes")
+"""What of a row is never twice the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
     """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is

@@ -1,4 +1,4 @@
-"""The menu in a real pseudo-terminal."""
+"""The menu, and a status that goes on, in a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -25,8 +26,7 @@ class Terminal:
     """What a person sees and types."""
 
     def __init__(self, process: subprocess.Popen[str], side: int) -> None:
-        self.process, self.side, self.seen = process, side, ""
-        self.before = self.until(PROMPT)
+        self.process, self.side, self.seen, self.before = process, side, "", ""
 
     def until(self, words: str) -> str:
         """What is shown from now on up to `words`; without colours."""
@@ -42,14 +42,14 @@ class Terminal:
         os.write(self.side, f"{text}\n".encode())
 
 
-@pytest.fixture
-def terminal(started: Desk, door: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """The menu over a stack that is up."""
+@contextmanager
+def opened(desk: Desk, *words: str, door: str) -> Iterator[Terminal]:
+    """A task in a terminal of its own."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 120))
-    monkeypatch.setitem(started.env, "TERM", "xterm")
-    monkeypatch.delitem(started.env, "CI", raising=False)
-    process = started.start("menu", door=door, stdin=theirs, stdout=theirs, stderr=theirs)
+    desk.env["TERM"] = "xterm"
+    desk.env.pop("CI", None)
+    process = desk.start(*words, door=door, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     try:
         yield Terminal(process, ours)
@@ -57,6 +57,15 @@ def terminal(started: Desk, door: str, monkeypatch: pytest.MonkeyPatch) -> Itera
         process.kill()
         process.wait()
         os.close(ours)
+
+
+@pytest.fixture
+def terminal(started: Desk, door: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """The menu over a stack that is up."""
+    monkeypatch.setattr(started, "env", dict(started.env))
+    with opened(started, "menu", door=door) as shown:
+        shown.before = shown.until(PROMPT)
+        yield shown
 
 
 def test_numbers_mark_and_letters_run_tasks(terminal: Terminal) -> None:
@@ -116,6 +125,16 @@ def test_what_is_being_typed_stays_while_the_table_follows(terminal: Terminal) -
     assert CLEARED not in terminal.until(DRAWN_OVER) + terminal.until(DRAWN_OVER)
     terminal.type("s")
     assert terminal.until(BACK).startswith("s\r\n$ ")
+
+
+def test_a_status_that_goes_on_fits_the_terminal_when_it_changes(started: Desk, door: str) -> None:
+    with opened(started, "status", "--watch", door=door) as shown:
+        shown.until("VERSION")
+        termios.tcsetwinsize(shown.side, (40, 30))
+        shown.until(CLEARED)
+        assert "VERSION" not in shown.until("ready")
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.process.wait(DEADLINE_S) == 130
 
 
 def test_a_menu_without_a_terminal_is_a_mistake(look: Callable[..., object]) -> None:
