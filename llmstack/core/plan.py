@@ -124,7 +124,7 @@ def _rm(item: Picked, observed: Observed) -> Iterator[Action]:
     if stop:
         yield stop
     elif not wanted.lazy:
-        unfit = UsageError(f"{wanted.target} keeps no models of its own", "`down` removes it; weights stay")
+        unfit = UsageError(f"{wanted.target}: it keeps no models of its own", "`down` removes it; weights stay")
         yield unable(wanted, unfit)
     elif served is None:
         mute = UnhealthyError(f"{wanted.target} does not answer, and only it can delete", "llmstack up, then rm")
