@@ -13,7 +13,6 @@ from llmstack.domain.setting import Setting
 MIB = 1024**2
 CONTEXT, LEAST_CONTEXT = ("ctx_size", "context_length", "max_model_len"), 512
 """What types call their option for it."""
-SHM = "1GiB"
 
 
 def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Positions) -> Remedy:
@@ -31,10 +30,14 @@ def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Posi
 
 
 def _called(key: str, wanted: Wanted) -> str:
-    """As its type calls an option; one that it does not have is an argument."""
+    """As its type calls an option; one that it does not have is an argument. Where no limit is to be raised, a smaller
+    context is what helps."""
+    limit = wanted.spec.limits.memory_bytes if wanted.spec else None
+    names = [f"options.{name}" for name in CONTEXT if hasattr(wanted.options, name)]
+    if key == "options.ctx_size" or (key == "resources.memory" and names and limit is None):
+        return names[0] if names else "args"
     group, _, name = key.partition(".")
-    names = [name for name in (CONTEXT if name in CONTEXT else (name,)) if hasattr(wanted.options, name)]
-    return key if group != "options" else f"options.{names[0]}" if names else "args"
+    return "args" if group == "options" and not hasattr(wanted.options, name) else key
 
 
 def _memory(wanted: Wanted) -> str | None:
@@ -49,6 +52,12 @@ def _memory(wanted: Wanted) -> str | None:
     return f"{steps // 4}GiB" if steps % 4 == 0 else f"{steps * 256}MiB"
 
 
+def _shm(wanted: Wanted) -> str:
+    """1 GiB, or twice what there is."""
+    limit = wanted.spec.limits.shm_bytes if wanted.spec else None
+    return f"{max(1, 2 * limit // (1024 * MIB))}GiB" if isinstance(limit, int) else "1GiB"
+
+
 def _context(wanted: Wanted) -> int | None:
     """Half of it."""
     size = next((getattr(wanted.options, name) for name in CONTEXT if hasattr(wanted.options, name)), None)
@@ -58,7 +67,7 @@ def _context(wanted: Wanted) -> int | None:
 _VALUES: Mapping[str, Callable[[Wanted], Any]] = {
     "resources.memory": _memory,
     **{f"options.{name}": _context for name in CONTEXT},
-    "resources.shm": lambda _: SHM,
+    "resources.shm": _shm,
     "port": lambda _: "auto",
 }
 """What `--fix` may write, by key."""

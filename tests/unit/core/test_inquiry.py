@@ -15,6 +15,7 @@ from llmstack.domain.footprint import Footprint
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Rung
+from llmstack.domain.resources import Resources
 from llmstack.errors import ConfigError, FetchError, PreflightError
 from llmstack.inventory.fixes import fix
 from llmstack.ui.why import why_lines
@@ -212,6 +213,16 @@ def test_the_context_is_changed_where_its_type_has_it(options: dict[str, Any], k
     wanted = replace(World().want(), options=SimpleNamespace(**options))
     found = remedy(wanted, "options.ctx_size", (), {})
     assert (found.key, found.value) == (key, value)
+    without = remedy(wanted, "resources.memory", (), {})
+    assert (without.key, without.value) == ((key, value) if options else ("resources.memory", None))
+
+
+@pytest.mark.parametrize(("shm", "value"), [(None, "1GiB"), (64 << 20, "1GiB"), (1 << 30, "2GiB"), (3 << 30, "6GiB")])
+def test_shared_memory_is_raised_beyond_what_it_is(shm: int | None, value: str) -> None:
+    wanted = World().want()
+    assert wanted.spec
+    wanted = replace(wanted, spec=replace(wanted.spec, resources=Resources(shm_bytes=shm)))
+    assert remedy(wanted, "resources.shm", (), {}).value == value
 
 
 def test_a_fix_is_laid_over_what_the_file_holds(tmp_path: Path) -> None:
