@@ -113,9 +113,9 @@ def describe(there: Instance) -> str:
 def _described(there: Instance) -> Iterator[str]:
     running = NO_NETWORK if there.error == NO_NETWORK else "running"
     yield PAUSED if there.error == PAUSED else there.state.value if there.state is not State.STARTING else running
-    if there.exit_code is not None and not there.running:
+    if there.exit_code is not None and there.over:
         yield f"exit {there.exit_code}"
     if there.out_of_memory:
-        yield "out of memory" if there.exit_code == SIGKILLED and not there.running else IN_IT
+        yield "out of memory" if there.exit_code == SIGKILLED and there.over else IN_IT
     if there.restarts:
         yield f"{there.restarts} restart{'' if there.restarts == 1 else 's'}"

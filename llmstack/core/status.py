@@ -76,7 +76,7 @@ def _row(
         port=there.port if there else None,
         container_name=there.container_name if there else None,
         restarts=there.restarts if there else None,
-        exit_code=there.exit_code if there and not there.running else None,
+        exit_code=there.exit_code if there and there.over else None,
         limits=there.spec.reasons or None if there and there.spec else None,
         detail=why.text if why and told and not (wanted.off or wanted.error) else found.detail,
         reason=why.fate if why else None,

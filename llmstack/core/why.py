@@ -35,7 +35,7 @@ def explain(
     A server that was killed wrote nothing about it, so then its log is not asked; what stopped like one that was told
     to is explained by no line that merely sounds like an error.
     """
-    killed = there is not None and not there.running and there.exit_code in SIGKILLED
+    killed = there is not None and there.over and there.exit_code in SIGKILLED
     found = None if killed else first_error(lines, (*rules, *common()))
     stopped = there is not None and there.state is State.STOPPED
     number, line, rule = found if found and (found[2] or not stopped) else (None, None, None)
@@ -46,7 +46,7 @@ def explain(
         do=do,
         key=key,
         log_line=number + first - 1 if number else None,
-        exit_code=there.exit_code if there and not there.running else None,
+        exit_code=there.exit_code if there and there.over else None,
         out_of_memory=there.out_of_memory if there else None,
         restarts=there.restarts if there else None,
         last_lines=tuple(lines[-LAST_LINES:]),
@@ -56,7 +56,7 @@ def explain(
 def _starved(there: Instance) -> Verdict:
     """Whether its own limit was too small or its host, and whether that ended it or a process in it; what was restarted
     since does not tell which."""
-    ended = there.exit_code in SIGKILLED and not there.running
+    ended = there.exit_code in SIGKILLED and there.over
     killed = "it" if ended else "it, or a process in it" if there.restarts else "a process in it"
     meaning = f"Out of memory: the kernel killed {killed}"
     limit = there.spec.limits.memory_bytes if there.spec else None
@@ -70,6 +70,6 @@ def _verdict(there: Instance | None, rule: FailureRule | None) -> Verdict:
         return _starved(there)
     if rule:
         return rule.meaning, rule.do, rule.key
-    if there and not there.running and there.exit_code in SIGKILLED:
+    if there and there.over and there.exit_code in SIGKILLED:
         return _KILLED
     return _OF_EXIT.get(there.exit_code or 0, (None, None, None)) if there else (None, None, None)

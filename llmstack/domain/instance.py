@@ -235,6 +235,11 @@ class Instance(Tabular):
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def over(self) -> bool:
+        """Whether its last start has ended, also where it waits for the next one."""
+        return not self.running or self.state is State.CRASHED
+
+    @property
     def target(self) -> Target:
         """`service@host`."""
         return Target(self.service, self.host)

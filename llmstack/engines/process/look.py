@@ -19,7 +19,7 @@ def look(folder: Path, host: str) -> Instance:
     written = {str(key): str(value) for key, value in read_json(folder / LABELS).items()}
     says = labels.parse(written)
     alive = held and state.get("phase") in (RUNNING, WAITING)
-    last = ended if not alive or state.get("restarts") else {}
+    last = ended if not alive or state.get("phase") == WAITING or state.get("restarts") else {}
     return Instance(
         id=str(state.get("id", folder.name)),
         container_name=folder.name,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.core.actions import describe
 from llmstack.domain.instance import Instance, InstanceSpec, State
 from llmstack.engines.process import launch
 from llmstack.engines.process.engine import ProcessEngine
@@ -75,6 +76,7 @@ def test_waiting_to_restart_is_crashed_and_a_stop_ends_the_wait(engine: ProcessE
     until(lambda: read_json(engine.root / name / "state.json")["phase"] == WAITING)
     waiting = now(engine, name)
     assert (waiting.state, waiting.running, waiting.pid, waiting.exit_code) == (State.CRASHED, True, None, 3)
+    assert describe(waiting).startswith("crashed, exit 3")
     engine.stop(name, 10.0)
     stopped = now(engine, name)
     assert (stopped.state, stopped.running, stopped.exit_code) == (State.STOPPED, False, 3)
