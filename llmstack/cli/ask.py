@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import MAX_TOKENS, MODEL, OUTPUT, OUTPUT_JSON, PROMPT, SELECT, TIMEOUT
@@ -39,7 +40,7 @@ def ask(session: Session) -> int:
     if not prompt.strip():
         raise UsageError("the question is empty", 'give --prompt "...", or pipe the question in')
     with session.app() as app:
-        answer = _stream(session, app.ask(picked, prompt, max_tokens=session[MAX_TOKENS]))
+        answer = _stream(session, _begun(session, app.ask(picked, prompt, max_tokens=session[MAX_TOKENS])))
     if session[OUTPUT] != "text":
         return session.answer(session.document([asdict(answer)]))
     session.talk(line((text, "dim")) for text in [figures(answer)] if text)
@@ -50,6 +51,13 @@ def _piped(session: Session) -> str:
     if STDIN in session[MODEL] or sys.stdin is None or sys.stdin.isatty():
         raise UsageError("there is nothing to ask", 'give --prompt "...", or pipe the question in')
     return piped_text()
+
+
+def _begun(session: Session, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+    """What comes; until then the time that passes, since a model may have to be loaded."""
+    with session.screen(keep=False):
+        first = list(islice(chunks, 1))
+    yield from chain(first, chunks)
 
 
 def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:

@@ -35,7 +35,7 @@ def status(session: Session) -> int:
 
     if session[WATCH]:
         return _watch(session)
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         report = _narrowed(session, app.status(session.selection))
     document = session.noticed(report.as_json(), changed=any(row.drifts for row in report.rows))
     code = session.answer(document, status_lines(report, session.out.width))

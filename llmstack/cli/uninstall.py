@@ -17,7 +17,7 @@ def uninstall(session: Session) -> int:
     from llmstack.ui.leftovers import leftover_lines
 
     everything = session[ALL]
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         found = app.leftovers(everything=everything)
     if session[CHECK] or not found.items:
         return listed(session, found, "leftovers", leftover_lines(found))

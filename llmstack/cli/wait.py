@@ -19,6 +19,6 @@ def wait(session: Session) -> int:
     """
     from llmstack.ui.rungs import report_lines
 
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         result = app.wait(session.selection)
     return session.answer(result.as_json(), report_lines(result.outcomes, session.out.width))

@@ -33,7 +33,7 @@ def weights_list(session: Session) -> int:
     """Show the model files that were fetched or copied to hosts: what is in them, and who uses them."""
     from llmstack.ui.weights import weights_lines
 
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         found = app.weights(session[HOST])
     return listed(session, found, "weights", weights_lines(found, session.out.width))
 
@@ -63,7 +63,7 @@ def weights_prune(session: Session) -> int:
     """
     from llmstack.ui.weights import weights_lines
 
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         found = app.weights(session[HOST]).unused
     if session[CHECK] or not found.items:
         return listed(session, found, "weights", weights_lines(found, session.out.width))
@@ -79,7 +79,7 @@ def du(session: Session) -> int:
     """Show what models take on the disks of hosts: those of servers, and model files."""
     from llmstack.ui.weights import du_lines
 
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         rows, stock = app.disk_use(session[HOST])
     session.tell(*stock.lost.values())
     items = [row.as_json() for row in rows]

@@ -25,7 +25,7 @@ def why(session: Session) -> int:
     from llmstack.domain.selection import Selection
     from llmstack.ui.why import why_lines
 
-    with session.app() as app:
+    with session.app(session.screen(keep=False)) as app:
         inquest = app.why(session.selection)
         rewrites = app.fix(inquest) if session[FIX] else ()
     if session[CHECK] or not rewrites:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from llmstack.ui.fetch import Fetch
     from llmstack.ui.redraw import Moving
 
+MOMENT_S = 1.0
+
 
 @dataclass(slots=True)
 class _Block:
@@ -44,12 +46,13 @@ class _Block:
         yield head_line(self.target, self.about)
         yield from (line("  ", fetch.line(bar=True)) for fetch in list(self.fetches.values()))
         yield from rung_lines(self.rungs, width)
-        yield line((f"  … {duration(max(0.0, now - self.since))}", "dim"))
+        yield _passed(self.since, now)
 
 
 class RunScreen:
-    """A Sink. What is over stays on the screen: everything with `keep`, but only failures when `quiet`. `plan` shows
-    what is going to be done and why, `diff` each field of it too. `now` gives seconds since the epoch."""
+    """A Sink. What is over stays on the screen: everything with `keep`, but only failures when `quiet`; without `keep`
+    nothing moves before it has taken a moment. `plan` shows what is going to be done and why, `diff`
+    each field of it too. `now` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -71,18 +74,31 @@ class RunScreen:
         self._plain = keep and not quiet and not self._moves and err.progress != "none"
 
     def __enter__(self) -> Self:
-        if self._moves:
-            from llmstack.ui.redraw import Moving
-
-            self._moving = Moving(self._err.file, self._rows, colour=self._err.colour)
-            self._err.above = self._moving.print
-            self._moving.start()
+        self._since = self._now()
+        self._later = threading.Timer(MOMENT_S, self._move)
+        self._later.daemon = True
+        if self._moves and self._keep:
+            self._move()
+        elif self._moves:
+            self._later.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._later.cancel()
+        with self._lock:
+            self._moves = False
         if self._moving:
             self._moving.stop()
             self._err.above = self._moving = None
+
+    def _move(self) -> None:
+        from llmstack.ui.redraw import Moving
+
+        with self._lock:
+            if self._moves:
+                self._moving = Moving(self._err.file, self._rows, colour=self._err.colour)
+                self._err.above = self._moving.print
+                self._moving.start()
 
     def emit(self, event: Event) -> None:
         """Take one event, from any thread."""
@@ -139,4 +155,10 @@ class RunScreen:
     def _rows(self) -> Iterator[Text]:
         """The moving part. Asked for under Live's lock, so it must not wait for ours."""
         width, now = self._err.width, self._now()
+        if not self._blocks:
+            return iter([_passed(self._since, now)])
         return (row for block in list(self._blocks.values()) for row in block.moving(width, now))
+
+
+def _passed(since: float, now: float) -> Text:
+    return line((f"  … {duration(max(0.0, now - since))}", "dim"))

@@ -17,6 +17,7 @@ from llmstack.errors import InterruptedRunError, UnhealthyError
 from llmstack.ui.console import Console
 from llmstack.ui.fetch import Fetch
 from llmstack.ui.live import RunScreen
+from tests.desk import until
 from tests.unit.ui.conftest import Terminal, said
 
 DEMO = Target("demo", "localhost")
@@ -203,3 +204,15 @@ def test_a_fetch_of_unknown_size_shows_its_phase_and_bytes():
 
 def test_rate_and_time_left_are_shown_once_they_are_known():
     assert drawn(replace(HALF, bytes_per_s=5.0, left_s=10.0)) == "m  50 %  50/100 B  5 B/s  0:00:10"
+
+
+def test_a_look_that_takes_a_moment_shows_the_time_and_leaves_nothing(terminal, monkeypatch):
+    with RunScreen(terminal, keep=False):
+        pass
+    assert said(terminal) == ""
+    monkeypatch.setattr("llmstack.ui.live.MOMENT_S", 0.0)
+    now = iter(range(1000, 2000))
+    with RunScreen(terminal, keep=False, now=lambda: next(now)):
+        until(lambda: "… " in said(terminal))
+    assert said(terminal).endswith("\x1b[2K")
+    assert terminal.above is None
