@@ -54,7 +54,7 @@ def files_of(machine: Machine, wishes: Wishes) -> Mapping[str, str]:
 def _inventory(machine: Machine, wishes: Wishes) -> Iterator[str]:
     ollama = wishes.ollama_url or wishes.engine == "docker"
     yield "# What this machine serves. `llmstack up` makes all of it true, `llmstack down` stops and removes it again."
-    yield from (f"# {line}" for line in found(machine))
+    yield from (f"# {line}" for line in _lasting(machine))
     yield f"\nllmstack: 1                  # schema version of this file\nstack: {wishes.stack}"
     yield (
         "\nservices:"
@@ -91,6 +91,13 @@ def _ollama(machine: Machine, wishes: Wishes) -> Iterator[str]:
 
 def found(machine: Machine) -> Iterator[str]:
     """What was found, in words."""
+    yield from _lasting(machine)
+    for row in machine.serving:
+        yield f"Serves models here: {row.service}{f' at {row.url}' if row.url else ''}"
+
+
+def _lasting(machine: Machine) -> Iterator[str]:
+    """What is there tomorrow, too: an `init` later writes the same."""
     trouble = machine.docker_trouble.message if machine.docker_trouble else "not asked"
     yield f"Engine: {machine.docker or f'process (Docker: {trouble})'}"
     if machine.memory_bytes:
@@ -100,8 +107,6 @@ def found(machine: Machine) -> Iterator[str]:
         yield f"GPU {gpu.index}: {gpu.name}{size}"
     if machine.gpus == ():
         yield "GPU: none"
-    for row in machine.serving:
-        yield f"Serves models here: {row.service}{f' at {row.url}' if row.url else ''}"
 
 
 def _named(sources: Iterable[str]) -> Mapping[str, str]:

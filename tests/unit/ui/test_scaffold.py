@@ -54,7 +54,8 @@ def test_the_inventory_loads_on_every_machine(name, tmp_path):
     assert {
         "big": {"ollama", "demo"}, "bare": set(), "demo": {"demo"}, "busy": {"ollama", "demo"}, "served": {"ollama"},
     }[name] == set(found_services)  # fmt: skip
-    for line in found(machine):
+    assert text == files_of(replace(machine, serving=()), usual(machine, "lab"))["inventory.yaml"]
+    for line in found(replace(machine, serving=())):
         assert f"# {line}\n" in text
 
 
