@@ -117,7 +117,7 @@ def prove(climb: Climb, there: Instance | None) -> Ladder:
         return _fallen(climb, Rung.CREATED, Why(summary="not there", do=f"llmstack up --service {_name(climb)}"))
     climb.note(Rung.CREATED)
     if not there.running or there.error:
-        do = f"llmstack up --service {_name(climb)}" if there.state is State.STOPPED else None
+        do = f"llmstack up --service {_name(climb)}" if there.error or there.state is State.STOPPED else None
         return _fallen(climb, Rung.RUNNING, climb.why(there, describe(there), do), describe(there))
     climb.note(Rung.RUNNING, survived(there))
     return climb.climb()
