@@ -118,6 +118,9 @@ def _near(item: Wanted, wanted: Wanted) -> bool:
     return item.target.host == wanted.target.host
 
 
+ELSEWHERE = "llmstack does not run it: look at it there, or correct `url:`"
+
+
 def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) -> Outcome:
     """The outcome of a climb: `good`, or unhealthy with the reason."""
     if ladder.ok:
@@ -126,7 +129,9 @@ def judge(action: Action, ladder: Ladder, good: Status, where: tuple[str, ...]) 
         )
     failed = next(rung for rung in ladder.rungs if rung.ok is False)
     why = ladder.why
-    hint = why.do if why and why.do else f"llmstack logs --service {_service(action)}"
+    elsewhere = action.placement is not None and action.placement.service.url is not None
+    look = ELSEWHERE if elsewhere else f"llmstack logs --service {_service(action)}"
+    hint = why.do if why and why.do else look
     told = "; ".join(dict.fromkeys(filter(None, (failed.detail, why.summary if why else None))))
     error = UnhealthyError(f"{failed.rung}: {told}", hint, rung=failed.rung.value)
     return Outcome(

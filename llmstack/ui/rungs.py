@@ -102,11 +102,13 @@ def _failure(outcome: Outcome, error: LlmstackError) -> Iterator[Text]:
         fallen = next((rung for rung in outcome.ladder.rungs if rung.ok is False), None)
         place = f"   (log line {why.log_line})" if why.log_line is not None else ""
         reason = "" if fallen and fallen.detail == why.summary else f"{clean(why.summary)}{place}"
+        placement = outcome.action.placement if outcome.action else None
+        ours = placement is None or placement.service.url is None
         there = not (fallen and fallen.rung is Rung.CREATED) and not error.data.get("rolled_back")
         parts = {
             "why": "\n".join(filter(None, (reason, why.meaning))),
-            "do": why.do or "",
-            "log": f"llmstack logs {flags(outcome)}" if there else "\n".join(why.last_lines),
+            "do": why.do or ("" if ours else error.hint or ""),
+            "log": f"llmstack logs {flags(outcome)}" if there and ours else "\n".join(why.last_lines),
         }
     yield Text()
     for label, text in parts.items():

@@ -56,6 +56,7 @@ def test_what_is_there_is_not_copied_again(engine: DockerEngine, spec: InstanceS
     fetched(engine, spec)
     assert [step.done for step in fetched(engine, spec)] == [True]
     assert rig.api.containers(all=True) == []
+    assert [need.perhaps for need in engine.missing(spec)] == [True]  # nobody mounts the volume, so nobody can look
 
 
 def test_a_cut_transfer_is_not_taken_for_the_whole_file(engine: DockerEngine, spec: InstanceSpec) -> None:

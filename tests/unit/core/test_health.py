@@ -145,6 +145,9 @@ def test_an_external_server_is_checked_by_its_address_alone(world: World) -> Non
     assert set(statuses(check(world, far)).values()) == {"ok"}
     world.server(9).errors["chat"] = refuse("server", "500 out of memory", status=500)
     assert statuses(check(world, far))["llama3@localhost"] == "unhealthy"
+    world.server(9).lives = [REFUSED]
+    hints = {outcome.error.hint for outcome in check(world, far) if outcome.error}
+    assert hints == {"llmstack does not run it: look at it there, or correct `url:`"}  # it has no log here
     assert world.engines == {}
 
 
