@@ -16,6 +16,7 @@ from llmstack.core.observe import Observed, Place, in_parallel
 from llmstack.domain.checkup import Finding, Verdict, trouble
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.host import Host
+from llmstack.domain.instance import Need
 from llmstack.domain.resources import AUTO
 from llmstack.errors import LlmstackError, NoInventoryError
 from llmstack.modeltype.registry import Registry
@@ -61,7 +62,7 @@ class Doctor:
     def _place(self, place: Place, facts: EngineFacts, *, there: bool) -> Iterator[Finding]:
         """Of one engine; GPUs that are `there` are this machine's."""
         items = [item for item in self.wanted if (item.target.host, item.engine) == place]
-        needs = [need for item in items for need in self.observed.told(item.target).needs]
+        needs = [need for item in items for need in self._needs(item)]
         if place[1] == "docker":
             wanted, tool = any(map(_wants_gpu, items)), not facts.local or shutil.which("nvidia-ctk") is not None
             yield from findings.runtime(_name(place), facts, wanted=wanted, there=there and facts.local, tool=tool)
@@ -70,6 +71,14 @@ class Doctor:
         if facts.local:
             resolved = _resolved(findings.registries(needs))
             yield from findings.names(_name(place), resolved, facts, self.proxy)
+
+    def _needs(self, item: Wanted) -> Iterator[Need]:
+        """What is to be fetched for it, also what was refused because it has no room."""
+        facts = self.observed.told(item.target)
+        yield from facts.needs
+        size_bytes = facts.broken.data.get("needed_bytes") if facts.broken else None
+        if isinstance(size_bytes, int):
+            yield Need(kind="model", name=str(item.target), size_bytes=size_bytes)
 
     def _starts(self) -> Iterator[Finding]:
         """What keeps something from starting, and the ports of what is not there yet."""

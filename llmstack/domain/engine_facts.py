@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llmstack.errors import PreflightError
 
-ROOM_HINT = "free some: weights.prune   docker system df   docker image prune"
+ROOM_HINT = "free some: llmstack weights.prune   docker system df   docker image prune"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,13 @@ def test_a_program_or_file_that_is_not_there_keeps_from_starting(bench: Bench) -
     }
 
 
+def test_what_has_no_room_is_no_disk_that_is_well(bench: Bench) -> None:
+    here = bench.world.engine()
+    here.told = EngineFacts(name="docker 28.5.2", folder="/d", free_bytes=4 * 10**9)
+    here.refuse("missing", PreflightError("no room", "free some", needed_bytes=5 * 10**9), times=None)
+    assert told(checked(bench), "disk") == [(Verdict.FAILED, "/d 4 GB free, 10.0 GB to fetch")]
+
+
 def test_a_model_file_that_is_not_there_and_is_wanted_keeps_from_starting(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
