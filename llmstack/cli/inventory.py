@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmstack.domain.setting import Setting
 
 NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
-look = partial(verb, kind="inventory", reads_only=True)
+look = partial(verb, reads_only=True)
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
 WHICH = HOST._replace(also=(*HOST.also, "name"))
 LIMIT = names("limit", "Only hosts of this PATTERN, such as gpu:!gpu02", "l")
@@ -26,7 +26,7 @@ ONE = Flag[tuple[str, ...]](
 )
 
 
-@look(LIST, LIMIT, ONE, OUTPUT, examples=("inventory", "inventory --list"))
+@look(LIST, LIMIT, ONE, OUTPUT, kind="hosts", examples=("inventory", "inventory --list"))
 def inventory(session: Session) -> int:
     """Show the hosts of the inventory, how they are reached and what is placed on them; asks no host.
 
@@ -47,7 +47,7 @@ def inventory(session: Session) -> int:
     return session.answer(session.document(rows), host_lines(rows, session.out.width))
 
 
-@look(OUTPUT_JSON, name="inventory.graph", examples=("inventory.graph", "inventory.graph -o json"))
+@look(OUTPUT_JSON, name="inventory.graph", kind="groups", examples=("inventory.graph", "inventory.graph -o json"))
 def inventory_graph(session: Session) -> int:
     """Draw groups, their hosts, and the services of each host."""
     from llmstack.ui.inventory import graph_lines
@@ -61,6 +61,7 @@ def inventory_graph(session: Session) -> int:
 @look(
     *(WHICH, OUTPUT_JSON),
     name="inventory.host",
+    kind="settings",
     examples=("inventory.host --host gpu01", "inventory.host --host gpu -o json"),
 )
 def inventory_host(session: Session) -> int:
@@ -72,6 +73,7 @@ def inventory_host(session: Session) -> int:
 @look(
     *(NAME, HOST, OUTPUT_JSON),
     name="inventory.explain",
+    kind="settings",
     examples=("inventory.explain --name demo", "inventory.explain --name llama3@gpu01 -o json"),
 )
 def inventory_explain(session: Session) -> int:

@@ -10,21 +10,8 @@ from llmstack.cli.task import verb
 from llmstack.errors import OK, UsageError
 
 INVENTORY = "inventory"
-NAMES = (
-    "run",
-    "status",
-    "stats",
-    "gpus",
-    "sync",
-    "leftovers",
-    "weights",
-    "du",
-    "history",
-    "event",
-    "doctor",
-    "why",
-    INVENTORY,
-)
+_ANSWERS = "run status stats gpus sync leftovers weights du history event doctor why hosts groups settings"
+NAMES = (*_ANSWERS.split(), INVENTORY)
 KIND: Flag[str | None] = choice("kind", f"KIND of answer: {', '.join(NAMES)}.", *NAMES, default=None)
 
 

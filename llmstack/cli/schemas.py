@@ -56,6 +56,9 @@ def _list(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
 
+_WORDS = _list(_of(str))
+
+
 def _error() -> Schema:
     words = sorted(set(exit_codes().values()))
     return _object({"class": {"enum": words}, "code": int, "message": str, "hint": str | None})
@@ -80,6 +83,7 @@ def _action() -> Schema:
     return _object({"action": str, **_names(), "reason": str, **lists, "price": _maybe(_fields(Price))})
 
 
+_PLACE = {"file": str | None, "line": int | None, "column": int | None}
 _RUNG = {"rung": Rung, "ok": bool | None, "ms": float, "detail": str}
 _SPEED = {"first_token_ms": float | None, "tokens_per_s": float | None}
 _FIGURES = {**_SPEED, "check": str, "tokens": int | None, "clock": str}
@@ -137,11 +141,20 @@ def _leftover() -> Schema:
 
 
 def _inquiry() -> Schema:
-    place = {"file": str | None, "line": int | None, "column": int | None}
     told = {"why": _maybe(_fields(Why)), "log": _list(_object({"line": int, "text": str})), "climbed_at": float | None}
-    remedy = _maybe({"key": str, "value": str | int | None, "written": bool, **place})
+    remedy = _maybe({"key": str, "value": str | int | None, "written": bool, **_PLACE})
     rungs, error = _list(_object(_RUNG, maybe=_FIGURES)), {"anyOf": [_error(), {"type": "null"}]}
     return {"target": str, **_fields(StatusRow), **told, "remedy": remedy, "rungs": rungs, "error": error}
+
+
+def _host() -> Schema:
+    return {"target": str, "engine": str, "docker_host": str | None, **dict.fromkeys(("groups", "services"), _WORDS)}
+
+
+def _setting() -> Schema:
+    """A value in force; it may be anything."""
+    via = _list(_object({"name": str, **_PLACE}))
+    return {"target": str, "key": str, "value": {}, **_PLACE, "default": str | None, "via": via}
 
 
 def _finding() -> Schema:
@@ -183,6 +196,9 @@ KINDS: dict[str, Callable[[], Schema]] = {
     "why": lambda: _document("why", _object(_inquiry())),
     "doctor": lambda: _document("doctor", _object(_finding())),
     "history": lambda: _document("history", _object(_run())),
+    "hosts": lambda: _document("hosts", _object(_host())),
+    "groups": lambda: _document("groups", _object({"target": str, "hosts": _WORDS, "children": _WORDS})),
+    "settings": lambda: _document("settings", _object(_setting())),
     "event": _event,
 }
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.desk import Desk, Ran
@@ -115,6 +116,13 @@ def test_explain_is_read_by_people_too(lab: Desk) -> None:
     assert 'services.web.tags ["a", "b"] -e:1:10' in rows
     assert rows[rows.index("services.web.env.V /data -e:2:11") + 1] == "by cache inventory.yaml:3:17"
     assert "services.web.bind loopback default of llmstack" in rows
+
+
+@pytest.mark.parametrize("task", ["inventory", "inventory.graph", "inventory.host", "inventory.explain"])
+def test_each_answer_is_as_its_schema_says(lab: Desk, task: str) -> None:
+    document = lab.good(task, "-o", "json").json
+    assert document["items"]
+    jsonschema.validate(document, lab.good("schema", "--kind", document["kind"]).json)
 
 
 def test_a_name_that_is_none_and_a_host_that_is_none_match_nothing(lab: Desk) -> None:

@@ -53,7 +53,7 @@ def here(tmp_path, monkeypatch):
         ("llmstack logs -o n", ["ndjson"]),
         ("llmstack up --output=nd", ["--output=ndjson"]),
         ("llmstack status --status cr", ["crashed"]),
-        ("llmstack schema --kind s", ["status", "stats", "sync"]),
+        ("llmstack schema --kind s", ["status", "stats", "sync", "settings"]),
         ("llmstack up --model l", ["llama3"]),
         ("llmstack up -l g", ["gpu01.lab", "gpu02.lab", "gpu"]),
         ("llmstack up --host=gpu01", ["--host=gpu01.lab"]),
