@@ -132,6 +132,7 @@ class Scope:
             fix = f"export {name}=..., write it in .env, or give a default: ${{env:{name}:-...}}"
             self._problems.add(at, "E040", f"environment variable '{name}' is not set", fix)
         elif value is None and not self._is_set(name):
-            fix = nearest(name, self._vars) or f"give a default: ${{{name}:-...}}"
+            near = f"${{env:{name}}}" if name in self._shared.environ else nearest(name, self._vars)
+            fix = near or f"give a default: ${{{name}:-...}}"
             self._problems.add(at, "E040", f"unknown variable '{name}'", fix)
         return value

@@ -82,6 +82,11 @@ def test_a_whole_reference_keeps_the_type_of_its_variable(placed: Callable[..., 
     assert (service.port, service.options) == (8100, {"a": 8100, "b": "81000"})
 
 
+def test_a_variable_that_only_the_environment_has_is_told_as_such(mistaken: Mistaken) -> None:
+    (problem,) = mistaken(TEXT % "'${LABEL}'", {"LABEL": "x"})
+    assert problem.suggestion == "${env:LABEL}"
+
+
 def test_a_failed_reference_is_one_mistake_only(mistaken: Mistaken) -> None:
     text = "llmstack: 1\nmodels: {m: {type: x, port: '${nope}', args: ['${nope}'], enabled: '${nope}'}}\n"
     assert [problem.code for problem in mistaken(text)] == ["E040", "E040", "E040"]
