@@ -172,7 +172,7 @@ class Climb(Listens):
     def _hangs(self, why: Why) -> Why:
         """With what it means that one which runs neither answers nor is seen to compute."""
         again = f"llmstack restart --service {self.wanted.target.name}"
-        return replace(why, meaning=why.meaning or HANGS, do=why.do or again)
+        return replace(why, meaning=" ".join(filter(None, (HANGS, why.meaning))), do=why.do if why.meaning else again)
 
     def _look(self, rung: Rung) -> None:
         """Look at the container before the network: dead or restarted since the last look is a failure."""

@@ -25,7 +25,7 @@ class FailureRule:
 @cache
 def common() -> tuple[FailureRule, ...]:
     """What any server may die of, from `failures.toml`; ordered: of two that know a line the first explains it."""
-    import tomllib
+    import tomllib  # not YAML: plugins and types need the standard library alone
 
     rules = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["rule"]
     return tuple(FailureRule("|".join(rule.pop("patterns")), **rule) for rule in rules)

@@ -21,7 +21,7 @@ def health(world: World, percent: float | None, kind: str = "timeout") -> Outcom
     demo = world.want()
     world.run(demo)
     world.engine().measured[NAME] = Usage(cpu_percent=percent)
-    world.server().errors["chat"] = refuse(kind, "it did not answer in time")
+    world.server().errors["chat"] = refuse(kind, "it did not answer in time", hint="it is busy or hangs")
     (outcome,) = check(world, demo)
     return outcome
 
@@ -48,6 +48,19 @@ def test_who_does_nothing_or_cannot_be_measured_hangs(world: World, percent: flo
     assert outcome.ladder.why
     assert "it hangs" in str(outcome.ladder.why.meaning)
     assert outcome.ladder.why.do == "llmstack restart --service demo"
+
+
+def test_who_hangs_after_an_error_that_is_known_has_both_told(world: World) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().say(NAME, "CUDA error: out of memory")
+    world.engine().measured[NAME] = Usage(cpu_percent=0.0)
+    world.server().errors["chat"] = refuse("timeout", "it did not answer in time")
+    (outcome,) = check(world, demo)
+    assert outcome.ladder
+    assert outcome.ladder.why
+    assert str(outcome.ladder.why.meaning).endswith("it hangs. The GPU has too little free memory.")
+    assert outcome.ladder.why.key == "options.ctx_size"
 
 
 @pytest.mark.parametrize("kind", ["failed", "cut", "refused"])
