@@ -36,6 +36,8 @@ models:
 """
 DEMO = LAB[LAB.index("  demo") : LAB.index("  llama3")]
 CHANGED = LAB.replace("2048", "4096") + '  mistral: {service: ollama, source: "mistral:7b"}\n'
+FRONT = "  front: {type: ollama, engine: process, port: auto, depends_on: [ollama]}\nmodels:"
+LINKED = LAB.replace("auto", "PORT", 1).replace("models:", FRONT)
 WRONG = LAB + DEMO.replace("demo", "qwen").replace("options: {ctx_size: 2048}", "args: [--nosuch]")
 MISTAKEN = LAB.replace("source:", "sorce:", 1).replace("service: ollama", "service: olama")
 
@@ -114,6 +116,12 @@ def _draw(painter: Painter, desk: Desk) -> None:
     painter.draw("stats", "stats")
     painter.draw("health", "health")
     painter.draw_menu("menu")
+    painter.draw("usage", "up --model lama3")
+    desk.write(LINKED)
+    desk.good("up")
+    painter.draw("links", "health --service front", "down --service ollama", "health --service front")
+    desk.write(LAB)
+    desk.good("up", "--orphans")
     desk.write(CHANGED)
     painter.draw("check", "up --check --diff")
     painter.draw("pull", "pull")

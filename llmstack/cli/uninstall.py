@@ -20,8 +20,8 @@ def uninstall(session: Session) -> int:
     with session.app(session.screen(keep=False)) as app:
         found = app.leftovers(everything=everything)
     if session[CHECK] or not found.items:
-        return listed(session, found, "leftovers", leftover_lines(found))
-    session.talk(leftover_lines(found))
+        return listed(session, found, "leftovers", leftover_lines(found, session.out.width))
+    session.talk(leftover_lines(found, session.err.width))
     session.confirm(f"Remove all of that for good, with {'the data' if everything else 'its data'} and no way back?")
     with session.app(session.screen()) as app:
         result = app.uninstall(found, everything=everything)

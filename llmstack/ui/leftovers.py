@@ -11,12 +11,12 @@ from llmstack.ui.text import Text
 from llmstack.ui.units import size
 
 
-def leftover_lines(found: Remains) -> Iterator[Text]:
+def leftover_lines(found: Remains, width: int) -> Iterator[Text]:
     """One row each, data in yellow, and the sum of what is known."""
     if not found.items:
         yield line("nothing is left")
         return
-    yield from table([_row(item) for item in found.items])
+    yield from table([_row(item) for item in found.items], width, keep=4)
     known = sum(item.leftover.size_bytes or 0 for item in found.items)
     yield line((f"{len(found.items)} left, {size(known)} as far as is known", "bold"))
 
@@ -28,6 +28,6 @@ def _row(item: Remnant) -> list[Text]:
         line(item.host),
         line((one.kind.value, "dim")),
         line((one.name, style or "bold")),
-        line(one.what),
         line((size(one.size_bytes) if one.size_bytes else "", style)),
+        line(one.what),
     ]

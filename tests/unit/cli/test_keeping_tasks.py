@@ -41,7 +41,7 @@ def test_without_a_service_or_a_file_nothing_is_saved_or_restored(both, task):
 def test_what_is_left_is_shown_before_anything_is_removed(both, door):
     ran = both("uninstall")
     assert ran.code == 12
-    assert "localhost  volume  data  data of page  3.2 MB" in ran.err
+    assert "localhost  volume  data  3.2 MB  data of page" in ran.err
     assert ran.err.endswith(f"to do it without being asked: {door} uninstall --yes\n")
     assert called("uninstall") == []
 
