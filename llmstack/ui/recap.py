@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, RunResult, Status
-from llmstack.ui.clean import line
+from llmstack.ui.clean import line, prose
 from llmstack.ui.rungs import flags
 from llmstack.ui.text import Text
 from llmstack.ui.units import duration
@@ -35,7 +35,7 @@ def recap_lines(result: RunResult) -> Iterator[Text]:
             if counts[status] or status is not Status.INTERRUPTED
         ]
         took = f"  {duration(result.ms / 1000)}" if index == len(hosts) else ""
-        yield line((f"{host:<{width}}", "bold"), " : ", Text(" ").join(told), (took, "dim"))
+        yield prose((f"{host:<{width}}", "bold"), " : ", Text(" ").join(told), (took, "dim"))
     if result.interrupted:
         yield line(("interrupted; what was begun has been brought to an end", "yellow"))
 
