@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from llmstack.cli.flags import COMMON, MODEL, PROMPT, SERVICE, TAIL
@@ -94,7 +94,8 @@ def _waited(session: Session, marked: set[str]) -> StatusReport:
     letters = [(letter, what) for letter, (_, what) in LETTERS.items()]
     with session.app() as app:
         while True:
-            report = app.status(Selection())
+            with session.screen(keep=False) if drawn == UNDRAWN else nullcontext():
+                report = app.status(Selection())
             lines = list(menu_lines(report, marked, letters, err.width))
             size = (len(lines), err.width)
             if err.redraws and size == drawn:
