@@ -203,8 +203,4 @@ class App(Looking):
             context.once(partial(context.emit, EventType.WARNING, row.target, message), "orphan", str(row.target))
 
     def _peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
-        """As the store knows it; a plan needs no store."""
-        try:
-            return self.store.peak(image, model, context, gpu_kind)
-        except StoreError:
-            return None
+        return self._told(lambda store: store.peak(image, model, context, gpu_kind))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, desire, fixed_ports, mistakes_of_types_too
@@ -33,6 +33,8 @@ from llmstack.protocols import Clock, GpuReader, Sink
 if TYPE_CHECKING:
     from llmstack.inventory import Explainer
     from llmstack.store.store import Store
+
+T = TypeVar("T")
 
 
 class Root:
@@ -129,7 +131,14 @@ class Root:
             began=self.clock.monotonic(),
             promised=fixed_ports(wanted),
             deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
+            proved=lambda target: self._told(lambda store: next(iter(store.versions(target)), None)),
         )
+
+    def _told(self, ask: Callable[[Store], T]) -> T | None:
+        """What the store knows; a plan needs no store."""
+        with suppress(StoreError):
+            return ask(self.store)
+        return None
 
     def _wanted_or_none(self) -> tuple[Wanted, ...]:
         try:
@@ -143,10 +152,9 @@ class Root:
             return there
         from llmstack.core.fate import judged
 
-        with suppress(StoreError):
-            for row in self.store.models():
-                if (row.host, row.container_name) == (there.host, there.container_name):
-                    return judged(there, row)
+        for row in self._told(lambda store: store.models()) or ():
+            if (row.host, row.container_name) == (there.host, there.container_name):
+                return judged(there, row)
         return there
 
     def _observe(

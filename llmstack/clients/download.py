@@ -15,7 +15,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import TypeVar
 
-from llmstack.clients.origin import AGAIN, Origin, opened
+from llmstack.clients.origin import AGAIN, NOT_IT, Origin, opened
 from llmstack.domain.progress import TOLD_EVERY_BYTES, Progress
 from llmstack.domain.ticking import ticking
 from llmstack.domain.weights import PART
@@ -43,7 +43,7 @@ def look(origin: Origin) -> Found:
         told = answer.sha256
         if origin.sha256 and told and told != origin.sha256:
             what = f"its server says sha256 {told}, not {origin.sha256}"
-            raise origin.error(what, "correct the sha256, or the address", "digest")
+            raise origin.error(what, NOT_IT, "digest")
         return Found(size_bytes=answer.part[0], sha256=origin.sha256 or told, validator=answer.validator)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from llmstack.clients.origin import Origin
+from llmstack.clients.origin import NOT_IT, Origin
 from llmstack.clients.replies import printable
 from llmstack.domain.names import is_loopback
 from llmstack.errors import ConfigError, FetchError, LlmstackError, PreflightError
@@ -97,7 +97,7 @@ def hub_origin(item: str, repo: str, wanted: str, sha256: str | None) -> Origin:
         url = hub.hf_hub_url(repo, file.path, revision=info.sha, endpoint=endpoint)
         hub.get_hf_file_metadata(url, token=token, timeout=TIMEOUT_S)
     if sha256 and file.sha256 and file.sha256 != sha256:
-        raise _error(f"{file.path} of {repo} has sha256 {file.sha256}, not {sha256}", "correct #sha256=", "digest")
+        raise _error(f"{file.path} of {repo} has sha256 {file.sha256}, not {sha256}", NOT_IT, "digest")
     return Origin(item=item, url=url, sha256=sha256 or file.sha256, token=token)
 
 
@@ -121,17 +121,14 @@ def _told(repo: str, endpoint: str, *, known: bool) -> Iterator[None]:
     except LlmstackError:
         raise
     except errors.OfflineModeIsEnabled:
-        raise _error(
-            f"{repo} is not here, and HF_HUB_OFFLINE forbids to ask", "unset it, or use file:", "offline"
-        ) from None
+        what = f"{repo} is not here, and HF_HUB_OFFLINE forbids to ask"
+        raise _error(what, "unset it, or use file:", "offline") from None
     except errors.GatedRepoError:
         ask = f"ask for access at {endpoint}/{repo}" + ("" if known else f", then {LOGIN}")
         raise _error(f"{repo} is gated: its authors decide who may read it", ask, "gated") from None
     except errors.RepositoryNotFoundError:
-        hint = (
-            "correct its name; your token may not see it" if known else f"correct its name; if it is private, {LOGIN}"
-        )
-        raise _error(f"{host} knows no repository {repo}", hint, "not_found") from None
+        login = "your token may not see it" if known else f"if it is private, {LOGIN}"
+        raise _error(f"{host} knows no repository {repo}", f"correct its name; {login}", "not_found") from None
     except (errors.EntryNotFoundError, errors.RevisionNotFoundError):
         raise _error(f"{repo} changed while it was read", "run it again", "changed") from None
     except errors.HfHubHTTPError as error:

@@ -21,6 +21,7 @@ from llmstack.errors import FetchError, ServerError
 
 REDIRECTS = 5
 AGAIN = "run it again: it goes on where it broke off"
+NOT_IT = "correct #sha256= or the address; where only `update` pinned it, `llmstack update` takes what is there now"
 PRIVATE = "the address must be public; a private repository is read by hf:, with HF_TOKEN"
 
 

@@ -23,7 +23,7 @@ from llmstack.protocols import Client, Clock, Engine, GpuReader, Sink
 
 if TYPE_CHECKING:
     from llmstack.domain.progress import Progress
-    from llmstack.domain.stored import StoredModel
+    from llmstack.domain.stored import StoredModel, StoredVersion
 
 Key = tuple[str, str | None, str]
 """Host, container and name of a row of the store."""
@@ -33,8 +33,8 @@ Key = tuple[str, str | None, str]
 class Context:
     """One run. `wanted` finds a placement by service@host; `began` and `deadline` are times of the monotonic clock,
     `promised` the (host, port) that somebody in it will have, `under_way` what is being changed at the moment, `file`
-    the one of a backup, `sizes` what was told of sources that are to be fetched; a run that `only_looks`
-    changes nothing."""
+    the one of a backup, `sizes` what was told of sources that are to be fetched, `proved` tells which version of a
+    target was ready last, as far as anybody remembers; a run that `only_looks` changes nothing."""
 
     task: str
     engine_of: EngineOf
@@ -50,6 +50,7 @@ class Context:
     began: float = 0.0
     deadline: float | None = None
     file: str | None = None
+    proved: Callable[[Target], StoredVersion | None] = lambda _: None
     known: Mapping[Key, StoredModel] = field(default_factory=dict)
     begun: frozenset[Target] = frozenset()
     interrupted: threading.Event = field(default_factory=threading.Event)

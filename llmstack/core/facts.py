@@ -13,7 +13,7 @@ from llmstack.core.diff import changes, defaults_changed
 from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
-from llmstack.core.versions import is_other, renewed_file, sticky_weights
+from llmstack.core.versions import is_other, proved_file, renewed_file, sticky_file
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, ServedModel
@@ -54,44 +54,57 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     models = _absent(wanted, there, served, context)
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
         return Facts(served=served, models=models)
-    engine, spec = context.engine(wanted), wanted.needed_spec
-    spec = sticky_weights(spec, there.spec) if there and there.spec else spec
+    engine, made = context.engine(wanted), there.spec if there else None
+    spec = sticky_file(wanted.needed_spec, made) if made else remembered(wanted, context).needed_spec
     file = _file(wanted, spec, there, context)
     models |= {wanted.target_of(model): file for model in wanted.placement.models[:1] if file}
     if error := _unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
-    copies = _left_behind(wanted, there.spec, engine) if there and there.spec else ()
+    copies = _left_behind(wanted, made, engine) if made else ()
     pins, newest = _images(spec, there, engine, context.task)
     wanted = replace(wanted, spec=spec)
     if newest and is_other(newest, pins):
         wanted = replace(wanted, spec=spec.with_decided(image=newest))
     if context.task == "update" and file:
         wanted = replace(wanted, spec=renewed_file(wanted.needed_spec, file.served))
-    as_wanted = there and there.spec and there.state is not State.CRASHED and not _changes(spec, there.spec, context)
+    as_wanted = there and made and there.state is not State.CRASHED and not _changes(spec, made, context)
     stays = as_wanted and wanted.spec is spec and context.task != "rollback"
-    if there and there.spec and (context.task == "restore" or (stateful(wanted) and not stays)):
-        _check_alone(wanted, there.spec, engine)
-    known = Facts(served=served, models=models, copies=copies, pins=pins, newest=newest)
+    if made and (context.task == "restore" or (stateful(wanted) and not stays)):
+        _check_alone(wanted, made, engine)
+    weights = wanted.needed_spec.decided.get("weights")
+    known = Facts(served=served, models=models, copies=copies, pins=pins, newest=newest, weights=weights)
     if running and as_wanted and wanted.spec is spec:
         return known
     found = _before_start(wanted, observed, context)
     return replace(known, needs=found.needs, broken=found.broken)
 
 
+def remembered(wanted: Wanted, context: Context) -> Wanted:
+    """With the model file that was proved ready last, where its source is fetched and nobody pinned that."""
+    spec, models = wanted.spec, wanted.placement.models
+    if spec is None or spec.weights is None or not (spec.weights.remote and models):
+        return wanted
+    with context.turn("store"):
+        return replace(wanted, spec=proved_file(spec, context.proved(wanted.target_of(models[0]))))
+
+
 def _file(wanted: Wanted, spec: InstanceSpec, there: Instance | None, context: Context) -> Facts | None:
     """Of the model file of `spec`: its digest beside that of what its source has now, or before a rollback all that lie
-    there, by their fingerprints. Of a volume that no container mounts nothing is told."""
+    there, by their fingerprints. Of a volume that no container mounts only what is pinned is told."""
     source, kept = wanted.needed_spec.weights, spec.weights
     if not (source and kept and source.remote) or context.task not in ("pull", "update", "rollback"):
         return None
-    if (shelf := context.engine(wanted).shelf(spec.stack)) and not (there and there.spec and there.spec.weights):
+    shelf = context.engine(wanted).shelf(spec.stack)
+    blind = shelf is not None and not (there and there.spec and there.spec.weights)
+    if blind and context.task != "update":
         return None
     from llmstack.modeltype.folder import Folder, newest_of
 
-    files = {each.fingerprint: each.sha256 for each in (shelf or Folder()).files() if not each.broken}
+    found = () if blind else (shelf or Folder()).files()
+    files = {each.fingerprint: each.sha256 for each in found if not each.broken}
     if context.task == "rollback":
         return Facts(served=tuple(ServedModel(name=name, digest=digest) for name, digest in files.items()))
-    digest = files.get(kept.fingerprint)
+    digest = files.get(kept.fingerprint) or kept.source.lower().partition("#sha256=")[2]
     return Facts(served=(ServedModel(name=source.source, digest=digest, newest=newest_of(source)),))
 
 

@@ -36,7 +36,8 @@ class Facts:
     `served` are the models of a running server (None where it does not answer), `life` is how an external service
     looks, `needs` what must be fetched before a start, `broken` why a start cannot succeed, `copies` the volumes that
     were left behind, `pins` what means just the image that an instance was made from, `newest` the one that there is
-    of it now; what is stateful is `settled` once it has been used for so long that its data count.
+    of it now; what is stateful is `settled` once it has been used for so long that its data count. `weights` is the
+    source of its model file where an update or a rollback decided on that.
     """
 
     served: tuple[ServedModel, ...] | None = None
@@ -46,6 +47,7 @@ class Facts:
     copies: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
     newest: str | None = None
+    weights: str | None = None
     settled: bool = False
     models: Mapping[Target, Facts] = field(default_factory=dict)
 

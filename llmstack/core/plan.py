@@ -12,7 +12,7 @@ from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
 from llmstack.core.steps import in_turn
 from llmstack.core.upward import models, up
-from llmstack.core.versions import beside_registry, file_of
+from llmstack.core.versions import anew, beside_registry, file_of
 from llmstack.domain.newer import newer
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.server import ServedModel
@@ -48,8 +48,7 @@ def plan_rm(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS) 
 
 def plan_down(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
     """What stops and removes every picked placement, dependants first."""
-    actions = [action for item in reversed(picked) for action in _down(item, observed)]
-    return Plan((*actions, *_orphans(picked, policy)))
+    return Plan((*(gone for item in reversed(picked) for gone in _down(item, observed)), *_orphans(picked, policy)))
 
 
 def _orphans(picked: Sequence[Picked], policy: Policy) -> Iterator[Action]:
@@ -95,8 +94,9 @@ def _pull(item: Picked, observed: Observed) -> Iterator[Action]:
         yield act(ActionKind.KEEP, wanted, "enabled: false")
     elif stop:
         yield stop
-    elif wanted.spec and (needs := observed.told(wanted.target).needs):
-        yield act(ActionKind.FETCH, wanted, "not there", spec=wanted.spec, needs=needs)
+    elif wanted.spec and (facts := observed.told(wanted.target)).needs:
+        spec, reason = anew(wanted.spec, facts)
+        yield act(ActionKind.FETCH, wanted, reason, spec=spec, needs=facts.needs)
     elif not wanted.lazy:
         told = map(beside_registry, file_of(wanted, observed))
         yield act(ActionKind.KEEP, wanted, next(told, "already there"))
@@ -155,8 +155,7 @@ def _down(item: Picked, observed: Observed) -> Iterator[Action]:
     elif there := observed.of(wanted):
         for row in there:
             error = newer(row)
-            gone = act(ActionKind.REMOVE, wanted, describe(row), observed=row)
-            yield unable(wanted, error) if error else gone
+            yield unable(wanted, error) if error else act(ActionKind.REMOVE, wanted, describe(row), observed=row)
     else:
         yield act(ActionKind.KEEP, wanted, "not there")
 

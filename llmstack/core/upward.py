@@ -11,7 +11,7 @@ from llmstack.core.generations import stateful
 from llmstack.core.observe import PREVIOUS, Observed
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
-from llmstack.core.versions import file_of, image_change, is_newer, is_other, renewed, renewed_file, sticky_weights
+from llmstack.core.versions import anew, file_of, image_change, is_newer, is_other, renewed, renewed_file, sticky_file
 from llmstack.domain.instance import NO_NETWORK, WHY, Instance, InstanceSpec, Need, State
 from llmstack.domain.plan import Action, ActionKind, FieldChange
 from llmstack.domain.service import ModelSpec
@@ -124,7 +124,8 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     if error and error.data.get("port", "") not in {row.port for row in policy.orphans if row.host == spec.host}:
         return unable(wanted, error)
     if there is None or there.spec is None:
-        return begin(ActionKind.CREATE, wanted, spec, "not there", observed=observed, differences=all_of(spec))
+        spec, reason = anew(spec, facts)
+        return begin(ActionKind.CREATE, wanted, spec, reason, observed=observed, differences=all_of(spec))
     reason, differences = _differs(spec, there.spec, policy)
     spec = spec if policy.re_decide else _sticky(spec, there.spec)
     if policy.defaults and facts.newest and is_other(facts.newest, facts.pins):
@@ -185,7 +186,7 @@ def _sticky(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
     if spec.port == "auto" and there.host_port is not None:
         spec = spec.with_decided(port=str(there.host_port))
     kept = {name for field in spec.resources.autos for name in (field, WHY + field)}
-    spec = sticky_weights(spec, there)
+    spec = sticky_file(spec, there)
     return spec.with_decided(**{name: value for name, value in there.decided.items() if name in kept})
 
 
@@ -203,9 +204,8 @@ def _same_volumes(spec: InstanceSpec | None, there: Instance | None) -> bool:
     """Whether both keep their data in the same places."""
     if spec is None or there is None or there.spec is None:
         return False
-    return {(mount.source, mount.folder) for mount in spec.volumes} == {
-        (mount.source, mount.folder) for mount in there.spec.volumes
-    }
+    wanted, found = ({(mount.source, mount.folder) for mount in each.volumes} for each in (spec, there.spec))
+    return wanted == found
 
 
 def models(
@@ -220,8 +220,7 @@ def models(
             there = wanted.find(model, served) if served is not None else None
             if there and load and is_newer(there):
                 yield renewed(wanted, model, there)
-                continue
-            if there and after is ActionKind.REPLACE:
+            elif there and after is ActionKind.REPLACE:
                 yield act_on_model(ActionKind.LOAD, wanted, "its weights stay", model)
             elif there and load and item.by_model and there.loaded is False:
                 yield act_on_model(ActionKind.LOAD, wanted, "not loaded", model)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmstack.core.actions import act, act_on_model, blocked, broken, silent, unable
 from llmstack.core.desired import Wanted
-from llmstack.core.observe import PREVIOUS, Observed
+from llmstack.core.observe import PREVIOUS, Facts, Observed
 from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
 from llmstack.domain.instance import Instance, InstanceSpec, Need
@@ -52,10 +52,25 @@ def _model_back(wanted: Wanted, model: ModelSpec, observed: Observed) -> Action:
     return act_on_model(ActionKind.LOAD, wanted, "back to the version before its update", model, changes=(change,))
 
 
-def sticky_weights(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
+def sticky_file(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
     """`spec` with the model file that an update or a rollback decided on, as long as its source is the wanted one."""
     source = there.decided.get("weights") if spec.wish.get("source") == there.wish.get("source") else None
     return with_source(spec, source) if source else spec
+
+
+def proved_file(spec: InstanceSpec, proved: StoredVersion | None) -> InstanceSpec:
+    """`spec`, of which nothing is there, with the model file that was proved ready last, if its source had it once."""
+    if spec.weights and proved and proved.source.startswith(f"{spec.weights.source}#"):
+        return with_source(spec, proved.source)
+    return spec
+
+
+def anew(spec: InstanceSpec, facts: Facts) -> tuple[InstanceSpec, str]:
+    """`spec` of something that is not there, with the model file that was decided on, and why it is to be made."""
+    if facts.weights is None:
+        return spec, "not there"
+    file = f"the model file of `update`, sha256 {facts.weights.rpartition('=')[2][:DIGITS]}"
+    return with_source(spec, facts.weights), f"not there, with {file}"
 
 
 def with_source(spec: InstanceSpec, source: str) -> InstanceSpec:

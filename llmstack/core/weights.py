@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from llmstack.core.desired import Wanted
+from llmstack.core.facts import remembered
 from llmstack.core.fetching import followed
 from llmstack.core.locks import held
 from llmstack.core.observe import Place, in_parallel
@@ -74,9 +75,7 @@ class Weights(Rounds):
             return Outcome(target=item.target, status=Status.SKIPPED, reason="not whole yet")
         if file.broken:
             what = f"{file.path} on {item.host} is broken: {file.found_bytes} of its {file.size_bytes} bytes are there"
-            raise FetchError(
-                what, "`llmstack pull` brings it again; weights.prune takes away what is unused", kind="cut"
-            )
+            raise FetchError(what, "`llmstack pull` brings it again; weights.prune takes what is unused", kind="cut")
         for chunk in self._shelf((item.host, item.engine)).read(file):
             digest.update(chunk)
             before, read_bytes = read_bytes, read_bytes + len(chunk)
@@ -97,7 +96,7 @@ class Weights(Rounds):
     def _users(self, place: Place, there: Sequence[Instance]) -> tuple[User, ...]:
         mine = self.same(self.places[place], place[1])
         near = [item for item in self.context.wanted.values() if item.engine == place[1]]
-        wanted = [item for item in near if self.same(item.placement.host, place[1]) == mine]
+        wanted = [remembered(item, self.context) for item in near if self.same(item.placement.host, place[1]) == mine]
         return (*map(by_instance, there), *map(by_inventory, wanted))
 
     def _shelf(self, place: Place) -> Shelf:
@@ -118,19 +117,16 @@ def by_instance(there: Instance) -> User:
     if there.spec is None:
         return f"{there.container_name} (written by another llmstack)", lambda _: True
     weights = there.spec.weights
-    return (
-        f"{there.stack}/{there.service}",
-        lambda file: weights is not None and weights.fingerprint == file.fingerprint,
-    )
+    name = f"{there.stack}/{there.service}"
+    return name, lambda file: weights is not None and weights.fingerprint == file.fingerprint
 
 
 def by_inventory(wanted: Wanted) -> User:
     """PURE: what a placement needs, also one that cannot run as it is."""
     sources = {model.source for model in wanted.placement.models}
     weights = wanted.spec.weights if wanted.spec else None
-    fingerprint = weights.fingerprint if weights else None
     name = f"{wanted.target.name} of the inventory"
-    return name, lambda file: file.fingerprint == fingerprint or file.source in sources
+    return name, lambda file: (weights and weights.fingerprint == file.fingerprint) or file.source in sources
 
 
 def _repair(item: Kept) -> str:

@@ -105,7 +105,15 @@ def test_a_newer_file_at_its_source_is_told_taken_by_update_and_given_up_by_roll
     assert "1 looked at: 1 keep" in desk.good("up", "--check").out
     assert "1 looked at: 1 keep" in desk.good("update", "--check").out
     server.status = 503
+    desk.good("down")
+    desk.good("weights.prune", "--yes")
+    told = " ".join(desk.good("up", "--check").out.split())
+    assert f"not there, with the model file of `update`, sha256 {second[:12]}" in told
+    desk.good("up")
+    assert serves(place) == second
     desk.good("rollback", "--model", "demo")
+    desk.good("down")
+    desk.good("up")
     assert serves(place) == first
     assert "1 looked at: 1 keep" in desk.good("up", "--check").out
     assert desk.run("rollback", "--model", "demo").code == 9

@@ -13,6 +13,7 @@ from llmstack.core.facts import with_facts
 from llmstack.core.plan import plan_pull, plan_up, plan_update
 from llmstack.core.select import Picked
 from llmstack.core.versions import plan_rollback
+from llmstack.domain.instance import Need
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.stored import StoredVersion
 from llmstack.domain.weights import ModelFile
@@ -51,9 +52,12 @@ def keep(world: World, source: str, sha256: str = OLD) -> str:
     return fingerprint
 
 
-def planned(world: World, wanted: Wanted, task: str) -> Action:
-    items = picked(wanted)
-    (action,) = PLANNERS[task](items, with_facts(items, seen(world), world.context(task))).actions
+def planned(world: World, wanted: Wanted, task: str, proved: str | None = None) -> Action:
+    """What is to be done, where the store knows a file of the source `proved` as the last one."""
+    items, target = picked(wanted), wanted.target_of(wanted.placement.models[0])
+    last = StoredVersion(target=target, source=proved, digest=gguf_weights(proved, "").fingerprint) if proved else None
+    context = world.context(task, proved={target: last}.get)
+    (action,) = PLANNERS[task](items, with_facts(items, seen(world), context)).actions
     return action
 
 
@@ -95,6 +99,57 @@ def test_an_update_pins_the_newer_file_and_up_keeps_it(world: World, server: Fil
     changed = replace(wanted, spec=replace(wanted.needed_spec, command=("--more",), wish={"args": ["--more"]}))
     anew = planned(world, changed, "up")
     assert (anew.kind, anew.spec and anew.spec.weights) == (ActionKind.REPLACE, there.spec and there.spec.weights)
+
+
+@pytest.mark.parametrize("engine", ["docker", "process"])
+@pytest.mark.parametrize(("task", "kind"), [("up", ActionKind.CREATE), ("pull", ActionKind.FETCH)])
+def test_where_nothing_is_there_the_file_that_was_proved_last_is_taken(
+    world: World, server: FileServer, engine: str, task: str, kind: ActionKind
+) -> None:
+    source = f"{server.url}/m.gguf"
+    pinned, wanted = f"{source}#sha256={OLD}", world.want(weights=gguf_weights(source, ""), engine=engine)
+    world.engine(kind=engine).lack("demo", Need(kind="weights", name="m.gguf", size_bytes=3))
+    action = planned(world, wanted, task, pinned)
+    assert (action.kind, action.reason) == (kind, f"not there, with the model file of `update`, sha256 {OLD[:12]}")
+    assert action.spec
+    assert (action.spec.weights, action.spec.decided["weights"]) == (gguf_weights(pinned, ""), pinned)
+
+
+@pytest.mark.parametrize("proved", [None, "{}/m.gguf", "{}/other.gguf#sha256=" + NEW])
+def test_after_a_rollback_or_with_another_source_it_is_the_inventory_that_counts(
+    world: World, server: FileServer, proved: str | None
+) -> None:
+    weights = gguf_weights(f"{server.url}/m.gguf", "")
+    action = planned(world, world.want(weights=weights), "up", proved and proved.format(server.url))
+    assert (action.reason, action.spec and action.spec.weights) == ("not there", weights)
+
+
+def test_a_file_that_the_inventory_pins_is_no_other(world: World, server: FileServer) -> None:
+    pinned = gguf_weights(f"{server.url}/m.gguf#sha256={NEW}", "")
+    action = planned(world, world.want(weights=pinned), "up", f"{server.url}/m.gguf#sha256={OLD}")
+    assert (action.reason, action.spec and action.spec.weights) == ("not there", pinned)
+
+
+def test_an_update_of_what_is_not_there_takes_what_its_source_has_now(world: World, server: FileServer) -> None:
+    source = f"{server.url}/m.gguf"
+    says(server, NEW)
+    action = planned(world, world.want(weights=gguf_weights(source, "")), "update", f"{source}#sha256={OLD}")
+    assert action.kind is ActionKind.CREATE
+    assert action.spec
+    assert action.spec.weights == gguf_weights(f"{source}#sha256={NEW}", "")
+
+
+def test_what_was_proved_last_but_can_be_had_no_more_is_refused_with_the_way_on(
+    world: World, server: FileServer
+) -> None:
+    source = f"{server.url}/m.gguf"
+    says(server, NEW)
+    wanted = world.want(weights=gguf_weights(source, ""))
+    world.engine().lack("demo", Need(kind="weights", name="m.gguf"))
+    action = planned(world, wanted, "up", f"{source}#sha256={OLD}")
+    assert action.kind is ActionKind.REFUSED
+    assert action.error
+    assert "`llmstack update` takes what is there now" in str(action.error.hint)
 
 
 def test_what_tells_no_digest_stays_and_that_is_said(world: World, server: FileServer) -> None:
