@@ -82,8 +82,7 @@ def with_source(spec: InstanceSpec, source: str) -> InstanceSpec:
 
 def renewed_file(spec: InstanceSpec, files: Iterable[ServedModel] | None) -> InstanceSpec:
     """`spec` with the newer model file that its source is known to have, if any, pinned by its digest."""
-    newer = [with_source(spec, f"{one.name}#sha256={one.newest}") for one in files or () if is_newer(one)]
-    return newer[0] if newer else spec
+    return next((with_source(spec, f"{one.name}#sha256={one.newest}") for one in files or () if is_newer(one)), spec)
 
 
 def file_of(wanted: Wanted, observed: Observed) -> Sequence[ServedModel]:
