@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from benchmarks import fleet, operations, planning, startup, stats, thousand, unchanged, up_to_answered
+from benchmarks import fleet, operations, planning, startup, stats, thousand, unchanged, up_to_answered, watching
 from benchmarks.measure import ROOT, Benchmark, machine
 
 HEADER = """# Benchmarks
@@ -23,6 +23,7 @@ ALL: dict[str, Callable[[], tuple[Benchmark, ...]]] = {
     "fleet": fleet.measure,
     "unchanged": unchanged.measure,
     "operations": operations.measure,
+    "watching": watching.measure,
     "stats": stats.measure,
     "planning": planning.measure,
     "thousand": thousand.measure,
