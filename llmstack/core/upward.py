@@ -127,7 +127,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
         spec, reason = anew(spec, facts)
         return begin(ActionKind.CREATE, wanted, spec, reason, observed=observed, differences=all_of(spec))
     reason, differences = _differs(spec, there.spec, policy)
-    spec = spec if policy.re_decide else _sticky(spec, there.spec)
+    spec = (sticky_file if policy.re_decide else _sticky)(spec, there.spec)
     if policy.defaults and facts.newest and is_other(facts.newest, facts.pins):
         spec = spec.with_decided(image=facts.newest)
         reason = f"{reason}, a newer image" if differences else "a newer image"

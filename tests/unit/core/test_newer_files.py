@@ -11,8 +11,9 @@ import pytest
 from llmstack.core.desired import Wanted
 from llmstack.core.facts import with_facts
 from llmstack.core.plan import plan_pull, plan_up, plan_update
+from llmstack.core.policy import Policy
 from llmstack.core.select import Picked
-from llmstack.core.versions import plan_rollback
+from llmstack.core.versions import plan_rollback, with_source
 from llmstack.domain.instance import Need
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.stored import StoredVersion
@@ -150,6 +151,17 @@ def test_what_was_proved_last_but_can_be_had_no_more_is_refused_with_the_way_on(
     assert action.kind is ActionKind.REFUSED
     assert action.error
     assert "`llmstack update` takes what is there now" in str(action.error.hint)
+
+
+def test_what_is_decided_anew_keeps_its_model_file(world: World) -> None:
+    pinned = f"https://x.org/m.gguf#sha256={NEW}"
+    wanted = world.want(weights=gguf_weights("https://x.org/m.gguf", ""), port="auto")
+    there = world.run(replace(wanted, spec=with_source(wanted.needed_spec, pinned)))
+    items = picked(wanted)
+    observed = with_facts(items, seen(world), world.context("up"))
+    (action,) = plan_up(items, observed, Policy(re_decide=True)).actions
+    assert (action.kind, action.reason) == (ActionKind.REPLACE, "decided anew")
+    assert (action.spec and action.spec.weights) == (there.spec and there.spec.weights) == gguf_weights(pinned, "")
 
 
 def test_what_tells_no_digest_stays_and_that_is_said(world: World, server: FileServer) -> None:
