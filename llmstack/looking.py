@@ -81,7 +81,7 @@ class Looking(Machines):
         try:
             picked = self._pick(selection)
         except NoInventoryError:
-            return within(lambda: strangers_report(self.engines, context, self.registry), context)
+            return within(lambda: strangers_report(context, self.registry), context)
         memory = self._memory(context)
 
         def look() -> StatusReport:
@@ -167,10 +167,11 @@ class Looking(Machines):
     ) -> SyncReport:
         from llmstack.core.report import sync_report
 
+        store, rows = self.store, self.store.models()
         observed = within(lambda: self._observe(picked, context, facts=False), context)
         wanted = [item.wanted for item in picked]
         orphans = self._orphans(observed) if whole else ()
-        return sync_report(wanted, observed, orphans, context, self.store, check=check, whole=whole, told=told)
+        return sync_report(wanted, observed, orphans, context, store, rows=rows, check=check, whole=whole, told=told)
 
     def logs(
         self, selection: Selection, *, tail: int | None = None, follow: bool = False

@@ -108,7 +108,7 @@ class Machines(Root):
         from llmstack.engines.ports import bind_error, memory_bytes
 
         taken = frozenset(port for port in USUAL_PORTS if bind_error("127.0.0.1", port))
-        return survey(self.engines, self._bare_context("init"), self.registry, memory_bytes=memory_bytes(), taken=taken)
+        return survey(self._bare_context("init"), self.registry, memory_bytes=memory_bytes(), taken=taken)
 
     def checkup(self) -> Checkup:
         """Everything that a start needs; what is wrong is a finding, not an error. Changes nothing."""

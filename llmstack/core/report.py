@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.fate import Reason, judged, reason
+from llmstack.core.fate import judged, reason
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
 from llmstack.core.plan import plan_up
@@ -29,11 +30,15 @@ from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError
 from llmstack.modeltype import Family
 from llmstack.modeltype.registry import Registry
-from llmstack.protocols import Engine, Ledger
+from llmstack.protocols import Ledger
 
 
 class Memory(Ledger, Protocol):
     """The store with the questions that reports ask."""
+
+    def turn(self) -> AbstractContextManager[tuple[StoredModel, ...]]:
+        """All models, while nobody else may write."""
+        ...
 
     def last_ladder(self, target: Target) -> StoredLadder | None:
         """The last climb of a target."""
@@ -52,14 +57,7 @@ Told = Mapping[tuple[str, str], Sequence[What]]
 """What was told of an instance since its start, by host and name."""
 Known = Mapping[tuple[str, str], StoredModel]
 """A row of an instance, by host and name."""
-
-
-class Engines(Protocol):
-    """Engines by host and kind."""
-
-    def get(self, host: Host, kind: str) -> Engine:
-        """One engine."""
-        ...
+Found = Sequence[tuple[Wanted, Instance, Look]]
 
 
 def status_report(
@@ -81,9 +79,8 @@ def status_report(
     lost = [orphan_row(*one, context.wanted.values()) for one in _looked_at(orphans, context, registry)]
     last = partial(last_ladder, memory) if memory else lambda _: None
     names = {(item.wanted.target.host, item.wanted.container_name or "") for item in picked}
-    gone = [known[name] for name in names & known.keys()]
     there = {(one.host, one.container_name) for one in observed.rows()}
-    taken = _taken(gone, there, observed, context)
+    taken = _taken([known[name] for name in (names & known.keys()) - there], observed, context)
     rows = [*rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now()), *lost]
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
 
@@ -132,20 +129,19 @@ def _looks(wanted: Sequence[Wanted], observed: Observed, context: Context) -> di
     return {item.target: seen for item, seen in zip(items, found, strict=True)}
 
 
-def strangers_report(
-    engines: Engines, context: Context, registry: Registry, *, companions: bool = True
-) -> StatusReport:
+def strangers_report(context: Context, registry: Registry, *, companions: bool = True) -> StatusReport:
     """Without an inventory: whatever serves models on this machine, and with `companions` what of ours stands beside;
     ours say by their labels how to look at them."""
     here = Host(name="localhost")
     places = {("localhost", kind): here for kind in ("process", "docker")}
-    instances, errors = observe(places, engines.get, None, context.forks)
+    instances, errors = observe(places, context.engine_of, None, context.forks)
     ours = [one for one in instances if companions or not _is_companion(one, registry)]
     rows = [found_row(*one) for one in _looked_at(ours, context, registry)]
     for place in places:
         if place not in errors:
             rows += [
-                stranger_row(there, _url(engines, here, there)) for there in engines.get(here, place[1]).strangers()
+                stranger_row(there, _url(context, here, there))
+                for there in context.engine_of(here, place[1]).strangers()
             ]
     real = [error for error in errors.values() if not isinstance(error, UnreachableError)]
     return StatusReport(rows=tuple(rows), errors=tuple(real), inventory=None)
@@ -166,9 +162,9 @@ def _looked_at(instances: Sequence[Instance], context: Context, registry: Regist
     return in_parallel(look, list(instances), context.forks)
 
 
-def _url(engines: Engines, here: Host, there: Instance) -> str | None:
+def _url(context: Context, here: Host, there: Instance) -> str | None:
     try:
-        endpoint = engines.get(here, there.engine).endpoint(there) if there.running else None
+        endpoint = context.engine_of(here, there.engine).endpoint(there) if there.running else None
     except LlmstackError:
         return None
     return endpoint.controller if endpoint else None
@@ -181,66 +177,51 @@ def sync_report(
     context: Context,
     memory: Memory,
     *,
+    rows: Sequence[StoredModel],
     check: bool,
     whole: bool = True,
     told: Told | None = None,
 ) -> SyncReport:
-    """All differences; without `check` the store is made to say what runs, with it the inventory is compared too. Only
-    a `whole` look judges rows of what is not in `wanted`. `told` is what was heard of instances meanwhile."""
-    everything = memory.models()
-    known, now = _known(everything), context.clock.now()
+    """All differences from `rows`, as they were before the look; without `check` the store is made to say what
+    runs, with it the inventory is compared too. Only a `whole` look judges rows of what is not in `wanted`. `told` is
+    what was heard of instances meanwhile."""
+    known, now = _known(rows), context.clock.now()
     observed = _inspected(wanted, observed, context, known, told)
     looks = _looks(wanted, observed, context)
-    found = [
-        (item, there, looks[item.target])
-        for item in wanted
-        if item.target in looks and (there := _there(item, observed, context))
-    ]
+    asked = [item for item in wanted if item.target in looks]
+    found = [(item, there, looks[item.target]) for item in asked if (there := _there(item, observed, context))]
     seen = [one for each in found for one in _seen(*each)]
     seen += [Seen(instance=there, names=(), state=there.state, wanted=False) for there in orphans]
     names = {item.target.name for item in wanted}
-    rows = [row for row in everything if whole or row.service in names]
-    stored = [row for row in rows if _judged(row, wanted, observed, context)]
-    gone = [row for row in stored if check or row.state is not State.ABSENT]
+    stored = [row for row in rows if (whole or row.service in names) and _judged(row, wanted, observed, context)]
     there_now = {(one.instance.host, one.instance.container_name) for one in seen}
-    taken = _taken(gone, there_now, observed, context)
+    absent = [row for row in stored if (row.host, row.container_name) not in there_now]
+    gone = [row for row in absent if check or row.state is not State.ABSENT]
+    taken = _taken(gone, observed, context)
     wrong = differences(stored, seen, now, taken)
     if check:
         mine = [item for item in wanted if not item.external]
-        whys = {item.target: why for item in mine if (why := _why(item, observed, known, taken, memory, now=now))}
+        whys = {}
+        for item in mine:
+            name, climb = (item.target.host, item.container_name or ""), last_ladder(memory, item.target)
+            if why := reason(observed.find(item), known.get(name), now, taken=taken.get(name), climb=climb):
+                whys[item.target] = why
         plan = plan_up([Picked(item) for item in mine], observed)
         wrong += tuple(wishes(plan.actions, whys, {one.target for one in wrong}))
     else:
-        for item, there, look in found:
-            keep_row(item, there, look, memory)
-        _forget_gone(stored, seen, memory)
+        theirs = _repair(found, gone, rows, memory)
+        wrong = tuple(one for one in wrong if one.target not in theirs)
     changed = sum(difference.action.startswith("recorded") for difference in wrong)
     return SyncReport(differences=wrong, changed=0 if check else changed, errors=tuple(observed.errors.values()))
 
 
-def _why(
-    item: Wanted,
-    observed: Observed,
-    known: Known,
-    taken: Mapping[tuple[str, str], Instance],
-    memory: Memory,
-    *,
-    now: float,
-) -> Reason | None:
-    name = (item.target.host, item.container_name or "")
-    climb = last_ladder(memory, item.target)
-    return reason(observed.find(item), known.get(name), now, taken=taken.get(name), climb=climb)
-
-
-def _taken(
-    rows: Sequence[StoredModel], there: Collection[tuple[str, str]], observed: Observed, context: Context
-) -> dict[tuple[str, str], Instance]:
-    """What has the name of an instance of ours that is not `there` any more, and does not carry our labels."""
-    gone = {(row.host, row.container_name): row for row in rows if (row.host, row.engine) not in observed.errors}
+def _taken(gone: Sequence[StoredModel], observed: Observed, context: Context) -> dict[tuple[str, str], Instance]:
+    """What has the name of an instance of ours that is `gone`, and does not carry our labels."""
+    asked = [row for row in gone if (row.host, row.engine) not in observed.errors]
     found = {}
-    for key in gone.keys() - there:
+    for key, engine in {(row.host, row.container_name): row.engine for row in asked}.items():
         with contextlib.suppress(LlmstackError):
-            found[key] = context.engine_of(context.hosts[key[0]], gone[key].engine or "").inspect(key[1])
+            found[key] = context.engine_of(context.hosts[key[0]], engine or "").inspect(key[1])
     return {key: instance for key, instance in found.items() if instance}
 
 
@@ -268,8 +249,14 @@ def _seen(item: Wanted, there: Instance, found: Look) -> Iterator[Seen]:
         yield Seen(instance=there, names=(model.name,), state=look_at_model(item, model, found).state, url=found.url)
 
 
-def _forget_gone(stored: Sequence[StoredModel], seen: Sequence[Seen], memory: Memory) -> None:
-    there = {(one.instance.host, one.instance.container_name) for one in seen}
-    for row in stored:
-        if row.state is not State.ABSENT and (row.host, row.container_name) not in there:
-            memory.gone(Target(row.name, row.host), row.container_name, on_purpose=False)
+def _repair(found: Found, gone: Sequence[StoredModel], rows: Sequence[StoredModel], memory: Memory) -> set[Target]:
+    """Make the store say what was seen; what others have noted since stays, they may know more. Returns of whom."""
+    with memory.turn() as latest:
+        late = {(row.host, row.container_name) for row in {*rows} ^ {*latest}}
+        for item, there, look in found:
+            if (there.host, there.container_name) not in late:
+                keep_row(item, there, look, memory)
+        for row in gone:
+            if (row.host, row.container_name) not in late:
+                memory.gone(Target(row.name, row.host), row.container_name, on_purpose=False)
+    return {Target(row.name, row.host) for row in latest if (row.host, row.container_name) in late}

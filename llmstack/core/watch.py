@@ -100,13 +100,13 @@ class _Keeper:
     told: dict[tuple[str, str], tuple[What, ...]] = field(default_factory=dict)
     again: set[str] = field(default_factory=set)
     orphans: set[Target] = field(default_factory=set)
-    known: Mapping[tuple[str, str], tuple[str, str, bool | None]] = field(default_factory=dict)
     trouble: str = ""
     over: bool = False
     since: float = 0.0
 
     def __post_init__(self) -> None:
         self.looker = threading.Thread(target=self._keep, name=f"look {self.place[0]}", daemon=True)
+        self.known = self._rows()  # what others note from now on is news
 
     def start(self) -> None:
         """Listen, and look."""
@@ -137,7 +137,6 @@ class _Keeper:
                 lost = None in heard or len(heard) >= FULL or now - began >= SLEPT_S
                 whole = lost or now - looked_at >= WHOLE_S
                 concerned = self.again | self._concerned(heard, lost=lost)
-                self.again = concerned if self.memory.at_work(self.place[0], self.since) else set()
                 names = concerned | self._unsettled()
                 if self.over:
                     return
@@ -146,6 +145,7 @@ class _Keeper:
                     looked_at = now
                 elif some := [item for item in self.mine if item.wanted.container_name in names]:
                     self._report(self.look(some, self.told, False))
+                self.again = concerned if self.memory.at_work(self.place[0], self.since) else set()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self.say(error)
 
@@ -174,10 +174,13 @@ class _Keeper:
                     del self.told[key]
         return names
 
+    def _rows(self) -> dict[tuple[str, str], StoredModel]:
+        rows = (row for row in self.memory.models() if (row.host, row.engine) == self.place)
+        return {(row.container_name, row.name): row for row in rows}
+
     def _unsettled(self) -> set[str]:
         """What is on its way: no engine tells when a server has loaded."""
-        rows = (row for row in self.memory.models() if (row.host, row.engine) == self.place)
-        return {row.container_name for row in rows if row.state in (State.STARTING, State.LOADING)}
+        return {row.container_name for row in self._rows().values() if row.state in (State.STARTING, State.LOADING)}
 
     def _report(self, found: SyncReport) -> None:
         for one in (*map(self._by_us, found.differences), *self._noted(found)):
@@ -199,12 +202,11 @@ class _Keeper:
 
     def _noted(self, found: SyncReport) -> Iterator[Difference]:
         """What a run of ours, or another watcher, has noted since the last look, so that nothing differs any more."""
-        told, before = {str(one.target) for one in found.differences}, self.known
-        rows = [row for row in self.memory.models() if (row.host, row.engine) == self.place]
-        self.known = {(row.container_name, row.name): _noted_as(row) for row in rows}
-        for row in rows:
+        told, before, rows = {str(one.target) for one in found.differences}, self.known, self._rows()
+        self.known = rows
+        for row in rows.values():
             target, now = Target(row.name, row.host), _noted_as(row)
-            was = before.get((row.container_name, row.name), now)
+            was = _noted_as(before.get((row.container_name, row.name), row))
             begins = (was[0], now[0]) == ("removed", "stopped")  # created, and not yet started
             if was != now and not begins and str(target) not in told:
                 run = self.memory.at_work(row.host, self.since)

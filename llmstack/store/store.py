@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
@@ -163,6 +164,12 @@ class Store(upkeep.Upkeep, WithMeasures):
         """All models, by host, container and name."""
         with self._database.read() as sqlite:
             return tuple(map(rows.model_of, select_models(None, sqlite)))
+
+    @contextmanager
+    def turn(self) -> Iterator[tuple[StoredModel, ...]]:
+        """All models, while nobody else may write: for who must know that they are as they were."""
+        with self._database.write():
+            yield self.models()
 
     def active_models(self) -> tuple[StoredModel, ...]:
         """The models that were ready (or degraded) when last seen."""

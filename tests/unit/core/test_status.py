@@ -182,18 +182,8 @@ def test_an_image_without_a_tag_has_no_version(world: World) -> None:
         world.engine().instances.clear()
 
 
-class Engines:
-    """Both engines of this machine."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def get(self, host: object, kind: str) -> object:
-        return self.world.engine("localhost", kind)
-
-
 def strangers(world: World) -> StatusReport:
-    return strangers_report(Engines(world), world.context("status"), Types(world))  # type: ignore[arg-type]
+    return strangers_report(world.context("status"), Types(world))
 
 
 def test_without_an_inventory_everything_that_serves_models_here_is_shown(world: World) -> None:

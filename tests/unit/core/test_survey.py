@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llmstack.clients.ollama import Ollama
 from llmstack.core.survey import survey
-from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
 from llmstack.modeltype.registry import Registry
-from llmstack.testing import FakeEngine
 from tests.servers.replay import closed_port, ollama
 from tests.unit.core.world import World
-
-
-@dataclass
-class Engines:
-    world: World
-
-    def get(self, host: Host, kind: str) -> FakeEngine:
-        return self.world.engine(host.name, kind)
 
 
 def stranger(url: str, name: str) -> Instance:
@@ -35,7 +25,7 @@ def test_only_what_answers_is_told_and_with_the_models_that_it_has(world: World)
         Ollama(server.url).pull("demo", lambda _: None)
         for name, url in (("dead", closed_port()), ("ollama", server.url)):
             world.engine().add_stranger(stranger(url, name))
-        machine = survey(Engines(world), world.context(), Registry(), memory_bytes=None, taken=frozenset())
+        machine = survey(world.context(), Registry(), memory_bytes=None, taken=frozenset())
         assert [row.url for row in machine.serving] == [server.url]
         assert machine.ollama_url == server.url
         assert machine.served == {server.url: ("demo:latest",)}
@@ -47,5 +37,5 @@ def test_a_companion_of_ours_serves_no_models_though_it_answers(world: World) ->
         assert page.spec
         for type_, served in (("container", []), ("ollama", ["ollama"])):
             world.engine().add(replace(page, spec=replace(page.spec, type=type_)))
-            machine = survey(Engines(world), world.context(), Registry(), memory_bytes=None, taken=frozenset())
+            machine = survey(world.context(), Registry(), memory_bytes=None, taken=frozenset())
             assert [row.service for row in machine.serving] == served

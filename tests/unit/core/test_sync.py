@@ -34,7 +34,7 @@ def sync(
     world: World, store: Store, *wanted: Wanted, check: bool = False, orphans: tuple[Instance, ...] = (), **errors: str
 ) -> SyncReport:
     context: Context = world.context("sync")
-    return sync_report(wanted, seen(world, **errors), orphans, context, store, check=check)
+    return sync_report(wanted, seen(world, **errors), orphans, context, store, rows=store.models(), check=check)
 
 
 def status_of(world: World, store: Store, wanted: Wanted) -> Fate | None:
@@ -276,8 +276,32 @@ def test_one_that_goes_while_it_is_looked_at_is_gone(world: World, store: Store)
     sync(world, store, demo)
     observed = seen(world)
     world.engine().instances.clear()
-    report = sync_report((demo,), observed, (), world.context("sync"), store, check=False)
+    report = sync_report((demo,), observed, (), world.context("sync"), store, rows=store.models(), check=False)
     assert told(report) == [("demo@localhost", "active", "recorded inactive")]
+
+
+def test_what_others_note_while_it_is_looked_at_stays(world: World, store: Store) -> None:
+    demo, other = world.want(), world.want("other", port=8081)
+    world.run(demo)
+    sync(world, store, demo)
+    before, observed = store.models(), seen(world)
+    there = replace(world.run(other), state=State.STARTING)
+    store.gone(demo.target, "llmstack-lab-demo", on_purpose=True)
+    store.seen(there, ["other"])
+    late = replace(observed, instances=seen(world).instances)
+    report = sync_report((demo, other), late, (), world.context("sync"), store, rows=before, check=False)
+    assert report.differences == ()
+    assert rows(store) == {"demo in llmstack-lab-demo": "absent", "other in llmstack-lab-other": "starting"}
+    assert store.models()[0].stopped_on_purpose
+
+
+def test_what_others_start_while_it_is_looked_at_is_not_gone(world: World, store: Store) -> None:
+    demo = world.want()
+    before, observed = store.models(), seen(world)
+    store.seen(replace(world.run(demo), state=State.READY), ["demo"])
+    report = sync_report((demo,), observed, (), world.context("sync"), store, rows=before, check=False)
+    assert report.differences == ()
+    assert rows(store) == {"demo in llmstack-lab-demo": "ready"}
 
 
 def test_external_services_are_synced_too(world: World, store: Store) -> None:
