@@ -297,6 +297,8 @@ def test_what_others_note_while_it_is_looked_at_stays(world: World, store: Store
 
 def test_what_others_start_while_it_is_looked_at_is_not_gone(world: World, store: Store) -> None:
     demo = world.want()
+    store.seen(replace(world.run(demo), id="earlier", state=State.READY), ["demo"])
+    world.engine().instances.clear()
     before, observed = store.models(), seen(world)
     store.seen(replace(world.run(demo), state=State.READY), ["demo"])
     report = sync_report((demo,), observed, (), world.context("sync"), store, rows=before, check=False)
