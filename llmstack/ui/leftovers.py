@@ -16,7 +16,7 @@ def leftover_lines(found: Remains, width: int) -> Iterator[Text]:
     if not found.items:
         yield line("nothing is left")
         return
-    yield from table([_row(item) for item in found.items], width, keep=4)
+    yield from table([_row(item) for item in found.items], width, keep=5)
     known = sum(item.leftover.size_bytes or 0 for item in found.items)
     yield line((f"{len(found.items)} left, {size(known)} as far as is known", "bold"))
 
