@@ -19,7 +19,6 @@ from llmstack.core.policy import Policy
 from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
 from llmstack.core.twins import distinct
-from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
@@ -200,7 +199,7 @@ class App(Looking):
         """Once in a run, though it looks more often."""
         for row in self._orphans(observed):
             message = f"{row.target} is {astray(row, self.wanted)}: llmstack up --orphans removes it"
-            context.once(partial(context.emit, EventType.WARNING, row.target, message), "orphan", str(row.target))
+            context.once(partial(context.warn, message, row.target), "orphan", str(row.target))
 
     def _peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
         return self._told(lambda store: store.peak(image, model, context, gpu_kind))

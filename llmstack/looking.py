@@ -13,7 +13,6 @@ from llmstack.core.interrupt import within
 from llmstack.core.run import not_noted, note
 from llmstack.core.select import Picked
 from llmstack.domain.apart import apart
-from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.selection import Selection
@@ -128,7 +127,7 @@ class Looking(Machines):
         try:
             return self.store
         except StoreError as error:
-            context.emit(EventType.WARNING, message=f"the store cannot be read: {error.message}")
+            context.warn(f"the store cannot be read: {error.message}")
             return None
 
     def sync(self, selection: Selection = EVERYTHING, *, check: bool = False) -> SyncReport:

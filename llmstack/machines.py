@@ -10,7 +10,6 @@ from llmstack.core.interrupt import within
 from llmstack.core.observe import Observed, places_of
 from llmstack.core.run import not_noted
 from llmstack.core.twins import distinct
-from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.selection import Selection
@@ -66,9 +65,7 @@ class Machines(Root):
 
         context = self.context("gpus")
         if far := ", ".join(name for name, host in context.hosts.items() if not host.local):
-            context.emit(
-                EventType.WARNING, message=f"a driver tells of its own machine alone: unknown are those of {far}"
-            )
+            context.warn(f"a driver tells of its own machine alone: unknown are those of {far}")
         return held_gpus(context)
 
     def weights(self, hosts: tuple[str, ...] = ()) -> Stock:

@@ -168,7 +168,7 @@ class Root:
             places = distinct(places | known, places_of(self.wanted), same)
         rows, errors = self._ask(places, context)
         for host, kind in errors.keys() - places_of(wanted):
-            context.emit(EventType.WARNING, message=f"{host} was not asked: {errors[host, kind].message}")
+            context.warn(f"{host} was not asked: {errors[host, kind].message}")
         rows = (*rows, *map(self._explained, adopted(wanted, self.engines.get, errors, context.forks)))
         observed = sort_out(rows, errors)
         if facts:

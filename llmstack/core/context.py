@@ -97,6 +97,10 @@ class Context:
         event = Event(ts=self.clock.now(), type=type_, task=self.task, target=target, message=message, data=data)
         self.sink.emit(event)
 
+    def warn(self, message: str, target: Target | None = None) -> None:
+        """Tell the listeners of what does not stop the run."""
+        self.emit(EventType.WARNING, target, message)
+
     def report(self, target: Target, progress: Progress) -> None:
         """Tell the listeners how far a fetch has come. Raises InterruptedRunError, which ends the fetch."""
         self.emit(EventType.PROGRESS, target, progress=progress)

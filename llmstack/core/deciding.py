@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from llmstack.core.actions import unable
 from llmstack.core.context import Context
@@ -36,7 +37,6 @@ class _Decider:
     peak: PeakOf
     promised: dict[str, int] = field(default_factory=dict)
     facts: dict[tuple[str, str], EngineFacts] = field(default_factory=dict)
-    cards: tuple[HeldGpu, ...] | None = None
 
     def decide(self, action: Action) -> Action:
         """With what it leaves open decided, or refused where that cannot be."""
@@ -78,7 +78,7 @@ class _Decider:
         if not wanted.placement.host.local:
             unsure = "" if facts.gpu else ", nor whether it has any"
             return Placed(ids=("all",), why=f"all: the GPUs of another machine cannot be seen from here{unsure}")
-        cards = self._cards()
+        cards = self._cards
         if not cards:
             return Placed(why="none: this machine has no NVIDIA GPU")
         name, others = wanted.container_name or "", self.context.wanted.values()
@@ -108,11 +108,10 @@ class _Decider:
             self.facts[place] = self.context.engine(wanted).facts()
         return self.facts[place]
 
+    @cached_property
     def _cards(self) -> tuple[HeldGpu, ...]:
         """Raises UnreachableError where the driver does not tell."""
-        if self.cards is None:
-            self.cards = held_gpus(self.context)
-        return self.cards
+        return held_gpus(self.context)
 
 
 def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance
 from llmstack.errors import ServerError
 
@@ -20,8 +19,7 @@ def drain(context: Context, wanted: Wanted, there: Instance) -> None:
     while count := in_flight(context, wanted, there):
         context.check()
         if context.clock.monotonic() >= deadline:
-            message = f"{wanted.target} still answers {count} request{'' if count == 1 else 's'}; they are cut off"
-            context.emit(EventType.WARNING, message=message)
+            context.warn(f"{wanted.target} still answers {count} request{'' if count == 1 else 's'}; they are cut off")
             return
         context.clock.sleep(LOOK_AGAIN_S)
 

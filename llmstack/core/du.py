@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.facts import served_by
 from llmstack.core.observe import Observed, in_parallel
 from llmstack.domain.server import ServedModel
 from llmstack.domain.stock import DiskUse, Kept, Stock
-from llmstack.errors import ServerError
 
 IN_PLACE = "its own place"
 
@@ -17,7 +17,7 @@ IN_PLACE = "its own place"
 def disk_use(wanted: Sequence[Wanted], observed: Observed, stock: Stock, context: Context) -> tuple[DiskUse, ...]:
     """Models that servers keep, fetched model files, and those that processes read where they are; by host."""
     lazy = [item for item in wanted if item.lazy]
-    served = in_parallel(lambda item: _served(item, observed, context), lazy, context.forks)
+    served = in_parallel(lambda item: served_by(item, observed.find(item), context), lazy, context.forks)
     rows = [row for item, models in zip(lazy, served, strict=True) for row in _of_server(item, models)]
     rows += [row for item in wanted for row in _in_place(item)]
     rows += [_of_file(kept) for kept in stock.items]
@@ -34,18 +34,6 @@ def _of_file(kept: Kept) -> DiskUse:
         size_bytes=file.disk_bytes,
         used_by=users,
     )
-
-
-def _served(wanted: Wanted, observed: Observed, context: Context) -> tuple[ServedModel, ...] | None:
-    """None where the server does not tell."""
-    there = observed.find(wanted)
-    if not (wanted.external or (there and there.running)):
-        return None
-    client = context.client(wanted, there)
-    try:
-        return client.models() if client else None
-    except ServerError:
-        return None
 
 
 def _of_server(wanted: Wanted, served: tuple[ServedModel, ...] | None) -> Iterator[DiskUse]:

@@ -14,7 +14,6 @@ from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
 from llmstack.core.versions import is_other, proved_file, renewed_file, sticky_file
-from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, ServedModel
 from llmstack.domain.service import ModelSpec
@@ -50,7 +49,7 @@ def _facts(wanted: Wanted, observed: Observed, context: Context) -> Facts:
 def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     there = observed.find(wanted)
     running = there is not None and there.running
-    served = _served(wanted, there, context) if running else None
+    served = served_by(wanted, there, context)
     models = _absent(wanted, there, served, context)
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
         return Facts(served=served, models=models)
@@ -187,7 +186,7 @@ def _sized(need: Need, wanted: Wanted, context: Context) -> Need:
         if not (need.perhaps or error.data.get("again")):
             raise
         if context.only_looks:
-            context.emit(EventType.WARNING, wanted.target, "; ".join(filter(None, (error.message, error.hint))))
+            context.warn("; ".join(filter(None, (error.message, error.hint))), wanted.target)
     return need
 
 
@@ -233,13 +232,13 @@ def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: C
 
 def _external(wanted: Wanted, context: Context) -> Facts:
     life = client_of(wanted, wanted.placement.service.url or "").liveness()
-    served = _served(wanted, None, context) if life.life is Life.READY else None
+    served = served_by(wanted, None, context) if life.life is Life.READY else None
     return Facts(life=life, served=served, models=_absent(wanted, None, served, context))
 
 
-def _served(wanted: Wanted, there: Instance | None, context: Context) -> tuple[ServedModel, ...] | None:
-    """The models of a lazy server; None when it does not answer."""
-    if not wanted.lazy:
+def served_by(wanted: Wanted, there: Instance | None, context: Context) -> tuple[ServedModel, ...] | None:
+    """The models of a lazy server; None when it does not run or answer."""
+    if not wanted.lazy or not (wanted.external or (there and there.running)):
         return None
     client = cast("LazyClient | None", context.client(wanted, there))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from llmstack.core.context import Context
@@ -72,11 +73,9 @@ def _local(context: Context) -> list[Host]:
 def _container(container_id: str, context: Context) -> Instance | None:
     """The container of this machine that has this id, ours or not."""
     for host in _local(context):
-        try:
+        with suppress(LlmstackError):
             if there := context.engine_of(host, "docker").inspect(container_id):
                 return there
-        except LlmstackError:
-            continue
     return None
 
 
@@ -86,10 +85,8 @@ def _processes(context: Context) -> dict[int, Instance]:
 
 
 def _of_host(host: Host, context: Context) -> Iterator[tuple[int, Instance]]:
-    try:
+    with suppress(LlmstackError):
         engine = context.engine_of(host, "process")
         for there in engine.observe(None):
             for pid in engine.pids(there.container_name) or ():
                 yield pid, there
-    except LlmstackError:
-        return

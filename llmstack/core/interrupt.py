@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from llmstack.core.context import Context
 from llmstack.domain.apart import apart
-from llmstack.domain.event import EventType
 from llmstack.errors import AbandonedRunError, DeadlineError, InterruptedRunError
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ def untorn(work: Callable[[], T], context: Context) -> T:
             if heard < len(pressed):
                 heard = len(pressed)
                 context.interrupted.set()
-                context.emit(EventType.WARNING, message=HEARD)
+                context.warn(HEARD)
             if not given:
                 inbox.put(work)  # twice, if Ctrl-C hits right here; only one is taken
                 given = True

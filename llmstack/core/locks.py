@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from llmstack.core.context import Context
 from llmstack.core.observe import Place, places_of
-from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.who import who
@@ -74,10 +73,10 @@ def renew_all(renewals: Sequence[Renew], context: Context) -> None:
         try:
             renew()
         except LockedError as error:
-            context.emit(EventType.WARNING, message=error.message)
+            context.warn(error.message)
             context.interrupted.set()
         except LlmstackError as error:
-            context.emit(EventType.WARNING, message=f"the lock was not renewed: {error.message}")
+            context.warn(f"the lock was not renewed: {error.message}")
 
 
 def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tuple[str, str, float]) -> Renew:

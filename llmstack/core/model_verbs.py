@@ -13,7 +13,6 @@ from llmstack.core.fetching import fetched
 from llmstack.core.ladder import Climb
 from llmstack.core.starting import announce, judge, rolled_back
 from llmstack.core.versions import kept_name
-from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, Need
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
@@ -100,7 +99,7 @@ def _cured(pull: Callable[[Report], None], action: Action, context: Context) -> 
             cure = wanted.kind.cures.get(str(error.data.get("kind")))
             if cure is None or wanted.external:
                 raise
-            context.emit(EventType.WARNING, message=f"{error.message}: it is removed")
+            context.warn(f"{error.message}: it is removed")
             context.engine(wanted).execute(wanted.container_name or "", cure)
             pull(report)
 

@@ -14,7 +14,6 @@ from llmstack.core.observe import PREVIOUS
 from llmstack.core.starting import start_and_climb
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.core.volumes import Fill, drop_if_possible
-from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.plan import Action
@@ -102,7 +101,7 @@ class _Change:
             self.engine.remove(self.previous)
         except LlmstackError as error:
             message = f"{self.previous} stays, at rest, until the next up: {error.message}"
-            self.climb.context.emit(EventType.WARNING, self.climb.target, message)
+            self.climb.context.warn(message, self.climb.target)
             return
         if self.own_volumes:
             drop_if_possible(self.spec, self.engine, self.climb.context)

@@ -37,8 +37,7 @@ class Rounds:
         """What all places answer, and the required ones that could not be asked; of others a warning tells."""
         answers, lost = asked(lambda place: tuple(ask(place)), self.places, self.context.forks)
         for host, engine in lost.keys() - set(self.required):
-            message = f"{engine} on {host} was not asked: {lost.pop((host, engine)).message}"
-            self.context.emit(EventType.WARNING, message=message)
+            self.context.warn(f"{engine} on {host} was not asked: {lost.pop((host, engine)).message}")
         return tuple(each for answer in answers.values() for each in answer), lost
 
     def tried(self, target: Target, step: Callable[[], Outcome]) -> Outcome:

@@ -97,4 +97,4 @@ def note(result: RunResult, outcomes: Sequence[Outcome], context: Context, ledge
 
 def not_noted(error: StoreError, context: Context) -> None:
     """Warn of a store that does not take what happened."""
-    context.emit(EventType.WARNING, message=f"not noted in the store: {error.message}")
+    context.warn(f"not noted in the store: {error.message}")

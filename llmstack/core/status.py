@@ -42,8 +42,7 @@ def rows_of(
         seen = Look(state=State.UNREACHABLE, detail=error.message) if error else looks[wanted.target]
         there = observed.find(wanted)
         name, climb = (wanted.target.host, wanted.container_name or ""), last(wanted.target)
-        why = reason(there, known.get(name), now, taken=(taken or {}).get(name), climb=climb)
-        why = None if error else why
+        why = None if error else reason(there, known.get(name), now, taken=(taken or {}).get(name), climb=climb)
         if not item.wanted.placement.models:
             found = ModelLook(state=seen.state, version=_image_tag(there), detail=seen.detail)
             yield _row(wanted, None, there, found, seen, why=why)

@@ -9,7 +9,6 @@ from llmstack.core import archive
 from llmstack.core.context import Context
 from llmstack.core.fetching import followed
 from llmstack.core.generations import copied, in_force, next_after, stateful, superseded
-from llmstack.domain.event import EventType
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
@@ -82,4 +81,4 @@ def drop_if_possible(spec: InstanceSpec, engine: Engine, context: Context) -> No
     try:
         drop_superseded(spec, engine)
     except LlmstackError as error:
-        context.emit(EventType.WARNING, message=f"an old volume of {spec.target} stays: {error.message}")
+        context.warn(f"an old volume of {spec.target} stays: {error.message}")
