@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from llmstack.domain.instance import InstanceSpec, Mount
+from llmstack.core.placement import gib
+from llmstack.domain.instance import Instance, InstanceSpec, Mount
 from llmstack.domain.plan import FieldChange
 from llmstack.domain.resources import Resources
 from llmstack.domain.secret import Sealed, Secret
@@ -34,6 +35,22 @@ def defaults_changed(wanted: InstanceSpec, there: InstanceSpec) -> tuple[FieldCh
     pairs = [(name, _plain(getattr(there, name)), _plain(getattr(wanted, name))) for name in _IN_FORCE]
     pairs += [("port", there.host_port, there.host_port if wanted.port == "auto" else wanted.port)]
     return tuple(FieldChange(name, _shown(old), _shown(new)) for name, old, new in pairs if old != new)
+
+
+def by_hand(there: Instance | None) -> str:
+    """In words, what somebody changed of the limits and restart policy that an instance was made with, as far as its
+    engine told them."""
+    if there is None or there.spec is None or there.limits is None:
+        return ""
+    made, now = _held(there.spec.limits, there.spec.restart), _held(there.limits, there.restart_policy)
+    return ", ".join(f"{name} {old} → {now[name]}" for name, old in made.items() if old != now[name])
+
+
+def _held(limits: Resources, restart: str | None) -> dict[str, str]:
+    """What can be changed while it runs, as a person would write it; Podman counts CPUs no finer."""
+    memory, cpus = limits.memory_bytes, limits.cpus
+    told = gib(float(memory)) if memory else "", f"{round(float(cpus), 3):g}" if cpus else "", restart
+    return {name: value or "none" for name, value in zip(("memory", "cpus", "restart"), told, strict=True)}
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ from typing import cast
 from llmstack.core.actions import astray
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
-from llmstack.core.diff import changes, defaults_changed
+from llmstack.core.diff import by_hand, changes, defaults_changed
 from llmstack.core.generations import settled, stateful, superseded
 from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
@@ -73,7 +73,9 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     weights = wanted.needed_spec.decided.get("weights")
     known = Facts(served=served, models=models, copies=copies, pins=pins, newest=newest, weights=weights)
     if running and as_wanted and wanted.spec is spec:
-        return known
+        # An inspect each: only where somebody just looks.
+        looked = engine.inspect(there.container_name) if there and context.only_looks else None
+        return replace(known, by_hand=by_hand(looked))
     found = _before_start(wanted, observed, context)
     return replace(known, needs=found.needs, broken=found.broken)
 

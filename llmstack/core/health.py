@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from llmstack.core.actions import describe
 from llmstack.core.apply import failure
 from llmstack.core.context import Context, quiet, urls
 from llmstack.core.desired import Wanted
+from llmstack.core.diff import by_hand
 from llmstack.core.interrupt import within
 from llmstack.core.ladder import Climb
 from llmstack.core.links import climb_links
@@ -89,6 +91,9 @@ def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) 
     began = context.clock.monotonic()
     try:
         there = _there(wanted, observed, context)
+        if told := by_hand(there):
+            message = f"{wanted.target} is not as it was made: {told}; `down` and `up` make it anew"
+            context.once(partial(context.warn, message, wanted.target), "by hand", str(wanted.target))
         climb = Climb(context=context, wanted=wanted, target=target, model=model, deep=deep, wait_s=PATIENCE_S)
         ladder = climb_links(climb, prove(climb, there))
         outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))

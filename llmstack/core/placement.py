@@ -27,8 +27,8 @@ class Placed:
 
 
 def gib(size_bytes: float) -> str:
-    """`7.4 GiB`, `38 MiB`."""
-    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB / 2 else f"{size_bytes / (1 << 20):.0f} MiB"
+    """`7.4 GiB`, `512 MiB`."""
+    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB else f"{size_bytes / (1 << 20):.0f} MiB"
 
 
 def free_on(

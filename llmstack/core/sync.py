@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmstack.core.actions import describe
+from llmstack.core.diff import by_hand
 from llmstack.core.fate import ENDED, Reason, began_anew, changed_hands, reason, starved
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.plan import Action, ActionKind
@@ -90,7 +91,10 @@ def wishes(actions: Iterable[Action], whys: Mapping[Target, Reason], told: Colle
     not told again."""
     first: dict[Target, Action] = {}
     for action in actions:
-        if action.kind.changes or action.kind is ActionKind.REFUSED:
+        if action.kind is ActionKind.KEEP and (told_of := by_hand(action.observed)):
+            engine, todo = f"not as it was made ({told_of})", f"llmstack down --service {action.target.name}, then up"
+            yield Difference(target=action.target, store="", engine=engine, action=todo, reason=Fate.DIFFERS)
+        elif action.kind.changes or action.kind is ActionKind.REFUSED:
             first.setdefault(action.target, action)
     for target, action in first.items():
         fate, text = _wish(action, whys.get(target))

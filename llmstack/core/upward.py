@@ -174,6 +174,8 @@ def _as_wanted(wanted: Wanted, there: Instance, observed: Observed) -> str:
         reason += "; whether its registry has a newer image is unknown"
     if any(file.newest is None for file in file_of(wanted, observed)):
         reason += "; whether its source has a newer model file is unknown"
+    if facts.by_hand:
+        reason += f"; not as it was made: {facts.by_hand}; `down` and `up` make it anew"
     known = [found for model in wanted.placement.models if (found := wanted.find(model, served))]
     beside = [model.name for model in served if model not in known and not model.name.endswith(PREVIOUS)]
     return f"{reason}; also holds {', '.join(beside)}, not in the inventory" if beside else reason

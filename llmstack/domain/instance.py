@@ -231,6 +231,7 @@ class Instance(Tabular):
     out_of_memory: bool | None = None
     restarts: int | None = None
     restart_policy: str | None = None
+    limits: Resources | None = None
     error: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from llmstack.domain.instance import NO_NETWORK, PAUSED, Instance, State
+from llmstack.domain.resources import Resources
 from llmstack.engines.addresses import ANYWHERE
 from llmstack.engines.docker.body import project
 from llmstack.engines.labels import STACK, parse
@@ -69,8 +70,15 @@ def from_inspect(data: Json, host: str) -> Instance:
         out_of_memory=state.get("OOMKilled"),
         restarts=restarts,
         restart_policy=policy,
+        limits=_limits(limits),
         error=_trouble(status, data, config.get("Labels") or {}) or _error(status, state),
     )
+
+
+def _limits(host_config: Json) -> Resources:
+    """Those that can be changed while it runs."""
+    cpus = host_config.get("NanoCpus") or 0
+    return Resources(memory_bytes=host_config.get("Memory") or None, cpus=cpus / 1e9 or None)
 
 
 def _error(status: str, state: Json) -> str | None:
