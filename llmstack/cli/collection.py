@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from llmstack.cli.ask import ask
 from llmstack.cli.backup import backup, restore
 from llmstack.cli.boot import boot_install, boot_remove
+from llmstack.cli.change import down, pull, restart, rm, rollback, up, update
 from llmstack.cli.doctor import doctor
-from llmstack.cli.down import down
 from llmstack.cli.gpus import gpus
 from llmstack.cli.health import health
 from llmstack.cli.history import history
@@ -21,10 +21,6 @@ from llmstack.cli.logs import logs
 from llmstack.cli.menu import menu
 from llmstack.cli.plugged import plugged
 from llmstack.cli.plugins import plugins_trust
-from llmstack.cli.pull import pull
-from llmstack.cli.restart import restart
-from llmstack.cli.rm import rm
-from llmstack.cli.rollback import rollback
 from llmstack.cli.schema import schema
 from llmstack.cli.session import Session
 from llmstack.cli.stats import stats
@@ -33,8 +29,6 @@ from llmstack.cli.store import store_backup, store_check, store_info, store_vacu
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
 from llmstack.cli.uninstall import uninstall
-from llmstack.cli.up import up
-from llmstack.cli.update import update
 from llmstack.cli.wait import wait
 from llmstack.cli.weights import du, weights_list, weights_prune, weights_verify
 from llmstack.cli.why import why

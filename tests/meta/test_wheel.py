@@ -37,7 +37,8 @@ def test_the_wheel_holds_plugins_and_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     plugins = {f"llmstack/_plugins/{path.name}" for path in (ROOT / "plugins").glob("*.py")}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "llmstack").rglob("*.py")}
-    assert plugins | modules | {"llmstack/py.typed", "llmstack/modeltype/failures.toml"} <= names
+    steps = {str(path.relative_to(ROOT)) for path in (ROOT / "llmstack").rglob("*.sql")}
+    assert plugins | modules | steps | {"llmstack/py.typed", "llmstack/modeltype/failures.toml"} <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"llmstack"}
 
 

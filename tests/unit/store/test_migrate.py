@@ -83,18 +83,13 @@ def shape(path):
     return {name: "".join(sql.replace("IF NOT EXISTS", "").split()) for name, sql in found}
 
 
-def add_note(database):
-    database.execute_sql('ALTER TABLE "models" ADD COLUMN "note" TEXT')
-
-
-def fail(database):
-    database.execute_sql('DROP TABLE "models"')
-    raise sqlite3.OperationalError("boom")
+ADD_NOTE = 'ALTER TABLE "models" ADD COLUMN "note" TEXT'
+FAIL = 'DROP TABLE "models"; boom'
 
 
 @pytest.fixture
 def steps():
-    return [*migrate._load(), add_note]
+    return [*migrate._load(), ADD_NOTE]
 
 
 def test_the_schema_number_is_that_of_the_last_step():
@@ -188,7 +183,7 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(path, steps):
     before = shape(path)
     database = Database(str(path))
     with pytest.raises(StoreError, match="boom"):
-        migrate.bring_up(database, "wal", [*steps, fail])
+        migrate.bring_up(database, "wal", [*steps, FAIL])
     database.close()
     assert shape(path) == before
     with open_store(str(path), {}) as store:

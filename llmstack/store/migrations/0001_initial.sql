@@ -1,10 +1,5 @@
-"""Models, runs, events and health."""
+-- Models, runs, events and health.
 
-from __future__ import annotations
-
-from peewee import SqliteDatabase
-
-STEPS = """
 CREATE TABLE "models" ("id" INTEGER NOT NULL PRIMARY KEY, "name" TEXT NOT NULL, "host" TEXT NOT NULL,
   "container_name" TEXT NOT NULL, "service" TEXT, "stack" TEXT, "engine" TEXT, "state" TEXT NOT NULL,
   "status" TEXT NOT NULL, "port" INTEGER, "url" TEXT, "installed_version" TEXT, "stopped_on_purpose" INTEGER,
@@ -23,11 +18,4 @@ CREATE TABLE "health" ("id" INTEGER NOT NULL PRIMARY KEY, "climb" INTEGER NOT NU
   "tokens" INTEGER, "tokens_per_s" REAL, "clock" TEXT, "why" TEXT);
 CREATE INDEX "health_climb" ON "health" ("climb");
 CREATE INDEX "health_at" ON "health" ("at");
-CREATE INDEX "health_target_host_kind_climb" ON "health" ("target", "host", "kind", "climb")
-"""
-
-
-def up(database: SqliteDatabase) -> None:
-    """From an empty file to schema 1."""
-    for step in STEPS.split(";"):
-        database.execute_sql(step)  # type: ignore[no-untyped-call]
+CREATE INDEX "health_target_host_kind_climb" ON "health" ("target", "host", "kind", "climb");

@@ -1,19 +1,8 @@
-"""What instances used, minute by minute."""
+-- What instances used, minute by minute.
+-- The key begins with the minute, so that old ones go cheaply.
 
-from __future__ import annotations
-
-from peewee import SqliteDatabase
-
-# The key begins with the minute, so that old ones go cheaply.
-STEP = """
 CREATE TABLE "samples" ("minute" INTEGER NOT NULL, "host" TEXT NOT NULL, "container_name" TEXT NOT NULL,
   "service" TEXT NOT NULL, "cpu_percent" REAL, "memory_bytes" INTEGER, "memory_limit_bytes" INTEGER,
   "network_received_bytes" INTEGER, "network_sent_bytes" INTEGER, "disk_read_bytes" INTEGER,
   "disk_written_bytes" INTEGER, "processes" INTEGER, "gpu_memory_bytes" INTEGER, "gpu_percent" REAL,
-  PRIMARY KEY ("minute", "host", "container_name")) WITHOUT ROWID
-"""
-
-
-def up(database: SqliteDatabase) -> None:
-    """A table more."""
-    database.execute_sql(STEP)  # type: ignore[no-untyped-call]
+  PRIMARY KEY ("minute", "host", "container_name")) WITHOUT ROWID;
