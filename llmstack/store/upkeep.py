@@ -10,9 +10,9 @@ from peewee import SqliteDatabase, fn
 
 from llmstack.store import faults
 from llmstack.store.database import Database
+from llmstack.store.measures import SampleRecord
 from llmstack.store.queries import forget
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
-from llmstack.store.samples import SampleRecord
 
 MAX_BYTES = 64 * 1024 * 1024
 """From this size on the oldest quarter of what happened is forgotten; what is known of models and versions stays."""
