@@ -17,8 +17,7 @@ from llmstack.engines.docker import logs, network, ports, rows, stacklock
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, inner_port
 from llmstack.engines.docker.images import WithImages
-from llmstack.engines.docker.inside import WithCommands
-from llmstack.engines.docker.pids import inside
+from llmstack.engines.docker.inside import WithCommands, inside
 from llmstack.engines.docker.sampler import Sampler
 from llmstack.engines.docker.seen import Seen
 from llmstack.engines.docker.strangers import strangers

@@ -22,11 +22,11 @@ class WithImages:
 
     def missing(self, spec: InstanceSpec) -> tuple[Need, ...]:
         """The image, and the weights unless a container that mounts their volume shows them whole."""
-        from llmstack.engines.docker import pull, weights
+        from llmstack.engines.docker import weights
 
         needs = []
         image = image_of(spec)
-        if not self._seen.once("image", image, lambda: pull.is_there(self._wire, image)):
+        if not self._seen.once("image", image, lambda: bool(self.pins(image))):
             needs.append(Need(kind="image", name=image))
         return (*needs, *weights.missing(self._wire, spec))
 
@@ -38,7 +38,7 @@ class WithImages:
             weights.put(self._wire, spec.stack, spec.weights, report)
             return
         pull.pull(self._wire, need.name, report)
-        if not pull.is_there(self._wire, need.name):
+        if not self.pins(need.name):
             message = f"the engine of {self.host} broke off in the middle of {need.name}"
             raise FetchError(message, "see its own log, then run it again", kind="cut", again=True)
 

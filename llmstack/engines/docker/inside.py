@@ -1,11 +1,15 @@
-"""Commands in a container."""
+"""What runs in a container: commands, and processes of this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.errors import LlmstackError
+
+PROC = Path("/proc")
 
 
 class WithCommands:
@@ -22,3 +26,14 @@ class WithCommands:
         if code != 0:
             told = f"{command[0]} in {name} ended with {code}: {said}"
             raise LlmstackError(told, "see its log", ended=code, said=said)
+
+
+def inside(container_id: str) -> tuple[int, ...]:
+    """Processes of this machine that run in that container, by their cgroups: an engine's own pids are others where
+    a container lies between, and Podman's always are. None are found where they are another kernel's."""
+    found = []
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            if container_id in (folder / "cgroup").read_text():
+                found.append(int(folder.name))
+    return tuple(sorted(found))

@@ -1,4 +1,4 @@
-"""Whether an image is there, and a pull as the engine tells of it."""
+"""A pull as the engine tells of it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,6 @@ DONE = ("Download complete", "Pull complete", "Already exists")
 TICK_S = 1.0
 
 Line = Mapping[str, Any]
-
-
-def is_there(wire: Wire, image: str) -> bool:
-    """Whether the engine has it."""
-    with wire.doing(f"look for image {image}") as api:
-        try:
-            api.raw("GET", "/images/{0}/json", image)
-        except api.not_found:
-            return False
-    return True
 
 
 def pull(wire: Wire, image: str, report: Report, tick_s: float = TICK_S) -> None:

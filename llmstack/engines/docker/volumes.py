@@ -36,88 +36,64 @@ class WithVolumes:
         """An instance. Raises NoMatchError."""
 
     def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """By their labels."""
-        return names(self._wire, spec)
+        """By their labels; Podman takes only one label for a filter."""
+        labels = {STACK: spec.stack, VOLUME: spec.service}
+        with self._wire.doing(f"list the volumes of {spec.service}") as api:
+            rows = api.volumes(filters={"label": f"{VOLUME}={spec.service}"})["Volumes"] or ()
+        return tuple(sorted(row["Name"] for row in rows if labels.items() <= (row.get("Labels") or {}).items()))
 
     def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
-        """By what the list call tells of mounts."""
-        return sharers(self._wire, spec)
+        """By what the list call tells of mounts; also who does not run."""
+        mine = {spec.volume_name(mount) for mount in spec.volumes}
+        with self._wire.doing(f"look who mounts the volumes of {spec.service}") as api:
+            rows = api.containers(all=True, filters={"volume": sorted(mine)})
+        found: dict[str, str] = {}
+        for row in rows:
+            labels = row.get("Labels") or {}
+            if (labels.get(STACK), labels.get(SERVICE)) != (spec.stack, spec.service):
+                found |= {str(mount.get("Name")): container_name(row) for mount in row.get("Mounts") or ()}
+        return {volume: name for volume, name in found.items() if volume in mine}
 
     def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
-        """Through the paths of both containers; neither runs."""
-        copy(self._wire, self._there(name), spec, report)
+        """Volume by volume, from the old instance's path to the new one's; neither runs."""
+        old = self._there(name)
+        if old.spec is None:
+            raise FetchError(f"{name} does not say what its volumes are", "it carries no label of llmstack's")
+        mounted = {mount.source: mount for mount in old.spec.volumes}
+        for mount in spec.volumes:
+            was = mounted.get(mount.source)
+            if was and old.spec.volume_name(was) != spec.volume_name(mount):
+                with _content(self._wire, name, was, old.spec.volume_name(was), report) as content:
+                    _put(self._wire, spec.name, mount.target, *content)
 
     def read_volumes(self, name: str) -> Iterator[bytes]:
-        """Through the paths of its container."""
+        """Through the paths of its container, in one archive."""
         if spec := self._there(name).spec:
-            yield from read(self._wire, name, spec)
+            for mount in spec.volumes:
+                with _content(self._wire, name, mount, spec.volume_name(mount), lambda _: None) as (opened, folder):
+                    yield from tars.packed(*opened, folder, mount.folder)
+            yield tars.END
 
     def write_volumes(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Through the paths of its container."""
-        if spec := self._there(name).spec:
-            write(self._wire, name, spec, chunks)
+        """Each volume's part of such an archive to where the volume is mounted."""
+        spec = self._there(name).spec
+        folders = sorted((mount.folder for mount in spec.volumes), key=len, reverse=True) if spec else ()
+
+        def folder_of(member: tarfile.TarInfo) -> str:
+            found = next((folder for folder in folders if tars.lies_in(member.name, folder)), None)
+            if found is None:
+                raise FetchError(f"{name} has no volume for {member.name}", "the archive is of another service")
+            return found
+
+        with tars.members(chunks, "the archive") as (tar, found):
+            for folder, members in groupby(found, folder_of):
+                _put(self._wire, name, f"/{folder}", (tar, members), folder)
 
     def shelf(self, stack: str) -> Shelf:
         """The weights volume."""
         from llmstack.engines.docker.weights import Volume
 
         return Volume(self._wire, stack)
-
-
-def sharers(wire: Wire, spec: InstanceSpec) -> dict[str, str]:
-    """Volume -> a container that mounts it, running or not, and is no instance of this service."""
-    mine = {spec.volume_name(mount) for mount in spec.volumes}
-    with wire.doing(f"look who mounts the volumes of {spec.service}") as api:
-        rows = api.containers(all=True, filters={"volume": sorted(mine)})
-    found: dict[str, str] = {}
-    for row in rows:
-        labels = row.get("Labels") or {}
-        if (labels.get(STACK), labels.get(SERVICE)) != (spec.stack, spec.service):
-            found |= {str(mount.get("Name")): container_name(row) for mount in row.get("Mounts") or ()}
-    return {volume: name for volume, name in found.items() if volume in mine}
-
-
-def names(wire: Wire, spec: InstanceSpec) -> tuple[str, ...]:
-    """Volumes with the labels of this service; Podman takes only one label for a filter."""
-    labels = {STACK: spec.stack, VOLUME: spec.service}
-    with wire.doing(f"list the volumes of {spec.service}") as api:
-        rows = api.volumes(filters={"label": f"{VOLUME}={spec.service}"})["Volumes"] or ()
-    return tuple(sorted(row["Name"] for row in rows if labels.items() <= (row.get("Labels") or {}).items()))
-
-
-def copy(wire: Wire, old: Instance, spec: InstanceSpec, report: Report) -> None:
-    """Volume by volume, from the old instance's path to the new one's."""
-    if old.spec is None:
-        raise FetchError(f"{old.container_name} does not say what its volumes are", "it carries no label of llmstack's")
-    mounted = {mount.source: mount for mount in old.spec.volumes}
-    for mount in spec.volumes:
-        was = mounted.get(mount.source)
-        if was and old.spec.volume_name(was) != spec.volume_name(mount):
-            with _content(wire, old.container_name, was, old.spec.volume_name(was), report) as content:
-                _put(wire, spec.name, mount.target, *content)
-
-
-def read(wire: Wire, name: str, spec: InstanceSpec) -> Iterator[bytes]:
-    """One archive of all volumes."""
-    for mount in spec.volumes:
-        with _content(wire, name, mount, spec.volume_name(mount), lambda _: None) as (opened, folder):
-            yield from tars.packed(*opened, folder, mount.folder)
-    yield tars.END
-
-
-def write(wire: Wire, name: str, spec: InstanceSpec, chunks: Iterable[bytes]) -> None:
-    """Each volume's part of such an archive to where the volume is mounted."""
-    folders = sorted((mount.folder for mount in spec.volumes), key=len, reverse=True)
-
-    def folder_of(member: tarfile.TarInfo) -> str:
-        found = next((folder for folder in folders if tars.lies_in(member.name, folder)), None)
-        if found is None:
-            raise FetchError(f"{name} has no volume for {member.name}", "the archive is of another service")
-        return found
-
-    with tars.members(chunks, "the archive") as (tar, found):
-        for folder, members in groupby(found, folder_of):
-            _put(wire, name, f"/{folder}", (tar, members), folder)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_pids_are_those_that_this_machine_knows_as_the_containers(
     cgroup: str | None,
     pids: tuple[int, ...] | None,
 ) -> None:
-    monkeypatch.setattr("llmstack.engines.docker.pids.PROC", tmp_path)
+    monkeypatch.setattr("llmstack.engines.docker.inside.PROC", tmp_path)
     for pid in ("7", "8"):
         (tmp_path / pid).mkdir()
         if cgroup:

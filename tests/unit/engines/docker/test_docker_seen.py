@@ -20,7 +20,7 @@ SPECS = [replace(SPEC, service=name) for name in "abc"]
 @pytest.fixture(autouse=True)
 def answers(stub: Stub) -> None:
     stub.on("GET .*containers/json", 200, [])
-    stub.on("GET .*images/i:1/json", 200, {})
+    stub.on("GET .*images/i:1/json", 200, {"Id": "sha256:1"})
     stub.on("GET .*networks", 200, [])
     stub.on("POST .*networks/create", 201, {"Id": "n"})
     stub.on("POST .*containers/create", 201, {"Id": "c"})
@@ -55,7 +55,7 @@ def test_many_are_made_with_one_question_for_their_image_and_one_for_their_netwo
 def test_an_image_that_is_not_there_is_asked_for_again(stub: Stub, engine: DockerEngine) -> None:
     stub.refuse("GET .*images/i:1/json", 404, "No such image: i:1")
     assert [need.name for need in engine.missing(SPEC)] == ["i:1"]
-    stub.on("GET .*images/i:1/json", 200, {})
+    stub.on("GET .*images/i:1/json", 200, {"Id": "sha256:1"})
     assert engine.missing(SPEC) == ()
 
 

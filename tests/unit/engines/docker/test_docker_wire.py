@@ -211,7 +211,7 @@ def test_a_pull_error_inside_a_good_answer_is_raised(stub: Stub, engine: DockerE
 )
 def test_a_pull_names_its_tag_always(stub: Stub, engine: DockerEngine, image: str, query: str) -> None:
     stub.on("POST .*images/create", 200, b"")
-    stub.on("GET .*/images/", 200, {})
+    stub.on("GET .*/images/", 200, {"Id": "sha256:1"})
     engine.fetch(Need(kind="image", name=image), SPEC, lambda step: None)
     requested = next(request for request in stub.seen if "images/create" in request)
     assert sorted(requested.partition("?")[2].split("&")) == sorted(query.split("&"))
