@@ -179,7 +179,7 @@ def _pause(session: Session) -> None:
     from llmstack.ui.clean import line
 
     if session.err.redraws:
-        session.err.prompt(line(("Enter goes back ", "dim")))
         with suppress(KeyboardInterrupt):
+            session.err.prompt(line(("Enter goes back ", "dim")))
             sys.stdin.readline()
     STOP.clear()  # it was meant for the task, or for this

@@ -1,7 +1,8 @@
-"""The shell that the menu opens in a container."""
+"""The shell that the menu opens in a container, and how it waits for who reads."""
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from llmstack.cli.menu import _shell
+from llmstack.cli.menu import _pause, _shell
 from llmstack.domain.host import Host
 from llmstack.domain.instance import State
 from llmstack.domain.report import StatusRow
+from llmstack.domain.stop import STOP
 from llmstack.errors import PreflightError
 from llmstack.ui.console import Console
 
@@ -66,3 +68,13 @@ def test_without_the_program_the_package_is_named(programs: Path) -> None:
     with pytest.raises(PreflightError) as caught:
         _shell(Asked(Host(name="gpu01")), ROW)  # type: ignore[arg-type]
     assert "docker-cli" in (caught.value.hint or "")
+
+
+def test_ctrl_c_goes_back_as_soon_as_that_is_offered() -> None:
+    class Pressed(io.StringIO):
+        def write(self, text: str) -> int:
+            STOP.set()
+            raise KeyboardInterrupt
+
+    _pause(SimpleNamespace(err=Console(Pressed(), talk=True, progress="tty")))  # type: ignore[arg-type]
+    assert not STOP.is_set()
