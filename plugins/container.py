@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from llmstack.modeltype import ConfigError, Family, Launch, LaunchRequest, ModelType, ServiceSpec, Web, doc
@@ -12,8 +12,8 @@ from llmstack.modeltype import ConfigError, Family, Launch, LaunchRequest, Model
 class ContainerOptions:
     """Options of a plain container."""
 
-    container_port: int | None = field(default=None, metadata=doc("Port it listens on inside; `port` if left out.", 80))
-    health_path: str = field(default="/", metadata=doc("Path that answers when it is ready.", "/health"))
+    container_port: int | None = doc("Port it listens on inside; `port` if left out.", 80)
+    health_path: str = doc("Path that answers when it is ready.", "/health", default="/")
 
 
 class Container(ModelType):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from shutil import which
 from typing import Any, ClassVar, Literal
@@ -37,11 +37,11 @@ UNMAPPED = {"--no-mmap", "none"}
 class LlamacppOptions:
     """Options of a llama.cpp server."""
 
-    ctx_size: int = field(default=4096, metadata=doc("Context in tokens.", 8192))
-    threads: int | None = field(default=None, metadata=doc("CPU threads; the server's own choice if left out.", 4))
-    gpu_layers: int | None = field(default=None, metadata=doc("Layers to put on the GPU.", 99))
-    server: Literal["auto", "xllamacpp", "llama-server"] = field(
-        default="auto", metadata=doc("Which program runs it on the process engine.", "llama-server")
+    ctx_size: int = doc("Context in tokens.", 8192, default=4096)
+    threads: int | None = doc("CPU threads; the server's own choice if left out.", 4)
+    gpu_layers: int | None = doc("Layers to put on the GPU.", 99)
+    server: Literal["auto", "xllamacpp", "llama-server"] = doc(
+        "Which program runs it on the process engine.", "llama-server", default="auto"
     )
 
 

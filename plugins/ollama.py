@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from llmstack.modeltype import (
@@ -25,9 +25,9 @@ from llmstack.modeltype import (
 class OllamaOptions:
     """Options of an Ollama server."""
 
-    keep_alive: str | None = field(default=None, metadata=doc("How long an idle model stays loaded.", "30m"))
-    num_parallel: int | None = field(default=None, metadata=doc("Requests served at once per model.", 2))
-    context_length: int | None = field(default=None, metadata=doc("Context in tokens.", 8192))
+    keep_alive: str | None = doc("How long an idle model stays loaded.", "30m")
+    num_parallel: int | None = doc("Requests served at once per model.", 2)
+    context_length: int | None = doc("Context in tokens.", 8192)
 
 
 NO_BROKEN_PARTS = """cd "${OLLAMA_MODELS:-${HOME:-/root}/.ollama/models}/blobs" || exit

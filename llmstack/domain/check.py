@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmstack.domain.doc import doc
@@ -15,16 +15,16 @@ TITLE_LENGTH = 40
 class Check:
     """A request to a model, and what its answer must be; what is None is not looked at."""
 
-    prompt: str = field(default="", metadata=doc("What is asked.", "What is the capital of France?"))
-    text: str | None = field(default=None, metadata=doc("Text that the answer holds, in whatever case.", "Paris"))
-    pattern: str | None = field(default=None, metadata=doc("Regular expression that is found in the answer.", "^4"))
-    json_schema: Mapping[str, Any] | None = field(
-        default=None, metadata=doc("JSON Schema that the answer fits; needs the extra `checks`.", {"type": "object"})
+    prompt: str = doc("What is asked.", "What is the capital of France?", default="")
+    text: str | None = doc("Text that the answer holds, in whatever case.", "Paris")
+    pattern: str | None = doc("Regular expression that is found in the answer.", "^4")
+    json_schema: Mapping[str, Any] | None = doc(
+        "JSON Schema that the answer fits; needs the extra `checks`.", {"type": "object"}
     )
-    first_token_s: float | None = field(default=None, metadata=doc("Longest time to the first token, in seconds.", 2))
-    tokens_per_s: float | None = field(default=None, metadata=doc("Lowest rate, in tokens per second.", 20))
-    device: Literal["gpu", "cpu"] | None = field(default=None, metadata=doc("Where it must run, as a whole.", "gpu"))
-    max_tokens: int = field(default=128, metadata=doc("Where the answer is ended, in tokens.", 16))
+    first_token_s: float | None = doc("Longest time to the first token, in seconds.", 2)
+    tokens_per_s: float | None = doc("Lowest rate, in tokens per second.", 20)
+    device: Literal["gpu", "cpu"] | None = doc("Where it must run, as a whole.", "gpu")
+    max_tokens: int = doc("Where the answer is ended, in tokens.", 16, default=128)
 
     @property
     def title(self) -> str:

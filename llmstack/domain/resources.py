@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from llmstack.domain.doc import doc
@@ -16,26 +16,17 @@ class Resources:
     """What an instance may use; None means no limit, "auto" one that is decided when it is made. `gpus` holds "auto",
     "all", a count as text, or device ids."""
 
-    memory_bytes: int | Auto | None = field(
-        default=None,
-        metadata=doc(
-            "Memory, at least 6MiB, with its unit; or `auto`, by the model's size.", "8GiB", key="memory", written=str
-        ),
+    memory_bytes: int | Auto | None = doc(
+        "Memory, at least 6MiB, with its unit; or `auto`, by the model's size.", "8GiB", key="memory", written=str
     )
-    cpus: float | Auto | None = field(
-        default=None, metadata=doc("CPUs, or `auto`; the server gets as many threads.", 2, 0.5, AUTO)
-    )
-    shm_bytes: int | Auto | None = field(
-        default=None, metadata=doc("Shared memory, with its unit, or `auto`.", "64MiB", key="shm", written=str)
-    )
-    pids: int | Auto | None = field(default=None, metadata=doc("Processes and threads, or `auto`.", 200, AUTO))
-    gpus: tuple[str, ...] = field(
+    cpus: float | Auto | None = doc("CPUs, or `auto`; the server gets as many threads.", 2, 0.5, AUTO)
+    shm_bytes: int | Auto | None = doc("Shared memory, with its unit, or `auto`.", "64MiB", key="shm", written=str)
+    pids: int | Auto | None = doc("Processes and threads, or `auto`.", 200, AUTO)
+    gpus: tuple[str, ...] = doc(
+        "`all`, how many, a list of ids, or `auto`: the smallest that has room now.",
+        *("all", AUTO, 1, ["0", "GPU-1a"]),
         default=(),
-        metadata=doc(
-            "`all`, how many, a list of ids, or `auto`: the smallest that has room now.",
-            *("all", AUTO, 1, ["0", "GPU-1a"]),
-            written=str | tuple[str, ...],
-        ),
+        written=str | tuple[str, ...],
     )
 
     @property

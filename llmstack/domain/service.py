@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, replace
 from typing import Any, Literal
 
 from llmstack.domain.check import Check
@@ -23,9 +23,9 @@ class Update:
     """How a change rolls over the hosts of a service: `serial` at once (a number, or `25%` of them), and no further
     when more than `max_fail` have failed. Running requests have `drain_s` seconds to end before a stop."""
 
-    serial: int | str = field(default=1, metadata=doc("How many hosts at once, or which part of them.", 2, "25%"))
-    max_fail: int = field(default=0, metadata=doc("Go no further when more than these have failed.", 1))
-    drain_s: float = field(default=30.0, metadata=doc("Seconds for running requests to end before a stop.", 60))
+    serial: int | str = doc("How many hosts at once, or which part of them.", 2, "25%", default=1)
+    max_fail: int = doc("Go no further when more than these have failed.", 1, default=0)
+    drain_s: float = doc("Seconds for running requests to end before a stop.", 60, default=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,56 +33,35 @@ class ServiceSpec:
     """A program that serves models, or a companion: one entry of `services:`, resolved for one host."""
 
     name: str
-    type: str = field(metadata=doc("The plugin that knows this kind of service.", "ollama", "llamacpp"))
-    engine: Literal["docker", "process"] | None = field(
-        default=None, metadata=doc("How it runs; the host gives the default.", "docker", "process")
+    type: str = doc("The plugin that knows this kind of service.", "ollama", "llamacpp", default=MISSING)
+    engine: Literal["docker", "process"] | None = doc("How it runs; the host gives the default.", "docker", "process")
+    image: str | None = doc("Container image.", "ollama/ollama:0.12.6")
+    port: int | Literal["auto"] | None = doc(
+        "Port on the host; `auto` picks a free one once; the type's own if left out.", 11434
     )
-    image: str | None = field(default=None, metadata=doc("Container image.", "ollama/ollama:0.12.6"))
-    port: int | Literal["auto"] | None = field(
-        default=None, metadata=doc("Port on the host; `auto` picks a free one once; the type's own if left out.", 11434)
+    bind: str = doc("Who may connect: `loopback`, `lan`, or an IP address.", "loopback", default="loopback")
+    insecure: bool = doc("Allow `bind: lan` without an API key.", default=False)
+    url: str | None = doc("An external service that llmstack uses, but does not run.", "http://127.0.0.1:11434")
+    env: Mapping[str, str | Secret] = doc("Environment; a value may be a secret.", {"TZ": "UTC"}, default=dict)
+    args: tuple[str, ...] = doc("Arguments added to the server's own.", ["--verbose"], default=())
+    mounts: tuple[str, ...] = doc("`source:target[:ro]`.", ["/data:/data:ro"], default=())
+    resources: Resources = doc("Memory, CPU and GPU limits.", default=Resources)
+    restart: str = doc("`no`, `always`, `unless-stopped` or `on-failure[:N]`.", "no", default="unless-stopped")
+    depends_on: tuple[str, ...] = doc("Services that must be ready first.", ["ollama"], default=())
+    enabled: bool = doc("`false` is the durable off.", default=True)
+    adopt: str | None = doc(
+        "A container that somebody else made and llmstack looks after.",
+        {"container": "my-ollama"},
+        written={"container": str},
     )
-    bind: str = field(
-        default="loopback", metadata=doc("Who may connect: `loopback`, `lan`, or an IP address.", "loopback")
+    stateful: bool | None = doc("Its volumes are copied before a replace, so that it can go back; the type's own.")
+    update: Update = doc("How a change rolls over its hosts.", {"serial": "25%", "max_fail": 1}, default=Update)
+    ready_timeout_s: float | None = doc("Seconds without progress after which a start has failed.", 120)
+    stall_timeout_s: float | None = doc(
+        "Seconds without a byte after which a fetch is tried again; a few tries, then it failed.", 120
     )
-    insecure: bool = field(default=False, metadata=doc("Allow `bind: lan` without an API key."))
-    url: str | None = field(
-        default=None,
-        metadata=doc("An external service that llmstack uses, but does not run.", "http://127.0.0.1:11434"),
-    )
-    env: Mapping[str, str | Secret] = field(
-        default_factory=dict, metadata=doc("Environment; a value may be a secret.", {"TZ": "UTC"})
-    )
-    args: tuple[str, ...] = field(default=(), metadata=doc("Arguments added to the server's own.", ["--verbose"]))
-    mounts: tuple[str, ...] = field(default=(), metadata=doc("`source:target[:ro]`.", ["/data:/data:ro"]))
-    resources: Resources = field(default_factory=Resources, metadata=doc("Memory, CPU and GPU limits."))
-    restart: str = field(
-        default="unless-stopped", metadata=doc("`no`, `always`, `unless-stopped` or `on-failure[:N]`.", "no")
-    )
-    depends_on: tuple[str, ...] = field(default=(), metadata=doc("Services that must be ready first.", ["ollama"]))
-    enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
-    adopt: str | None = field(
-        default=None,
-        metadata=doc(
-            "A container that somebody else made and llmstack looks after.",
-            {"container": "my-ollama"},
-            written={"container": str},
-        ),
-    )
-    stateful: bool | None = field(
-        default=None, metadata=doc("Its volumes are copied before a replace, so that it can go back; the type's own.")
-    )
-    update: Update = field(
-        default_factory=Update, metadata=doc("How a change rolls over its hosts.", {"serial": "25%", "max_fail": 1})
-    )
-    ready_timeout_s: float | None = field(
-        default=None, metadata=doc("Seconds without progress after which a start has failed.", 120)
-    )
-    stall_timeout_s: float | None = field(
-        default=None,
-        metadata=doc("Seconds without a byte after which a fetch is tried again; a few tries, then it failed.", 120),
-    )
-    tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
-    options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
+    tags: tuple[str, ...] = doc("Words of your own, to tell one from another.", ["chat"], default=())
+    options: Mapping[str, Any] = doc("The type's own options.", default=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +69,19 @@ class ModelSpec:
     """A model the user wants served: one entry of `models:`, resolved for one host."""
 
     name: str
-    service: str = field(
-        metadata=doc(
-            "The service that serves it; without one it has a service of its own, and the keys of one.", "ollama"
-        )
+    service: str = doc(
+        "The service that serves it; without one it has a service of its own, and the keys of one.",
+        "ollama",
+        default=MISSING,
     )
-    source: str | None = field(
-        default=None,
-        metadata=doc("`hf:`, `https:`, `file:`, `pkg:` or `ollama:`; else the type's own naming.", "llama3:8b"),
+    source: str | None = doc("`hf:`, `https:`, `file:`, `pkg:` or `ollama:`; else the type's own naming.", "llama3:8b")
+    tags: tuple[str, ...] = doc("Words of your own, to tell one from another.", ["chat"], default=())
+    aliases: tuple[str, ...] = doc("Other names that select it.", ["default"], default=())
+    checks: tuple[Check, ...] = doc(
+        "What its answers must be: the last rung of `up`, `update` and `health --deep`.", [_EXAMPLE], default=()
     )
-    tags: tuple[str, ...] = field(default=(), metadata=doc("Words of your own, to tell one from another.", ["chat"]))
-    aliases: tuple[str, ...] = field(default=(), metadata=doc("Other names that select it.", ["default"]))
-    checks: tuple[Check, ...] = field(
-        default=(),
-        metadata=doc("What its answers must be: the last rung of `up`, `update` and `health --deep`.", [_EXAMPLE]),
-    )
-    enabled: bool = field(default=True, metadata=doc("`false` is the durable off."))
-    options: Mapping[str, Any] = field(default_factory=dict, metadata=doc("The type's own options."))
+    enabled: bool = doc("`false` is the durable off.", default=True)
+    options: Mapping[str, Any] = doc("The type's own options.", default=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

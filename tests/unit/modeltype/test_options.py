@@ -72,6 +72,6 @@ def test_text_is_taken_as_the_option_s_own_type(raw: dict[str, Any], made: Optio
 def test_an_example_of_the_option_is_told_with_what_is_wrong() -> None:
     @dataclass(frozen=True)
     class Sized:
-        size: int = field(default=1, metadata=doc("Its size.", 8192))
+        size: int = doc("Its size.", 8192, default=1)
 
     assert parse_options(Sized, {"size": "big"})[1][0].fix == "such as 8192"
