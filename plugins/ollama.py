@@ -13,7 +13,6 @@ from llmstack.modeltype import (
     LaunchRequest,
     ModelSpec,
     ModelType,
-    Mount,
     Ollama,
     doc,
     same_name,
@@ -61,13 +60,12 @@ class OllamaType(ModelType):
             "OLLAMA_NUM_PARALLEL": options.num_parallel,
             "OLLAMA_CONTEXT_LENGTH": options.context_length,
         }
-        volume = Mount(source=f"llmstack-{request.stack}-{request.service.name}", target="/root/.ollama", volume=True)
         return Launch(
             image=request.service.image or self.image,
             program=("ollama", "serve"),
             command=request.service.args,
             env={name: str(value) for name, value in wanted.items() if value is not None},
-            mounts=(volume,) if request.engine == "docker" else (),
+            mounts=(request.volume("/root/.ollama"),) if request.engine == "docker" else (),
         )
 
     def client(self, base_url: str, api_key: str | None, options: Any) -> Ollama:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, Mount, Web
+from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, Web
 
 
 class OpenWebui(ModelType):
@@ -21,9 +21,6 @@ class OpenWebui(ModelType):
         """The page, its data in a volume; every service in `depends_on` becomes a backend."""
         ollamas = [peer.url for peer in request.peers if peer.type == "ollama"]
         others = [f"{peer.url}/v1" for peer in request.peers if peer.type != "ollama" and peer.family != "companion"]
-        volume = Mount(
-            source=f"llmstack-{request.stack}-{request.service.name}", target="/app/backend/data", volume=True
-        )
         return Launch(
             image=request.service.image or self.image,
             command=request.service.args,
@@ -34,7 +31,7 @@ class OpenWebui(ModelType):
                 "ENABLE_OPENAI_API": str(bool(others)),
                 "OPENAI_API_BASE_URLS": ";".join(others),
             },
-            mounts=(volume,),
+            mounts=(request.volume("/app/backend/data"),),
         )
 
     def client(self, base_url: str, api_key: str | None, options: Any) -> Web:

@@ -40,6 +40,10 @@ class LaunchRequest:
     peers: Sequence[Peer] = ()
     base_dir: str = "."
 
+    def volume(self, target: str) -> Mount:
+        """A volume of the service's own, which outlives its containers."""
+        return Mount(source=f"llmstack-{self.stack}-{self.service.name}", target=target, volume=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
