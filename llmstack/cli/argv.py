@@ -7,28 +7,17 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from llmstack.cli.flags import LEADING, MODEL, PROMPT, Flag, near
 from llmstack.cli.picked import STDIN
-from llmstack.errors import LlmstackError, UsageError
+from llmstack.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmstack.cli.task import Verb
 
 
-class Flagged(Protocol):
-    """A task, as far as reading a line is concerned."""
-
-    @property
-    def flags(self) -> Sequence[Flag[Any]]:
-        """What it can be given."""
-        ...
-
-    @property
-    def error(self) -> LlmstackError | None:
-        """Why it cannot be run, whatever it is given."""
-        ...
-
-
-Tasks = Mapping[str, Flagged]
+Tasks = Mapping[str, "Verb"]
 
 _OURS = {"up": "start serve deploy apply create", "down": "stop kill destroy", "status": "ps ls list show"}
 _OURS |= {"health": "check test", "ask": "run chat generate", "rm": "remove delete", "restart": "reload"}
