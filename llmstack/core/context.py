@@ -68,7 +68,12 @@ class Context:
         """Do something that serves the whole run, unless it is done; where it failed, everybody hears why."""
         with self.turn(*what):
             if what not in self.done:
-                self.done[what] = _failure(work)
+                try:
+                    work()
+                except LlmstackError as error:
+                    self.done[what] = error
+                else:
+                    self.done[what] = None
             if failed := self.done[what]:
                 raise failed
 
@@ -137,14 +142,6 @@ class Context:
             return wanted.placement.service.url
         endpoint = self.engine(wanted).endpoint(there) if there else None
         return endpoint.controller if endpoint else None
-
-
-def _failure(work: Callable[[], None]) -> LlmstackError | None:
-    try:
-        work()
-    except LlmstackError as error:
-        return error
-    return None
 
 
 class _Deaf:

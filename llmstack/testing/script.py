@@ -15,21 +15,12 @@ from llmstack.protocols import Ability, Clock
 from llmstack.testing.clock import FakeClock
 
 WRITES = frozenset(
-    {
-        "fetch",
-        "execute",
-        "create",
-        "start",
-        "stop",
-        "remove",
-        "rename",
-        "lock",
-        "copy_volumes",
-        "write_volumes",
-        "discard",
-        "drop_weights",
-    }
+    (
+        *("fetch", "execute", "create", "start", "stop", "remove", "rename", "lock"),
+        *("copy_volumes", "write_volumes", "discard"),
+    )
 )
+"""The calls that change something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
