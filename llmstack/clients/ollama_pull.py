@@ -1,9 +1,11 @@
-"""PURE: what the lines of an Ollama pull mean."""
+"""What the lines of an Ollama pull mean."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmstack.clients.replies import printable
@@ -22,43 +24,19 @@ class Trouble(NamedTuple):
     again: bool = False
 
 
-AGAIN = "pull again: finished parts are kept"
-TROUBLES = (
-    Trouble("no space left on device", "disk_full", "the server's disk is full",
-            "make room where the server keeps its models, then pull again: it starts anew"),
-    Trouble("digest mismatch", "digest", "what arrived is not what the registry announced",
-            "pull again: the file was removed; if it happens again, the registry or a proxy in between is broken"),
-    Trouble(r"^EOF$", "poisoned", "a stop in mid-download left a broken part behind, every pull of it fails",
-            "remove blobs/*-partial* in the server's models directory (/root/.ollama/models), then pull again"),
-    Trouble("no Location header", "registry", "this registry sends files itself; Ollama wants a redirect to them",
-            "set the registry to redirect downloads, or pull from another one"),
-    Trouble("HTTP response to HTTPS client|insecure protocol http", "insecure", "this registry speaks plain http",
-            "give it a certificate, or pull from another one: an http:// in the name is not enough"),
-    Trouble("file does not exist", "not_found", "no such model or tag in that registry",
-            "check the name and the tag"),
-    Trouble("invalid model name|missing request body|cannot unmarshal", "invalid_name", "that is no model name",
-            "write it as [registry/][namespace/]model[:tag]"),
-    Trouble("max retries exceeded|connection reset|unexpected EOF", "interrupted", "the download broke off", AGAIN,
-            again=True),
-    Trouble("no such host|server misbehaving|name resolution", "offline", "the registry's name does not resolve",
-            "check the network and DNS of the host that Ollama runs on"),
-    Trouble("connection refused", "refused", "the registry refuses connections",
-            "check that it runs, and its port in the model's name"),
-    Trouble("i/o timeout|context deadline|TLS handshake timeout|network is unreachable|no route to host",
-            "unreachable", "the registry does not answer", "check the network and firewall of the server's host",
-            again=True),
-    Trouble("x509|certificate", "tls", "the registry's certificate is not trusted",
-            "give the server's container the certificate of its authority"),
-    Trouble("requires a newer version", "outdated", "this model needs a newer Ollama", "update the server's image"),
-    Trouble("unauthorized|access denied|: 401|: 403", "denied", "the registry wants a login",
-            "add the server's public key to the account there"),
-)  # fmt: skip
+@cache
+def troubles() -> tuple[Trouble, ...]:
+    """Those of `ollama_pull.toml`."""
+    import tomllib
+
+    told = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["trouble"]
+    return tuple(Trouble(**each) for each in told)
 
 
 def pull_error(model: str, error: ServerError) -> FetchError:
     """The FetchError that a failed request or an error line of a pull means."""
     said = str(error.data.get("text") or "")
-    for trouble in TROUBLES:
+    for trouble in troubles():
         if re.search(trouble.pattern, said):
             message, facts = f"{model}: {said}: {trouble.meaning}", {"kind": trouble.kind, "text": said}
             return FetchError(message, trouble.hint, **facts, again=trouble.again)
@@ -71,7 +49,7 @@ def cut_off(model: str) -> FetchError:
     """The stream ended without a word of success: the server was stopped or killed."""
     return FetchError(
         f"{model}: the server broke off in the middle of the download",
-        f"see why with `invoke logs`, then {AGAIN}",
+        "see why with `invoke logs`, then pull again: finished parts are kept",
         kind="cut",
         again=True,
     )
