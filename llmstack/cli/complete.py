@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from llmstack.cli.argv import NAMED_BARE, Tasks, task_name
@@ -21,32 +22,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """The kinds of names that are values of a flag."""
 _BEFORE_LAST = dict.fromkeys((HOST.name, *HOST.also), "^(.*[:,])?[!&]?")
 """What stands before the last name of a pattern."""
-_SCRIPTS = {
-    "bash": """_{0}() {{
-  local cur=${{COMP_WORDS[COMP_CWORD]}} line=${{COMP_LINE:0:COMP_POINT}} IFS=$'\\n'
-  case $cur in =|:|@) cur= ;; esac
-  local word=${{line##* }}
-  COMPREPLY=($({0} --complete -- "$line" 2>/dev/null))
-  COMPREPLY=("${{COMPREPLY[@]#"${{word%"$cur"}}"}}")
-}}
-complete -o default -F _{0} {0}
-""",
-    "zsh": """#compdef {0}
-_{0}() {{
-  local -a found
-  found=("${{(@f)$({0} --complete -- "${{(j: :)${{(@)words[1,CURRENT]}}}}" 2>/dev/null)}}")
-  if [[ -n $found ]]; then compadd -- $found; else _files; fi
-}}
-compdef _{0} {0}
-""",
-}
+SHELLS = ("bash", "zsh")
 
 
-def script(shell: str, door: str) -> str:
+def script(shell: str) -> str:
     """What makes a shell ask us. Raises UsageError for one that we do not know."""
-    if shell not in _SCRIPTS:
-        raise UsageError(f"no completion for '{shell}'", f"shells: {' '.join(_SCRIPTS)}")
-    return _SCRIPTS[shell].format(door)
+    if shell not in SHELLS:
+        raise UsageError(f"no completion for '{shell}'", f"shells: {' '.join(SHELLS)}")
+    return Path(__file__).with_name(f"completion.{shell}").read_text(encoding="utf-8")
 
 
 def candidates(line: str, tasks: Tasks) -> list[str]:

@@ -51,7 +51,7 @@ def _fact(words: Sequence[str], tasks: Mapping[str, Verb], groups: tell.Groups) 
         case ["--complete", *rest]:
             return "\n".join(complete.candidates(rest[-1] if rest else "", tasks))
         case ["--print-completion-script", *rest]:
-            return complete.script(" ".join(rest), NAME)
+            return complete.script(" ".join(rest))
         case ["--list"]:
             return tell.listing(groups)
         case ["--list", *rest] if wanted_format(rest) == "json":

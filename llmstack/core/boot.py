@@ -14,25 +14,6 @@ KEPT = (*ENGINES, "LLMSTACK_PROCESS_ROOT", "LLMSTACK_WEIGHTS", "XDG_DATA_HOME", 
 """Variables without which `up` would look elsewhere than now; no other goes into a file that everybody can read."""
 SYSTEM = Path("/etc/systemd/system")
 
-UNIT = """\
-[Unit]
-Description=llmstack: the models of stack {stack}
-{after}StartLimitIntervalSec=0
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart={command}
-WorkingDirectory={folder}
-{environment}TimeoutStartSec=infinity
-Restart=on-failure
-RestartSec=30
-KillMode=process
-
-[Install]
-WantedBy={target}
-"""
-"""It stays active, and to stop it stops no model; a host that does not answer yet is asked again after 30 s."""
 AFTER = "Wants=network-online.target\nAfter=network-online.target docker.service podman.socket\n"
 
 
@@ -74,15 +55,21 @@ def target(*, system: bool) -> str:
 
 
 def text(stack: str, command: Sequence[str], folder: str, environ: Mapping[str, str], *, system: bool) -> str:
-    """PURE: the unit's text. Raises UsageError for what cannot stand in one."""
+    """The unit's text: it stays active, and to stop it stops no model; a host that does not answer yet is asked again
+    after 30 s. Raises UsageError for what cannot stand in one."""
     kept = [(name, environ[name]) for name in KEPT if environ.get(name)]
-    return UNIT.format(
-        stack=stack,
-        after=AFTER if system else "",
-        command=" ".join(quoted(word).replace("$", "$$") for word in command),
-        folder=_line(folder).replace("%", "%%"),
-        environment="".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in kept),
-        target=target(system=system),
+    return (
+        Path(__file__)
+        .with_suffix(".service")
+        .read_text(encoding="utf-8")
+        .format(
+            stack=stack,
+            after=AFTER if system else "",
+            command=" ".join(quoted(word).replace("$", "$$") for word in command),
+            folder=_line(folder).replace("%", "%%"),
+            environment="".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in kept),
+            target=target(system=system),
+        )
     )
 
 

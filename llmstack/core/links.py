@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from llmstack.core.ladder import Climb
@@ -22,21 +23,8 @@ try:
 except OSError as error:
     sys.exit(error.strerror or str(error))
 """
-TRY = """has() { command -v "$1" >/dev/null 2>&1; }
-if has python3; then exec python3 -c "$3" "$1" "$2"; fi
-if has bash && has timeout; then exec timeout 3 bash -c ': <>"/dev/tcp/$0/$1"' "$1" "$2"; fi
-if has curl; then
-    took=$(curl -sS -o /dev/null --connect-timeout 3 -m 4 -w '%{time_connect}' "http://$1:$2/")
-    case "$took" in *[1-9]*) exit 0;; *) exit 1;; esac
-fi
-has wget || exit 127
-said=$(wget -T 3 -t 1 -O /dev/null "http://$1:$2/" 2>&1)
-[ $? -lt 126 ] || exit 127
-case "$said" in
-    *refused*|*resolve*|*"bad address"*|*"t connect"*|*"timed out"*|*unreachable*|*"No route"*) echo "$said"; exit 1;;
-esac
-"""
-"""With what the image has; host, port and CONNECT are its arguments. It ends with 127 where there is nothing."""
+TRY = Path(__file__).with_name("link.sh").read_text(encoding="utf-8")
+"""Tries it with what the image has; host, port and CONNECT are its arguments."""
 NO_TOOL = (126, 127)
 """How a command ends that is not there, be it the shell."""
 

@@ -1,10 +1,11 @@
-"""PURE: the files of a new project, from what the machine has and what the user wishes."""
+"""The files of a new project, from what the machine has and what the user wishes."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from llmstack.domain.machine import OLLAMA_PORT, Machine, Wishes
 
@@ -18,26 +19,8 @@ from llmstack.cli.collection import namespace
 
 ns = namespace(__file__)
 '''
-INVOKE = """# How plain `invoke` runs the tasks; the `llmstack` command needs no such file.
-tasks:
-  executor_class: llmstack.cli.invoked.Chain  # what was typed twice runs twice; --keep-going
-  auto_dash_names: true                       # --lock-wait, not --lock_wait
-"""
-MAKE = """# Include this in a Makefile (`include llmstack.mk`), or use it alone: make -f llmstack.mk models
-.PHONY: models models-check models-health models-down
-
-models: ## make everything in the inventory true, and prove that each model answers
-\tllmstack up
-
-models-check: ## show what `make models` would do
-\tllmstack up --check --diff
-
-models-health: ## ask every model
-\tllmstack health
-
-models-down: ## stop and remove; weights stay
-\tllmstack down
-"""
+COPIED = ("invoke.yaml", "llmstack.mk")
+"""The same for everybody, as they lie beside this file."""
 
 
 def usual(machine: Machine, stack: str) -> Wishes:
@@ -48,7 +31,8 @@ def usual(machine: Machine, stack: str) -> Wishes:
 def files_of(machine: Machine, wishes: Wishes) -> Mapping[str, str]:
     """File name -> content."""
     inventory = "\n".join(_inventory(machine, wishes)) + "\n"
-    return {"inventory.yaml": inventory, "tasks.py": TASKS, "invoke.yaml": INVOKE, "llmstack.mk": MAKE}
+    copied = {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in COPIED}
+    return {"inventory.yaml": inventory, "tasks.py": TASKS, **copied}
 
 
 def _inventory(machine: Machine, wishes: Wishes) -> Iterator[str]:

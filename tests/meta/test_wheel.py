@@ -36,9 +36,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_plugins_and_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     plugins = {f"llmstack/_plugins/{path.name}" for path in (ROOT / "plugins").glob("*.py")}
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "llmstack").rglob("*.py")}
-    steps = {str(path.relative_to(ROOT)) for path in (ROOT / "llmstack").rglob("*.sql")}
-    assert plugins | modules | steps | {"llmstack/py.typed", "llmstack/modeltype/failures.toml"} <= names
+    own = {str(path.relative_to(ROOT)) for path in (ROOT / "llmstack").rglob("*.*") if path.suffix != ".pyc"}
+    assert plugins | own <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"llmstack"}
 
 
