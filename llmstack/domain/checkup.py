@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
-from llmstack.domain.tabular import Tabular
+from llmstack.domain.tabular import Document, Tabular
 from llmstack.errors import FAILED, LlmstackError, exit_code_of
 
 
@@ -44,24 +44,15 @@ def trouble(check: str, target: str, error: LlmstackError, *, verdict: Verdict =
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkup(Tabular):
+class Checkup(Document):
     """All findings, in the order in which they were looked for."""
 
     columns = Finding.columns
+    entries, kind = "findings", "doctor"
 
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def entries(self) -> tuple[Finding, ...]:
-        """Its findings."""
-        return self.findings
 
     @property
     def exit_code(self) -> int:
         """That of the failures; a warning is none."""
         return exit_code_of(one.code for one in self.findings if one.verdict is Verdict.FAILED)
-
-    def as_json(self) -> dict[str, object]:
-        """The one JSON document of `doctor`."""
-        items = [one.as_json() for one in self.findings]
-        return {"v": 1, "kind": "doctor", "rc": self.exit_code, "items": items, "errors": []}

@@ -9,7 +9,7 @@ from typing import Any
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.position import Position, place
 from llmstack.domain.report import StatusRow
-from llmstack.domain.tabular import Tabular
+from llmstack.domain.tabular import Document, Tabular
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, exit_code_of
 
@@ -66,17 +66,13 @@ class Inquiry(Tabular):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inquest(Tabular):
+class Inquest(Document):
     """All that were asked about."""
 
     columns = Inquiry.columns
+    entries, kind = "inquiries", "why"
 
     inquiries: tuple[Inquiry, ...] = ()
-
-    @property
-    def entries(self) -> tuple[Inquiry, ...]:
-        """One row for each."""
-        return self.inquiries
 
     @property
     def fixes(self) -> Mapping[Target, Remedy]:
@@ -91,8 +87,3 @@ class Inquest(Tabular):
     def exit_code(self) -> int:
         """That of what is wrong."""
         return exit_code_of(one.error.exit_code for one in self.inquiries if one.error)
-
-    def as_json(self) -> dict[str, object]:
-        """The one JSON document of `why`."""
-        items = [one.as_json() for one in self.inquiries]
-        return {"v": 1, "kind": "why", "rc": self.exit_code, "items": items, "errors": []}

@@ -109,15 +109,11 @@ class Ladder(Tabular):
     """How far one target climbed; `ok` when no rung failed."""
 
     columns = ("rung", "ok", "ms", "detail")
+    entries = "rungs"
 
     target: Target
     rungs: tuple[RungResult, ...] = ()
     why: Why | None = None
-
-    @property
-    def entries(self) -> tuple[RungResult, ...]:
-        """Its rungs."""
-        return self.rungs
 
     @property
     def ok(self) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.plan import Action
-from llmstack.domain.tabular import Tabular
+from llmstack.domain.tabular import Document
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, exit_code_of
 
@@ -70,10 +70,11 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult(Tabular):
+class RunResult(Document):
     """All outcomes of one verb; `ms` is the whole run's wall time."""
 
     columns = ("target", "status", "reason", "ms", "urls")
+    entries, kind = "outcomes", "run"
 
     task: str
     outcomes: tuple[Outcome, ...] = ()
@@ -82,16 +83,16 @@ class RunResult(Tabular):
     interrupted: bool = False
 
     @property
-    def entries(self) -> tuple[Outcome, ...]:
-        """Its outcomes."""
-        return self.outcomes
+    def errors(self) -> tuple[LlmstackError, ...]:
+        """Those of its outcomes."""
+        return tuple(outcome.error for outcome in self.outcomes if outcome.error)
 
     @property
     def exit_code(self) -> int:
         """One code for the whole run: the failures' own if they share it, else 1; 130 after Ctrl-C."""
         if self.interrupted:
             return 130
-        return exit_code_of(outcome.exit_code for outcome in self.outcomes)
+        return exit_code_of(error.exit_code for error in self.errors)
 
     def recap(self) -> Mapping[str, Counter[Status]]:
         """Host -> how many targets came to each status."""
@@ -101,17 +102,8 @@ class RunResult(Tabular):
         return hosts
 
     def as_json(self) -> dict[str, object]:
-        """The one JSON document of a run: `{v, kind, task, rc, items, errors}`."""
-        return {
-            "v": 1,
-            "kind": "run",
-            "task": self.task,
-            "run": self.run_id,
-            "rc": self.exit_code,
-            "ms": round(self.ms, 1),
-            "items": [outcome.as_json() for outcome in self.outcomes],
-            "errors": [outcome.error.as_json() for outcome in self.outcomes if outcome.error],
-        }
+        """With the task, the run's number and how long it took."""
+        return self.document(task=self.task, run=self.run_id, rc=self.exit_code, ms=round(self.ms, 1))
 
 
 def status_of(error: LlmstackError) -> Status:

@@ -128,13 +128,9 @@ class Plan(Tabular):
     """Actions in the order in which they apply: what others depend on comes first (last, when going down)."""
 
     columns = ("kind", "target", "reason")
+    entries = "actions"
 
     actions: tuple[Action, ...] = ()
-
-    @property
-    def entries(self) -> tuple[Action, ...]:
-        """Its actions."""
-        return self.actions
 
     @property
     def changes(self) -> tuple[Action, ...]:

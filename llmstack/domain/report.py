@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from llmstack.domain.instance import State
-from llmstack.domain.tabular import Tabular
+from llmstack.domain.tabular import Document, Tabular
 from llmstack.domain.target import Target
-from llmstack.errors import LlmstackError, exit_code_of
+from llmstack.errors import LlmstackError
 
 
 class Fate(StrEnum):
@@ -91,35 +91,19 @@ class StatusRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport(Tabular):
+class StatusReport(Document):
     """All rows; `errors` holds hosts that could not be asked. `inventory` is None when there is none."""
 
     columns = ("model", "service", "host", "state", "device", "version", "detail", "url")
+    entries, kind = "rows", "status"
 
     rows: tuple[StatusRow, ...] = ()
     errors: tuple[LlmstackError, ...] = ()
     inventory: str | None = None
 
-    @property
-    def entries(self) -> tuple[StatusRow, ...]:
-        """Its rows."""
-        return self.rows
-
-    @property
-    def exit_code(self) -> int:
-        """Not being able to ask is a failure; a stopped model is not."""
-        return exit_code_of(error.exit_code for error in self.errors)
-
     def as_json(self) -> dict[str, object]:
-        """The one JSON document of `status`."""
-        return {
-            "v": 1,
-            "kind": "status",
-            "rc": self.exit_code,
-            "inventory": self.inventory,
-            "items": [row.as_json() for row in self.rows],
-            "errors": [error.as_json() for error in self.errors],
-        }
+        """With the inventory that it is of."""
+        return self.document(rc=self.exit_code, inventory=self.inventory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,32 +125,16 @@ class Difference(Tabular):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncReport(Tabular):
+class SyncReport(Document):
     """All differences; `changed` counts what was repaired in the store."""
 
     columns = Difference.columns
+    entries, kind = "differences", "sync"
 
     differences: tuple[Difference, ...] = ()
     changed: int = 0
     errors: tuple[LlmstackError, ...] = ()
 
-    @property
-    def entries(self) -> tuple[Difference, ...]:
-        """Its differences."""
-        return self.differences
-
-    @property
-    def exit_code(self) -> int:
-        """Differences are no failure; an unreachable host is."""
-        return exit_code_of(error.exit_code for error in self.errors)
-
     def as_json(self) -> dict[str, object]:
-        """The one JSON document of `sync`."""
-        return {
-            "v": 1,
-            "kind": "sync",
-            "rc": self.exit_code,
-            "changed": self.changed,
-            "items": [difference.as_json() for difference in self.differences],
-            "errors": [error.as_json() for error in self.errors],
-        }
+        """With how many were repaired."""
+        return self.document(rc=self.exit_code, changed=self.changed)

@@ -5,23 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
+from llmstack.errors import LlmstackError, exit_code_of
+
 T = TypeVar("T")
 
 
 class Tabular:
-    """Shows itself as a table of `columns`, one row for each of its `entries`; what nobody knows is left empty, and a
-    column that is empty for all of them is left out."""
+    """Shows itself as a table of `columns`, one row for each of its `entries` (the name of a field; without one the
+    value itself is the row); what nobody knows is left empty, and a column that is empty for all is left out."""
 
     __slots__ = ()
     columns: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def entries(self) -> Iterable[object]:
-        """What has a row: by default the value itself."""
-        return (self,)
+    entries: ClassVar[str] = ""
 
     def _repr_html_(self) -> str:
-        return table(self.columns, self.entries)
+        return table(self.columns, getattr(self, self.entries) if self.entries else (self,))
+
+
+class Document(Tabular):
+    """What a task answers: its `entries`, and the errors that kept it from more."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
+
+    @property
+    def errors(self) -> tuple[LlmstackError, ...]:
+        """None, unless it has some."""
+        return ()
+
+    @property
+    def exit_code(self) -> int:
+        """That of the errors."""
+        return exit_code_of(error.exit_code for error in self.errors)
+
+    def as_json(self) -> dict[str, object]:
+        """The one JSON document of the task: `{v, kind, rc, items, errors}`."""
+        return self.document(rc=self.exit_code)
+
+    def document(self, **facts: object) -> dict[str, object]:
+        """The same, with these facts in their order."""
+        items = [item.as_json() for item in getattr(self, self.entries)]
+        return {"v": 1, "kind": self.kind, **facts, "items": items, "errors": [one.as_json() for one in self.errors]}
 
 
 class Rows(tuple[T, ...]):

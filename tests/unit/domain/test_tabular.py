@@ -18,7 +18,7 @@ from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
 from llmstack.domain.server import ServedModel
 from llmstack.domain.stored import StoredModel
-from llmstack.domain.tabular import Named, Rows, Tabular
+from llmstack.domain.tabular import Document, Named, Rows, Tabular
 from llmstack.domain.target import Target
 from llmstack.domain.usage import Usage
 
@@ -92,11 +92,11 @@ def test_hostile_names_stay_text() -> None:
     assert cells(Named({name: Usage()}))[1] == [name]
 
 
-def entry_of(cls: type) -> type:
+def entry_of(cls: type[Tabular]) -> type:
     """What has the rows of a table."""
-    if "entries" not in vars(cls):
+    if not cls.entries:
         return cls
-    (entry, _) = get_args(get_type_hints(vars(cls)["entries"].fget)["return"])
+    (entry, _) = get_args(get_type_hints(cls)[cls.entries])
     assert isinstance(entry, type)
     return entry
 
@@ -104,8 +104,9 @@ def entry_of(cls: type) -> type:
 def test_the_columns_of_every_table_are_there() -> None:
     for module in iter_modules(llmstack.domain.__path__, "llmstack.domain."):
         import_module(module.name)
-    assert len(Tabular.__subclasses__()) > 10
-    for cls in Tabular.__subclasses__():
+    tables = {*Tabular.__subclasses__(), *Document.__subclasses__()} - {Document}
+    assert len(tables) > 10
+    for cls in tables:
         entry = entry_of(cls)
         known = {*dir(entry), *(field.name for field in fields(entry))}  # type: ignore[arg-type]
         assert cls.columns
