@@ -9,10 +9,10 @@ from typing import Any, TypeVar, cast
 
 from llmstack.core.actions import describe
 from llmstack.core.asking import ask, unfit
-from llmstack.core.busy import at_work
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, by_log, by_processes, by_server, verdict
+from llmstack.core.drain import at_work
 from llmstack.core.interrupt import within
 from llmstack.core.logview import Listens, LogView
 from llmstack.core.patience import Patience
