@@ -55,7 +55,7 @@ class Machines(Root):
 
     def metrics(self, selection: Selection = EVERYTHING, *, last: int = 60) -> tuple[Metrics, ...]:
         """The last samples of what is picked, as `stats` kept them. Asks the store alone."""
-        from llmstack.core.metrics import metrics
+        from llmstack.core.history import metrics
 
         return metrics(self.store, selection, last=last)
 

@@ -13,7 +13,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import Observed
 from llmstack.core.remedy import remedy
-from llmstack.core.report import Memory, last_ladder
+from llmstack.core.report import last_ladder
 from llmstack.core.select import Picked
 from llmstack.domain.clean import clean, masked
 from llmstack.domain.inquiry import Inquiry, Remedy
@@ -26,6 +26,7 @@ from llmstack.domain.service import Inventory, Placement
 from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredLadder
 from llmstack.errors import LlmstackError, StoreError
+from llmstack.protocols import Ledger
 
 BEFORE, AFTER = 2, 3
 """Lines shown around the one that explains a failure."""
@@ -38,7 +39,7 @@ class Asker:
     """`memory` is None where the store cannot be read; `written` tells what stands in the inventory for a placement."""
 
     context: Context
-    memory: Memory | None
+    memory: Ledger | None
     written: Callable[[Placement], Sequence[Setting]]
     inventory: Inventory
     observed: Observed

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from llmstack.core.adopted import wanted_of
 from llmstack.core.context import Context
@@ -25,33 +23,12 @@ from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
-from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
+from llmstack.domain.stored import StoredLadder, StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError
 from llmstack.modeltype import Family
 from llmstack.modeltype.registry import Registry
 from llmstack.protocols import Ledger
-
-
-class Memory(Ledger, Protocol):
-    """The store with the questions that reports ask."""
-
-    def turn(self) -> AbstractContextManager[tuple[StoredModel, ...]]:
-        """All models, while nobody else may write."""
-        ...
-
-    def last_ladder(self, target: Target) -> StoredLadder | None:
-        """The last climb of a target."""
-        ...
-
-    def runs(self, limit: int | None = 20, names: Collection[str] = ()) -> tuple[StoredRun, ...]:
-        """The last runs, newest first; with `names` those that worked on one of them, and of each only that."""
-        ...
-
-    def at_work(self, host: str, since: float) -> StoredRun | None:
-        """The run that changes things on a host at the moment, or did `since`, in seconds since the epoch."""
-        ...
-
 
 Told = Mapping[tuple[str, str], Sequence[What]]
 """What was told of an instance since its start, by host and name."""
@@ -66,7 +43,7 @@ def status_report(
     orphans: Sequence[Instance],
     context: Context,
     *,
-    memory: Memory | None,
+    memory: Ledger | None,
     registry: Registry,
 ) -> StatusReport:
     """One row per model and companion, orphans last; `memory` is None where the store cannot be read."""
@@ -85,7 +62,7 @@ def status_report(
     return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
 
 
-def last_ladder(memory: Memory, target: Target) -> StoredLadder | None:
+def last_ladder(memory: Ledger, target: Target) -> StoredLadder | None:
     """The last climb of a target; a store that fails remembers none."""
     try:
         return memory.last_ladder(target)
@@ -175,7 +152,7 @@ def sync_report(
     observed: Observed,
     orphans: Sequence[Instance],
     context: Context,
-    memory: Memory,
+    memory: Ledger,
     *,
     rows: Sequence[StoredModel],
     check: bool,
@@ -249,7 +226,7 @@ def _seen(item: Wanted, there: Instance, found: Look) -> Iterator[Seen]:
         yield Seen(instance=there, names=(model.name,), state=look_at_model(item, model, found).state, url=found.url)
 
 
-def _repair(found: Found, gone: Sequence[StoredModel], rows: Sequence[StoredModel], memory: Memory) -> set[Target]:
+def _repair(found: Found, gone: Sequence[StoredModel], rows: Sequence[StoredModel], memory: Ledger) -> set[Target]:
     """Make the store say what was seen; what others have noted since stays, they may know more. Returns of whom."""
     with memory.turn() as latest:
         late = {(row.host, row.container_name) for row in {*rows} ^ {*latest}}

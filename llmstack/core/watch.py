@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from llmstack.core.context import Context
 from llmstack.core.fate import ENDED, since_start
 from llmstack.core.observe import Place, places_of
-from llmstack.core.report import Memory, Told
+from llmstack.core.report import Told
 from llmstack.core.select import Picked
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.happening import Happening, What
@@ -25,6 +25,7 @@ from llmstack.domain.report import Difference, Fate, SyncReport
 from llmstack.domain.stored import StoredModel
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
+from llmstack.protocols import Ledger
 
 TURN_S = 1.0
 """What is about to change by itself (a server that loads) is looked at so often."""
@@ -50,7 +51,7 @@ Look = Callable[[Sequence[Picked], Told, bool], SyncReport]
 """Makes the store true for some placements, or for a whole place, and says what differed."""
 
 
-def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Memory) -> Iterator[Event | None]:
+def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Ledger) -> Iterator[Event | None]:
     """What `look` finds from now on, as it happens, each noted in `memory` before, and None after a turn without;
     endless. Raises what `look` raises, and DeadlineError."""
     out = SimpleQueue[Event | BaseException]()
@@ -94,7 +95,7 @@ class _Keeper:
     beside: Sequence[Picked]
     look: Look
     context: Context
-    memory: Memory
+    memory: Ledger
     say: Callable[[Event | BaseException], None]
     inbox: SimpleQueue[Happening | None] = field(default_factory=SimpleQueue)
     told: dict[tuple[str, str], tuple[What, ...]] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -10,9 +11,9 @@ if TYPE_CHECKING:
     from llmstack.domain.gpu import Gpu, Owner
     from llmstack.domain.instance import Instance
     from llmstack.domain.ladder import Ladder
-    from llmstack.domain.measured import Peak
+    from llmstack.domain.measured import Peak, StoredSample
     from llmstack.domain.outcome import RunResult
-    from llmstack.domain.stored import StoredModel, StoredVersion
+    from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredVersion
     from llmstack.domain.target import Target
 
 
@@ -67,6 +68,34 @@ class Ledger(Protocol):
 
     def start_s(self, target: Target, spec_digest: str) -> float | None:
         """Seconds that the last start of a target took, of this spec where there was one, else of any."""
+        ...
+
+    def turn(self) -> AbstractContextManager[tuple[StoredModel, ...]]:
+        """All models, while nobody else may write."""
+        ...
+
+    def last_ladder(self, target: Target) -> StoredLadder | None:
+        """The last climb of a target."""
+        ...
+
+    def runs(self, limit: int | None = 20, names: Collection[str] = ()) -> tuple[StoredRun, ...]:
+        """The last runs, newest first; with `names` those that worked on one of them, and of each only that."""
+        ...
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """One run."""
+        ...
+
+    def events(self, run_id: str) -> tuple[Event, ...]:
+        """What happened in a run, in order."""
+        ...
+
+    def at_work(self, host: str, since: float) -> StoredRun | None:
+        """The run that changes things on a host at the moment, or did `since`, in seconds since the epoch."""
+        ...
+
+    def samples(self) -> tuple[StoredSample, ...]:
+        """Everything that is kept of what was measured, oldest first."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstack.core.metrics import metrics
+from llmstack.core.history import metrics
 from llmstack.domain.selection import Selection
 from llmstack.domain.stored import StoredModel
 from llmstack.domain.usage import StatsRow, Usage
