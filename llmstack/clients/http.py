@@ -102,7 +102,7 @@ class Http:
     def stream(self, path: str, body: Mapping[str, object], timeout_s: float | None) -> Iterator[Stream]:
         """POST, and the answer's bytes as they come. Raises ServerError, also while it is read."""
         with self._open("POST", path, body, timeout_s) as answer:
-            yield Stream(self._pieces(answer, f"POST {self.where}{path}"), answer)
+            yield Stream(pieces_of(answer, f"POST {self.where}{path}"), answer)
 
     @contextmanager
     def _open(
@@ -142,7 +142,7 @@ class Http:
 
     def _whole(self, answer: requests.Response, what: str) -> Reply:
         body, until_s = b"", self.clock.monotonic() + BODY_TIMEOUT_S
-        for piece in self._pieces(answer, what):
+        for piece in pieces_of(answer, what):
             body += piece
             if self.clock.monotonic() > until_s:
                 raise server_error("timeout", f"{what} had not sent its whole answer after {BODY_TIMEOUT_S:.0f} s")
@@ -154,17 +154,18 @@ class Http:
         """The start of an error's body; the status alone is enough when the body is cut."""
         body = b""
         with suppress(ServerError):
-            for piece in self._pieces(answer, what):
+            for piece in pieces_of(answer, what):
                 body += piece
                 if len(body) >= PIECE_BYTES:
                     break
         return body
 
-    @staticmethod
-    def _pieces(answer: requests.Response, what: str) -> Iterator[bytes]:
-        with translated(what, "cut"):
-            while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
-                yield piece
+
+def pieces_of(answer: requests.Response, what: str) -> Iterator[bytes]:
+    """The bytes of an answer as they come. Raises ServerError."""
+    with translated(what, "cut"):
+        while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
+            yield piece
 
 
 def is_near(host: str) -> bool:

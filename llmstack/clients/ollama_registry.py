@@ -35,7 +35,7 @@ def _manifest(model: str) -> bytes | None:
     body = b""
     try:
         with opened(Origin(item=model, url=manifest_url(model)), {"Accept": MANIFEST}) as answer:
-            for piece in answer.pieces:
+            for piece in answer.stream.pieces:
                 body += piece
                 if len(body) > LIMIT_BYTES:
                     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from llmstack.clients.http import CONNECT_TIMEOUT_S, PIECE_BYTES, Stream, is_near, translated
+from llmstack.clients.http import CONNECT_TIMEOUT_S, Stream, is_near, pieces_of, translated
 from llmstack.clients.replies import printable
 from llmstack.domain.fetching import GIVE_UP_S
 from llmstack.domain.names import is_loopback
@@ -50,13 +50,12 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    pieces: Iterator[bytes]
-    hang_up: Callable[[], object]
+    stream: Stream
 
     def feed(self, leaving: Leaving) -> Iterator[bytes]:
         """The bytes, for a reader that may leave before they come."""
-        leaving(self.hang_up)
-        return self.pieces
+        leaving(self.stream.hang_up)
+        return self.stream.pieces
 
     @property
     def part(self) -> tuple[int | None, int]:
@@ -110,8 +109,7 @@ def _followed(origin: Origin, headers: Mapping[str, str]) -> Iterator[Answer]:
                     _refuse_status(origin, answer)
                     linked = {name: text for name, text in told.items() if name.lower().startswith("x-linked-")}
                     headers = CaseInsensitiveDict({**answer.headers, **linked})
-                    pieces, hang_up = _pieces(answer, host), Stream(iter(()), answer).hang_up
-                    yield Answer(answer.status_code, headers, pieces, hang_up)
+                    yield Answer(answer.status_code, headers, Stream(pieces_of(answer, f"GET {host}"), answer))
                     return
                 told.update(answer.headers)
                 url = _joined(origin, url, answer.headers["location"])
@@ -169,9 +167,3 @@ class _Bearer(requests.auth.AuthBase):
         if self._origin.token and urlsplit(str(request.url))[:2] == urlsplit(self._origin.url)[:2]:
             request.headers["Authorization"] = f"Bearer {self._origin.token}"
         return request
-
-
-def _pieces(answer: requests.Response, host: str) -> Iterator[bytes]:
-    with translated(f"GET {host}", "cut"):
-        while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
-            yield piece

@@ -355,7 +355,8 @@ def test_what_came_whole_and_was_not_named_is_not_fetched_again(server: FileServ
 
 
 def test_a_length_that_nobody_tells_is_unknown(server: FileServer) -> None:
-    assert asking.Answer(200, {}, iter(()), print).part == (None, 0)
-    assert asking.Answer(200, {"Content-Length": "9" * 5000}, iter(()), print).part == (None, 0)
-    assert asking.Answer(206, {"Content-Range": "bytes 5-9/*"}, iter(()), print).part == (None, 5)
+    nothing = asking.Stream(iter(()), asking.requests.Response())
+    assert asking.Answer(200, {}, nothing).part == (None, 0)
+    assert asking.Answer(200, {"Content-Length": "9" * 5000}, nothing).part == (None, 0)
+    assert asking.Answer(206, {"Content-Range": "bytes 5-9/*"}, nothing).part == (None, 5)
     assert look(Origin(item="m", url=server.url)) == Found(size_bytes=len(BODY), sha256=None, validator='"one"')
