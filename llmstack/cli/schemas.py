@@ -46,10 +46,10 @@ def _object(given: Schema, *, maybe: Schema | None = None) -> Schema:
     return {"type": "object", "properties": properties, "required": list(given)}
 
 
-def _fields(cls: type) -> Schema:
+def _fields(cls: type, *without: str) -> Schema:
     """What a dataclass of plain values holds."""
     hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in fields(cls)}
+    return {field.name: hints[field.name] for field in fields(cls) if field.name not in without}
 
 
 def _list(item: Schema) -> Schema:
@@ -69,8 +69,12 @@ def _names() -> Schema:
     return {**names, "host": str}
 
 
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 def _maybe(given: Schema) -> Schema:
-    return {"anyOf": [_object(given), {"type": "null"}]}
+    return _or_null(_object(given))
 
 
 def _change() -> Schema:
@@ -97,12 +101,12 @@ def _outcome() -> Schema:
         "changed": bool,
         "ms": float,
         "reason": str,
-        "action": {"anyOf": [_action(), {"type": "null"}]},
+        "action": _or_null(_action()),
         "diff": _list(_change()),
         "rungs": _list(_object(_RUNG, maybe=_FIGURES)),
         "why": _maybe(_fields(Why)),
         "urls": _list({"type": "string"}),
-        "error": {"anyOf": [_error(), {"type": "null"}]},
+        "error": _or_null(_error()),
     }
 
 
@@ -136,19 +140,11 @@ def _line(type_: str, facts: Schema, *, maybe: Schema | None = None) -> Schema:
     return _object({**base, "run": str | None, "task": str | None, **facts}, maybe=maybe)
 
 
-def _leftover() -> Schema:
-    return {"target": str, "host": str, "engine": str | None, **_fields(Leftover)}
-
-
 def _inquiry() -> Schema:
     told = {"why": _maybe(_fields(Why)), "log": _list(_object({"line": int, "text": str})), "climbed_at": float | None}
     remedy = _maybe({"key": str, "value": str | int | None, "written": bool, **_PLACE})
-    rungs, error = _list(_object(_RUNG, maybe=_FIGURES)), {"anyOf": [_error(), {"type": "null"}]}
+    rungs, error = _list(_object(_RUNG, maybe=_FIGURES)), _or_null(_error())
     return {"target": str, **_fields(StatusRow), **told, "remedy": remedy, "rungs": rungs, "error": error}
-
-
-def _host() -> Schema:
-    return {"target": str, "engine": str, "docker_host": str | None, **dict.fromkeys(("groups", "services"), _WORDS)}
 
 
 def _setting() -> Schema:
@@ -157,52 +153,46 @@ def _setting() -> Schema:
     return {"target": str, "key": str, "value": {}, **_PLACE, "default": str | None, "via": via}
 
 
-def _finding() -> Schema:
-    return {name: type_ for name, type_ in _fields(Finding).items() if name != "code"}
-
-
-def _stats() -> Schema:
-    row = {name: type_ for name, type_ in _fields(StatsRow).items() if name != "usage"}
-    return {"target": str, **row, **_fields(Usage)}
-
-
-def _kept() -> Schema:
-    return {"target": str, "host": str, "where": str, **_fields(ModelFile), "used_by": _list(_of(str))}
-
-
-def _gpu() -> Schema:
-    own = {name: type_ for name, type_ in _fields(Gpu).items() if not name.startswith("process_")}
-    return {"id": str, **own, "holders": {"anyOf": [_list(_object(_fields(Holder))), {"type": "null"}]}}
-
-
 def _run() -> Schema:
     """A run that is remembered; its items are those of a run's document, as they were written then."""
     moment = {"type": "string", "format": "date-time"}
-    told = {"started_at": moment, "ended_at": {"anyOf": [moment, {"type": "null"}]}, "counts": {"type": "object"}}
-    lists = {"items": _list({"type": "object"}), "events": {"anyOf": [_list({"type": "object"}), {"type": "null"}]}}
-    own = {name: type_ for name, type_ in _fields(StoredRun).items() if name != "process"}
-    return {**own, **told, **lists}
+    told = {"started_at": moment, "ended_at": _or_null(moment), "counts": {"type": "object"}}
+    lists = {"items": _list({"type": "object"}), "events": _or_null(_list({"type": "object"}))}
+    return {**_fields(StoredRun, "process"), **told, **lists}
 
 
-KINDS: dict[str, Callable[[], Schema]] = {
-    "run": lambda: _document("run", _object(_outcome()), run=str | None, ms=float),
-    "status": lambda: _document("status", _object({"target": str, **_fields(StatusRow)}), inventory=str | None),
-    "stats": lambda: _document("stats", _object(_stats())),
-    "gpus": lambda: _document("gpus", _object(_gpu())),
-    "sync": lambda: _document("sync", _object({**_fields(Difference), "target": str}), changed=int),
-    "weights": lambda: _document("weights", _object(_kept())),
-    "du": lambda: _document("du", _object({"target": str, **_fields(DiskUse)})),
-    "leftovers": lambda: _document("leftovers", _object(_leftover())),
-    "why": lambda: _document("why", _object(_inquiry())),
-    "doctor": lambda: _document("doctor", _object(_finding())),
-    "history": lambda: _document("history", _object(_run())),
-    "hosts": lambda: _document("hosts", _object(_host())),
-    "groups": lambda: _document("groups", _object({"target": str, "hosts": _WORDS, "children": _WORDS})),
-    "settings": lambda: _document("settings", _object(_setting())),
-    "event": _event,
+def _gpu() -> Schema:
+    own = _fields(Gpu, "process_bytes", "process_percent")
+    return {"id": str, **own, "holders": _or_null(_list(_object(_fields(Holder))))}
+
+
+_LISTED = {"target": str, "host": str}
+ITEMS: dict[str, Callable[[], Schema]] = {
+    "run": _outcome,
+    "status": lambda: {"target": str, **_fields(StatusRow)},
+    "stats": lambda: {"target": str, **_fields(StatsRow, "usage"), **_fields(Usage)},
+    "gpus": _gpu,
+    "sync": lambda: {**_fields(Difference), "target": str},
+    "weights": lambda: {**_LISTED, "where": str, **_fields(ModelFile), "used_by": _WORDS},
+    "du": lambda: {"target": str, **_fields(DiskUse)},
+    "leftovers": lambda: {**_LISTED, "engine": str | None, **_fields(Leftover)},
+    "why": _inquiry,
+    "doctor": lambda: _fields(Finding, "code"),
+    "history": _run,
+    "hosts": lambda: {"target": str, "engine": str, "docker_host": str | None, "groups": _WORDS, "services": _WORDS},
+    "groups": lambda: {"target": str, "hosts": _WORDS, "children": _WORDS},
+    "settings": _setting,
 }
+"""What an item of each kind of answer holds."""
+MORE: dict[str, Schema] = {
+    "run": {"run": str | None, "ms": float},
+    "status": {"inventory": str | None},
+    "sync": {"changed": int},
+}
+"""What an answer of that kind tells beside its items."""
 
 
 def schema_of(kind: str) -> Schema:
     """The schema of that kind of answer."""
-    return {"$schema": DIALECT, "title": f"llmstack {kind}", **KINDS[kind]()}
+    found = _event() if kind == "event" else _document(kind, _object(ITEMS[kind]()), **MORE.get(kind, {}))
+    return {"$schema": DIALECT, "title": f"llmstack {kind}", **found}
