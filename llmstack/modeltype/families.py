@@ -22,14 +22,8 @@ class Family(StrEnum):
     @property
     def rungs(self) -> tuple[Rung, ...]:
         """The rungs of its ladder, in order."""
-        return _RUNGS[self]
+        return _START if self is Family.COMPANION else _START + _MODEL
 
 
 _START = (Rung.CREATED, Rung.RUNNING, Rung.PORT, Rung.API)
 _MODEL = (Rung.WEIGHTS, Rung.LOADED, Rung.ANSWERED, Rung.DEVICE, Rung.CHECKED)
-_RUNGS = {
-    Family.LAZY: _START + _MODEL,
-    Family.LOADING: _START + _MODEL,
-    Family.SILENT: _START + _MODEL,
-    Family.COMPANION: _START,
-}
