@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmstack.api.base import Closing, Listener
-from llmstack.core.adopted import wanted_of
+from llmstack.core.adopted import look_by_label, wanted_of
 from llmstack.core.context import Context
 from llmstack.core.gpus import holders, with_gpu
 from llmstack.core.health import prove
 from llmstack.core.ladder import Climb
-from llmstack.core.look import Look, try_look
+from llmstack.core.look import Look
 from llmstack.core.observe import in_parallel
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.domain.clock import SystemClock
@@ -101,5 +101,4 @@ class DockerManager(Closing):
 
     def look(self, there: Instance) -> Look:
         """One cheap look at a container's server."""
-        wanted = wanted_of(there, self.registry)
-        return try_look(self._context, wanted, there) if wanted else Look(state=there.state)
+        return look_by_label(self._context, there, self.registry)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.look import Look, try_look
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.service import ModelSpec, Placement, ServiceSpec
@@ -36,3 +38,9 @@ def wanted_of(there: Instance, registry: Registry) -> Wanted | None:
         return Wanted(placement=placement, engine=there.engine, spec=spec, error=error)
     options = parse_options(kind.Options, service.options)[0] if kind else None
     return Wanted(placement=placement, engine=there.engine, type=kind, options=options, spec=spec)
+
+
+def look_by_label(context: Context, there: Instance, registry: Registry) -> Look:
+    """How an instance looks, by what its label says of it."""
+    wanted = wanted_of(there, registry)
+    return try_look(context, wanted, there) if wanted else Look(state=there.state)

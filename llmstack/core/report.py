@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from llmstack.core.adopted import wanted_of
+from llmstack.core.adopted import look_by_label, wanted_of
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.fate import judged, reason
@@ -131,12 +131,8 @@ def _is_companion(there: Instance, registry: Registry) -> bool:
 
 def _looked_at(instances: Sequence[Instance], context: Context, registry: Registry) -> list[tuple[Instance, Look]]:
     """Each with a look at it, by what its label says."""
-
-    def look(there: Instance) -> tuple[Instance, Look]:
-        wanted = wanted_of(there, registry)
-        return there, try_look(context, wanted, there) if wanted else Look(state=there.state)
-
-    return in_parallel(look, list(instances), context.forks)
+    looks = in_parallel(lambda there: look_by_label(context, there, registry), list(instances), context.forks)
+    return list(zip(instances, looks, strict=True))
 
 
 def _url(context: Context, here: Host, there: Instance) -> str | None:
