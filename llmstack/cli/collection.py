@@ -12,8 +12,7 @@ from llmstack.cli.backup import backup, restore
 from llmstack.cli.boot import boot_install, boot_remove
 from llmstack.cli.change import down, pull, restart, rm, rollback, up, update
 from llmstack.cli.doctor import doctor
-from llmstack.cli.gpus import gpus
-from llmstack.cli.health import health
+from llmstack.cli.health import health, wait
 from llmstack.cli.history import history
 from llmstack.cli.init import init
 from llmstack.cli.inventory import inventory, inventory_explain, inventory_graph, inventory_host
@@ -23,13 +22,12 @@ from llmstack.cli.plugged import plugged
 from llmstack.cli.plugins import plugins_trust
 from llmstack.cli.schema import schema
 from llmstack.cli.session import Session
-from llmstack.cli.stats import stats
+from llmstack.cli.stats import gpus, stats
 from llmstack.cli.status import status
 from llmstack.cli.store import store_backup, store_check, store_info, store_vacuum
 from llmstack.cli.sync import sync
 from llmstack.cli.task import Verb
 from llmstack.cli.uninstall import uninstall
-from llmstack.cli.wait import wait
 from llmstack.cli.weights import du, weights_list, weights_prune, weights_verify
 from llmstack.cli.why import why
 from llmstack.pluginfiles import beside_tasks, bundled_folder, files_in

@@ -1,11 +1,11 @@
-"""`health`."""
+"""`health` and `wait`."""
 
 from __future__ import annotations
 
 import time
 
 from llmstack.cli.again import check_endless, show_again
-from llmstack.cli.flags import DEEP, OUTPUT_RUN, SELECT, TIMEOUT, WATCH
+from llmstack.cli.flags import DEEP, OUTPUT, OUTPUT_RUN, PATIENCE, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
 
@@ -47,3 +47,20 @@ def _watch(session: Session) -> int:
             items = [outcome.as_json() for outcome in result.outcomes]
             show_again(session, items, report_lines(result.outcomes, session.out.width))
             time.sleep(EVERY_S)
+
+
+@verb(
+    *(*SELECT, OUTPUT, PATIENCE),
+    reads_only=True,
+    examples=("wait --model demo", "wait --service web --timeout 5m"),
+)
+def wait(session: Session) -> int:
+    """Wait until what is picked has really answered; for scripts. Starts nothing.
+
+    Ends with 124 when it takes longer than --timeout, and says what was missing.
+    """
+    from llmstack.ui.rungs import report_lines
+
+    with session.app(session.screen(keep=False)) as app:
+        result = app.wait(session.selection)
+    return session.answer(result.as_json(), report_lines(result.outcomes, session.out.width))

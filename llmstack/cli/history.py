@@ -40,7 +40,7 @@ def history(session: Session) -> int:
 
 
 def _metrics(session: Session) -> int:
-    from llmstack.ui.metrics import metrics_lines
+    from llmstack.ui.stats import metrics_lines
 
     with session.app() as app:
         found = app.metrics(session.selection, last=session[LAST] or 60)

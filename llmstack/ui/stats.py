@@ -1,16 +1,23 @@
-"""What everything uses, as a table."""
+"""What everything uses now, as a table, and used before, as one small curve per figure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
-from llmstack.domain.usage import StatsReport, StatsRow
+from llmstack.domain.measured import Metrics, StoredSample
+from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.ui.clean import line
-from llmstack.ui.table import known
+from llmstack.ui.table import known, table
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN, memory, percent, size
+from llmstack.ui.units import UNKNOWN, memory, moment, percent, size
 
 HEAD = ("SERVICE", "HOST", "CPU", "MEMORY", "GPU MEM", "GPU", "NET IN/OUT", "DISK R/W", "PROCS", "MODELS")
+BARS = "▁▂▃▄▅▆▇█"
+GAP = " "
+LONGEST_GAP_S = 90.0
+"""What lies further apart was not measured in between."""
+Series = list[float | None]
 
 
 def stats_lines(report: StatsReport, width: int) -> Iterator[Text]:
@@ -37,3 +44,55 @@ def _row(row: StatsRow) -> list[Text]:
 
 def _both(one: int | None, other: int | None) -> str:
     return UNKNOWN if one is None and other is None else f"{size(one)} / {size(other)}"
+
+
+def sparkline(values: Series) -> str:
+    """PURE: one bar a value, from nothing to the highest; what is unknown is a gap."""
+    top = max((value for value in values if value is not None), default=0.0) or 1.0
+    return "".join(GAP if value is None else BARS[round(max(0.0, value) / top * (len(BARS) - 1))] for value in values)
+
+
+def metrics_lines(found: Sequence[Metrics], width: int) -> Iterator[Text]:
+    """Each instance with its curves; a figure that was never known has none."""
+    for each in found:
+        first, last = each.samples[0], each.samples[-1]
+        yield line((str(last.target), "bold"), f"  {moment(first.at)} to {moment(last.at)}")
+        curves = ((name, series(each.samples), told) for name, series, told in _FIGURES)
+        rows = [_curve(name, values, told) for name, values, told in curves if any(v is not None for v in values)]
+        yield from table(rows, width)
+
+
+def _curve(name: str, values: Series, told: Callable[[float | None], str]) -> list[Text]:
+    known = [value for value in values if value is not None]
+    words = f"{told(min(known))} to {told(max(known))}, last {told(values[-1])}"
+    return [line(f"  {name}"), line(sparkline(values)), line((words, "dim"))]
+
+
+def _level(read: Callable[[Usage], float | None]) -> Callable[[Sequence[StoredSample]], Series]:
+    return lambda samples: [read(sample.usage) for sample in samples]
+
+
+def _rate(*reads: Callable[[Usage], int | None]) -> Callable[[Sequence[StoredSample]], Series]:
+    """Bytes a second since the sample before; unknown after a gap, and where the count began anew."""
+
+    def rate(before: StoredSample, after: StoredSample) -> float | None:
+        seconds = after.at - before.at
+        counts = [(read(before.usage), read(after.usage)) for read in reads]
+        grown = [new - old for old, new in counts if old is not None and new is not None]
+        return sum(grown) / seconds if grown and min(grown) >= 0 and seconds <= LONGEST_GAP_S else None
+
+    return lambda samples: [None, *(rate(*two) for two in pairwise(samples))]
+
+
+def _per_second(value: float | None) -> str:
+    return f"{size(value)}/s" if value is not None else size(value)
+
+
+_FIGURES = (
+    ("CPU", _level(lambda used: used.cpu_percent), percent),
+    ("MEMORY", _level(lambda used: used.memory_bytes), memory),
+    ("GPU MEM", _level(lambda used: used.gpu_memory_bytes), memory),
+    ("GPU", _level(lambda used: used.gpu_percent), percent),
+    ("NET", _rate(lambda used: used.network_received_bytes, lambda used: used.network_sent_bytes), _per_second),
+    ("DISK", _rate(lambda used: used.disk_read_bytes, lambda used: used.disk_written_bytes), _per_second),
+)

@@ -6,7 +6,7 @@ import pytest
 
 from llmstack.domain.measured import Metrics, StoredSample
 from llmstack.domain.usage import Usage
-from llmstack.ui.metrics import metrics_lines, sparkline
+from llmstack.ui.stats import metrics_lines, sparkline
 from tests.unit.ui.conftest import plain
 
 
