@@ -72,15 +72,12 @@ class Shelf(Protocol):
 
     def files(self) -> tuple[ModelFile, ...]:
         """By their manifests, whoever brought them; those that are broken too."""
-        ...
 
     def read(self, file: ModelFile) -> Iterator[bytes]:
         """The bytes of one of them. Raises FetchError."""
-        ...
 
     def drop(self, file: ModelFile) -> None:
         """Free its room. Raises LlmstackError."""
-        ...
 
 
 def loads(text: bytes) -> ModelFile | None:
