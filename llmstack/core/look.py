@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmstack.core.actions import describe
 from llmstack.core.context import Context
@@ -18,7 +18,8 @@ from llmstack.modeltype import Family
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look(Tabular):
-    """What a service looked like; `served` is None where its models cannot be asked."""
+    """What a service, or one model of it, looked like; `served` is None where its models cannot be asked, and `device`
+    where a look does not tell it."""
 
     columns = ("state", "version", "detail", "url")
 
@@ -26,17 +27,8 @@ class Look(Tabular):
     detail: str = ""
     url: str | None = None
     version: str | None = None
-    served: tuple[ServedModel, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLook:
-    """One model of a service: its own state, device and version."""
-
-    state: State
     device: str | None = None
-    version: str | None = None
-    detail: str = ""
+    served: tuple[ServedModel, ...] | None = None
 
 
 def look(context: Context, wanted: Wanted, there: Instance | None) -> Look:
@@ -75,16 +67,17 @@ def state_of(seen: Liveness, age_s: float | None, patience_s: float, *, external
     return State.STARTING if age_s is None or age_s < patience_s else State.DEGRADED
 
 
-def look_at_model(wanted: Wanted, model: ModelSpec, service: Look) -> ModelLook:
+def look_at_model(wanted: Wanted, model: ModelSpec, service: Look) -> Look:
     """PURE: a model's part of a look at its service."""
     if service.state is not State.READY or service.served is None or wanted.type is None:
-        return ModelLook(state=service.state, version=service.version, detail=service.detail)
+        return service
     there = wanted.find(model, service.served)
     if there is None:
-        return ModelLook(state=State.ABSENT, detail=f"not pulled: llmstack pull --model {model.name}")
+        return replace(
+            service, state=State.ABSENT, detail=f"not pulled: llmstack pull --model {model.name}", version=None
+        )
     version = f"{there.name} {there.digest[:6]}" if there.digest else there.name
-    device = by_server(there) if there.loaded else ON_DEMAND
-    return ModelLook(state=State.READY, device=device, version=version, detail=service.detail)
+    return replace(service, device=by_server(there) if there.loaded else ON_DEMAND, version=version)
 
 
 def _age_s(context: Context, there: Instance | None) -> float | None:

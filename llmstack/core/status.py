@@ -9,7 +9,7 @@ from llmstack.core.actions import astray, describe
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, verdict
 from llmstack.core.fate import Reason, reason
-from llmstack.core.look import Look, ModelLook, look_at_model
+from llmstack.core.look import Look, look_at_model
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
 from llmstack.core.versions import DIGITS
@@ -44,22 +44,15 @@ def rows_of(
         name, climb = (wanted.target.host, wanted.container_name or ""), last(wanted.target)
         why = None if error else reason(there, known.get(name), now, taken=(taken or {}).get(name), climb=climb)
         if not item.wanted.placement.models:
-            found = ModelLook(state=seen.state, version=_image_tag(there), detail=seen.detail)
-            yield _row(wanted, None, there, found, seen, why=why)
+            yield _row(wanted, None, there, replace(seen, version=_image_tag(there)), why=why)
         for model in item.models:
             found = look_at_model(wanted, model, seen)
             target = item.wanted.target_of(model) if wanted.lazy else wanted.target
-            yield _row(wanted, model, there, _on_device(found, there, last(target)), seen, why=why)
+            yield _row(wanted, model, there, _on_device(found, there, last(target)), why=why)
 
 
 def _row(
-    wanted: Wanted,
-    model: ModelSpec | None,
-    there: Instance | None,
-    found: ModelLook,
-    seen: Look,
-    *,
-    why: Reason | None,
+    wanted: Wanted, model: ModelSpec | None, there: Instance | None, found: Look, *, why: Reason | None
 ) -> StatusRow:
     running = bool(there and there.running)
     told = found.state is State.READY and why and why.fate in AGAIN if running else why
@@ -71,7 +64,7 @@ def _row(
         engine=wanted.engine,
         device=found.device,
         version=found.version,
-        url=seen.url if wanted.external or running else None,
+        url=found.url if wanted.external or running else None,
         port=there.port if there else None,
         container_name=there.container_name if there else None,
         restarts=there.restarts if there else None,
@@ -83,7 +76,7 @@ def _row(
     )
 
 
-def _on_device(found: ModelLook, there: Instance | None, climb: StoredLadder | None) -> ModelLook:
+def _on_device(found: Look, there: Instance | None, climb: StoredLadder | None) -> Look:
     """With the device that the last climb proved, where no cheap look tells; what fell back from the GPU that it was
     given is degraded, whatever it says of itself."""
     if found.state is not State.READY:

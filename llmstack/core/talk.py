@@ -6,8 +6,10 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
 from llmstack.core.context import Context
+from llmstack.core.desired import Wanted
 from llmstack.core.interrupt import POLL_S
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
@@ -35,15 +37,16 @@ def logs(
         missing = UnhealthyError(f"there is no log of {names}: nothing of it was started", "see llmstack status")
         raise next(iter(observed.errors.values()), missing)
 
-    def read(index: int) -> Iterator[Line]:
-        wanted, name = sources[index]
-        return ((wanted.target, line) for line in context.engine(wanted).logs(name, tail=tail, follow=follow))
-
-    if follow and len(sources) > 1:
-        yield from _merged([lambda index=index: read(index) for index in range(len(sources))])  # type: ignore[misc]
+    readers = [partial(_read, context, *source, tail=tail, follow=follow) for source in sources]
+    if follow and len(readers) > 1:
+        yield from _merged(readers)
         return
-    for index in range(len(sources)):
-        yield from read(index)
+    for read in readers:
+        yield from read()
+
+
+def _read(context: Context, wanted: Wanted, name: str, *, tail: int | None, follow: bool) -> Iterator[Line]:
+    return ((wanted.target, line) for line in context.engine(wanted).logs(name, tail=tail, follow=follow))
 
 
 def _merged(readers: Sequence[Callable[[], Iterator[Line]]]) -> Iterator[Line]:
