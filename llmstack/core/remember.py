@@ -105,7 +105,8 @@ def _as_known(action: Action, wanted: Wanted, states: Mapping[Key, State], conte
 
 def _stopped(outcomes: Iterable[Outcome]) -> bool:
     """PURE: whether its end was ours; of one that had to be killed no engine tells."""
-    return any(out.action and out.action.kind is ActionKind.STOP and out.status is Status.CHANGED for out in outcomes)
+    done = [outcome.action.kind for outcome in outcomes if outcome.action and outcome.status is Status.CHANGED]
+    return done[-1:] == [ActionKind.STOP]
 
 
 def is_unproved(action: Action, wanted: Wanted, context: Context) -> bool:

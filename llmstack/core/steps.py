@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmstack.core.room import makers_of_room
+from llmstack.core.room import makers_of_room, opened
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.target import Target
 
@@ -34,7 +34,8 @@ def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
 
 
 def in_turn(actions: Sequence[Action]) -> tuple[Action, ...]:
-    """The actions of an `up`, with those that make room moved before those that need it; what goes in a ring stays."""
+    """The actions of an `up`, with those that make room moved before those that need it."""
+    actions = opened(actions)
     room = list(makers_of_room(actions))
     after = _after(actions, down=False) if any(room) else []
     done: dict[int, None] = {}

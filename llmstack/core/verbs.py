@@ -160,6 +160,8 @@ def stop(action: Action, context: Context) -> Outcome:
     """Stop, verified; it stays there."""
     there = action.observed
     assert there is not None
+    if context.task != "down":
+        drain(context, context.wanted_of(action), there)
     stop_for_good(context, context.engine_at(action, there.engine), there)
     return Outcome(target=action.target, status=Status.CHANGED, reason="stopped", action=action)
 

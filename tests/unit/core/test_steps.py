@@ -11,14 +11,17 @@ from llmstack.core.desired import Wanted
 from llmstack.core.observe import sort_out
 from llmstack.core.plan import plan_up
 from llmstack.core.policy import Policy
+from llmstack.core.remember import remember
 from llmstack.core.select import Picked
 from llmstack.core.starting import gpus_of
 from llmstack.core.steps import batch_size, steps_of
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.outcome import Outcome
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.service import Update
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
+from llmstack.store.store import Store
 from tests.unit.core.world import LOADING, World, statuses
 
 HOSTS = ("one", "two", "three", "four")
@@ -62,6 +65,44 @@ def test_gpus_are_taken_once_who_goes_has_left_them(world: World) -> None:
         ("new@localhost", (0,)),
         ("other@localhost", ()),
     ]
+
+
+def swap(world: World) -> tuple[Plan, Instance]:
+    """Two whose ports the inventory has swapped since they were made; the first one's instance too."""
+    there = [world.run(world.want(name, "page", port=port)) for name, port in (("a", 8001), ("b", 8002))]
+    wanted = [world.want(name, "page", port=port) for name, port in (("a", 8002), ("b", 8001))]
+    return plan_up([Picked(item) for item in wanted], sort_out(there, {})), there[0]
+
+
+def test_ports_are_swapped_and_the_store_knows_that_both_run(world: World, store: Store) -> None:
+    plan, _ = swap(world)
+    context = world.context()
+    outcomes = apply(plan, context)
+    assert [(str(one.target), one.action and one.action.kind.value, one.status.value) for one in outcomes] == [
+        ("a@localhost", "stop", "changed"),
+        ("b@localhost", "replace", "changed"),
+        ("a@localhost", "replace", "changed"),
+    ]
+    ports = {name: (there.port, there.running) for name, there in world.engine().instances.items()}
+    assert ports == {"llmstack-lab-a": (8002, True), "llmstack-lab-b": (8001, True)}
+    remember(outcomes, context, store)
+    assert [(row.name, row.port, row.status) for row in store.models()] == [
+        ("a", 8002, "active"),
+        ("b", 8001, "active"),
+    ]
+
+
+def test_where_a_swap_fails_both_are_there_and_what_stopped_first_is_known_to_rest(world: World, store: Store) -> None:
+    plan, first = swap(world)
+    world.engine().refuse("create", LlmstackError("no"))
+    context = world.context()
+    outcomes = apply(plan, context)
+    assert [one.status.value for one in outcomes] == ["changed", "failed", "skipped"]
+    now = world.engine().instances
+    assert (now["llmstack-lab-b"].port, now["llmstack-lab-b"].running) == (8002, True)
+    assert (now["llmstack-lab-a"].id, now["llmstack-lab-a"].running) == (first.id, False)
+    remember(outcomes, context, store)
+    assert {row.name: row.state for row in store.models()}["a"] is State.STOPPED
 
 
 def changed(world: World, update: Update) -> list[Wanted]:
