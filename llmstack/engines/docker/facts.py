@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import socket
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.engines.docker.address import Address
+from llmstack.engines.docker.rows import seconds
 
 HOOK = "nvidia-container-runtime-hook"
 """The program by which an engine before CDI gives GPUs to containers; it looks for it on its own PATH."""
@@ -24,7 +23,7 @@ def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], addres
         name=name,
         origin=address.origin,
         api_version=api_version,
-        now=_seconds(str(info.get("SystemTime") or "")),
+        now=seconds(info.get("SystemTime")),
         local=address.local,
         rootless=any("rootless" in option for option in options),
         gpu=_gives_gpus(info, local=address.local),
@@ -62,12 +61,3 @@ def _free_memory_bytes() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
-
-
-def _seconds(text: str) -> float | None:
-    """RFC 3339 with nanoseconds, of which six digits count."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)", text)
-    if not match:
-        return None
-    zone = "+00:00" if match[3] == "Z" else match[3]
-    return datetime.fromisoformat(f"{match[1]}{(match[2] or '.0').ljust(7, '0')}{zone}").astimezone(UTC).timestamp()

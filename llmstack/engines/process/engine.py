@@ -25,7 +25,7 @@ from llmstack.domain.usage import Usage
 from llmstack.domain.weights import whole
 from llmstack.engines import labels, ports
 from llmstack.engines.addresses import reached, url_of
-from llmstack.engines.process import happenings, inside, leftovers, log, processes
+from llmstack.engines.process import happenings, leftovers, log, processes
 from llmstack.engines.process.disk import ROOT_ENV, disk, free_bytes, move
 from llmstack.engines.process.files import CREATED, LABELS, LOCK, STATE, is_held, locked, write_json
 from llmstack.engines.process.launch import argv_of, launch_of, run_shim
@@ -201,7 +201,7 @@ class ProcessEngine(NoVolumes):
 
     def execute(self, name: str, command: Sequence[str]) -> None:
         """On this machine."""
-        inside.execute(self._instance(name), command)
+        processes.execute(self._instance(name), command)
 
     def events(self) -> Iterator[Happening | None]:
         """By the folders' files."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from llmstack.domain.engine_facts import EngineFacts
+from llmstack.domain.instance import Instance
 from llmstack.domain.usage import Usage
 from llmstack.engines.process.files import LOCK
 from llmstack.engines.process.launch import INSTANCE_ENV
+from llmstack.errors import LlmstackError
 
 GONE_S, POLL_S, USAGE_S, QUICK_S = 5.0, 0.01, 0.2, 0.1
+PATIENCE_S = 60.0
+"""For a command beside a server."""
 
 
 def shim_of(folder: Path) -> psutil.Process | None:
@@ -84,6 +89,21 @@ def _cpu_s(found: Collection[psutil.Process]) -> float:
             times = process.cpu_times()
             total += times.user + times.system
     return total
+
+
+def execute(there: Instance, command: Sequence[str]) -> None:
+    """Run it with the environment of an instance, but for its secrets. Raises LlmstackError."""
+    env = {**os.environ, **(there.spec.env if there.spec else {})}
+    try:
+        ran = subprocess.run(
+            list(command), env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LlmstackError(f"{command[0]} for {there.container_name}: {error}", "see its log") from error
+    if ran.returncode:
+        said = ran.stderr.decode("utf-8", "replace").strip()
+        told = f"{command[0]} for {there.container_name} ended with {ran.returncode}: {said}"
+        raise LlmstackError(told, "see its log", ended=ran.returncode, said=said)
 
 
 def environment(pid: int | None) -> dict[str, str]:
