@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmstack.api.base import Closing, Listener
+from llmstack.api.base import Closing
 from llmstack.core.adopted import look_by_label, wanted_of
 from llmstack.core.context import Context
 from llmstack.core.gpus import holders, with_gpu
@@ -14,6 +14,7 @@ from llmstack.core.look import Look
 from llmstack.core.observe import in_parallel
 from llmstack.core.stopping import STOP_GRACE_S, stop_for_good
 from llmstack.domain.clock import SystemClock
+from llmstack.domain.event import Nobody
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.ladder import Ladder
@@ -36,9 +37,7 @@ class DockerManager(Closing):
         self._host = Host(name=host, docker_host=docker_host)
         self._engines, self.registry = EngineBook(), Registry()
         clock = SystemClock()
-        self._context = Context(
-            task="api", engine_of=self._engines.get, clock=clock, sink=Listener(None), gpus=NvmlReader()
-        )
+        self._context = Context(task="api", engine_of=self._engines.get, clock=clock, sink=Nobody(), gpus=NvmlReader())
 
     def close(self) -> None:
         """Let go of connections."""

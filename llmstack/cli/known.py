@@ -61,10 +61,11 @@ def _kept(place: Path) -> dict[str, Any]:
 def _read(file: Path) -> Names:
     """By the real reader, which takes its time; nothing of an inventory with mistakes."""
     from llmstack.app import App
+    from llmstack.domain.event import Nobody
     from llmstack.domain.selection import Settings
 
     try:
-        inventory = App(Settings(inventory=str(file)), _Deaf()).inventory
+        inventory = App(Settings(inventory=str(file)), Nobody()).inventory
     except LlmstackError:
         return {}
     services = [placement.service for placement in inventory.placements]
@@ -82,14 +83,10 @@ def _read(file: Path) -> Names:
 def run_ids() -> list[str]:
     """Those of the last runs; none where the store cannot be read."""
     from llmstack.app import App
+    from llmstack.domain.event import Nobody
     from llmstack.domain.selection import Settings
 
     try:
-        return [run.id for run in App(Settings(), _Deaf()).history()]
+        return [run.id for run in App(Settings(), Nobody()).history()]
     except LlmstackError:
         return []
-
-
-class _Deaf:
-    def emit(self, event: object) -> None:
-        """Hear nothing."""

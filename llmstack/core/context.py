@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.observe import EngineOf
-from llmstack.domain.event import Event, EventType
+from llmstack.domain.event import Event, EventType, Nobody
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance
 from llmstack.domain.outcome import Outcome, RunResult
@@ -144,16 +144,9 @@ class Context:
         return endpoint.controller if endpoint else None
 
 
-class _Deaf:
-    """Hears nothing."""
-
-    def emit(self, event: Event) -> None:
-        """Take one event."""
-
-
 def quiet(context: Context) -> Context:
     """The same run, but nobody listens: for steps that are not part of what was asked."""
-    return replace(context, sink=_Deaf())
+    return replace(context, sink=Nobody())
 
 
 def client_of(wanted: Wanted, url: str) -> Client:

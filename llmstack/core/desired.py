@@ -11,7 +11,7 @@ from typing import Any
 from llmstack.core.peers import peers_of
 from llmstack.core.wish import wish_of
 from llmstack.domain.instance import InstanceSpec, Mount
-from llmstack.domain.names import nearest
+from llmstack.domain.names import is_loopback, nearest
 from llmstack.domain.position import KeyPath, Problem
 from llmstack.domain.secret import Secret
 from llmstack.domain.server import ServedModel
@@ -182,16 +182,12 @@ def _problems(
         message = f"type '{kind.name}' runs on {able}, not on {engine}"
         yield problem_at(inventory, (*path, "engine"), "E031", message, sorted(kind.engines)[0])
     keyless = kind.api_key_env and kind.api_key_env not in service.env
-    if keyless and not service.insecure and not _is_loopback(service.bind):
+    if keyless and not service.insecure and not is_loopback(ADDRESSES.get(service.bind, service.bind)):
         message = f"'{service.name}' would be open to the network without a key"
         fix = f"set env.{kind.api_key_env}, or insecure: true"
         yield problem_at(inventory, (*path, "bind"), "E032", message, fix)
     yield from _option_problems(inventory, (*path, "options"), kind.Options, service.options)
     yield from _model_problems(inventory, placement, kind)
-
-
-def _is_loopback(bind: str) -> bool:
-    return bind == "loopback" or bind.startswith("127.") or bind == "::1"
 
 
 def _model_problems(inventory: Inventory, placement: Placement, kind: ModelType) -> Iterator[Problem]:

@@ -49,6 +49,13 @@ class Event:
         }
 
 
+class Nobody:
+    """A listener that hears nothing."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+
+
 def rfc3339(ts: float) -> str:
     """`2026-03-07T09:12:00.000Z`: seconds since the epoch, for programs."""
     return datetime.fromtimestamp(ts, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

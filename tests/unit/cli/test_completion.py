@@ -15,6 +15,7 @@ from llmstack.app import App
 from llmstack.cli import known
 from llmstack.cli.collection import VERBS
 from llmstack.cli.complete import candidates
+from llmstack.domain.event import Nobody
 from llmstack.domain.selection import Settings
 from tests.unit.cli import front
 
@@ -103,7 +104,7 @@ def test_names_are_read_once_until_the_file_changes(here, monkeypatch):
 
 def test_runs_are_those_that_are_remembered(here, monkeypatch, tmp_path):
     assert candidates("llmstack history --run ", TASKS) == []
-    with closing(App(Settings(), known._Deaf())) as app:
+    with closing(App(Settings(), Nobody())) as app:
         for _ in range(2):
             app.store.begin_run("up", "llmstack up")
     assert candidates("llmstack history --run ", TASKS) == ["2", "1"]
