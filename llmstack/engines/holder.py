@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
-
-import psutil
 
 SAME_START_S = 5.0
 """Two looks at one process may tell its start a little differently, since the clock is set now and then."""
@@ -14,11 +11,15 @@ SAME_START_S = 5.0
 
 def me() -> str:
     """Ourselves: where our pid means something, the pid, and when it started."""
+    import psutil
+
     return f"{_place()} {os.getpid()} {psutil.Process().create_time():.1f}"
 
 
 def is_dead(holder: str) -> bool:
     """Whether `holder` was a process of this machine that is no more; False for all that cannot be told."""
+    import psutil
+
     place, pid, started = [*holder.split(" "), "", "", ""][:3]
     if place != _place() or not pid.isdigit():
         return False
@@ -36,4 +37,4 @@ def _place() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return platform.node()
+        return os.uname().nodename

@@ -30,6 +30,8 @@ def thin_out(sqlite: SqliteDatabase) -> None:
     """Forget the oldest where the store has grown too large."""
     if used_bytes(sqlite) < MAX_BYTES:
         return
+    from llmstack.store.samples import SampleRecord
+
     forget(sqlite, _quarter(RunRecord.id, sqlite))
     for column in (EventRecord.id, HealthRecord.id, SampleRecord.minute):
         column.model.delete().where(column < _quarter(column, sqlite)).execute(sqlite)

@@ -13,7 +13,7 @@ from llmstack.domain import newer
 from llmstack.domain.endpoint import Endpoint
 from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.engines.addresses import ANYWHERE, reached, url_of
-from llmstack.engines.docker import logs, network, ports, rows, stacklock
+from llmstack.engines.docker import logs, network, rows, stacklock
 from llmstack.engines.docker.address import resolve
 from llmstack.engines.docker.body import GRACE_S, container_body, inner_port
 from llmstack.engines.docker.images import WithImages
@@ -24,7 +24,6 @@ from llmstack.engines.docker.strangers import strangers
 from llmstack.engines.docker.volumes import WithVolumes
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import ROLE, SERVE, STACK
-from llmstack.engines.ports import holder
 from llmstack.errors import LlmstackError, NoMatchError, PreflightError, UnreachableError
 from llmstack.protocols import Ability, Renew
 
@@ -95,10 +94,14 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
 
     def decide_port(self, spec: InstanceSpec) -> int:
         """First port from the type's own upward that no container publishes or was promised, and no process holds."""
+        from llmstack.engines.docker import ports
+
         return ports.free(spec, self._rows(), local=self._wire.address.local)
 
     def check_port(self, spec: InstanceSpec) -> None:
         """Asks the engine's containers, and on this machine the system."""
+        from llmstack.engines.docker import ports
+
         if spec.host_port is None:
             return
         filters = {} if self._wire.podman else {"publish": [str(spec.host_port)]}
@@ -106,6 +109,8 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
 
     def check_place(self, spec: InstanceSpec) -> None:
         """By one list of everything there is, and on this machine the system."""
+        from llmstack.engines.docker import ports
+
         self._check_gpus(spec)
         everything = self._seen.rows(self._rows)
         ports.check_name(spec, everything)
@@ -270,10 +275,13 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
 
     def _holds(self, there: Instance) -> str | None:
         """Whether its port is not free yet, in words."""
+        from llmstack.engines.docker import ports
+
         port, spec = there.port, there.spec
-        if port is None or spec is None or not self._wire.address.local or not ports.held(spec.bind, port):
+        if port is None or spec is None or not self._wire.address.local:
             return None
-        return f"its port {port} is still held by {holder(spec.bind, port)}"
+        holder = ports.holder(spec.bind, port)
+        return f"its port {port} is still held by {holder}" if holder else None
 
     def _reached(self, bind: str) -> tuple[str | None, str | None]:
         """Names under which a port bound to `bind` is reached from here, and from other machines."""

@@ -37,17 +37,22 @@ def check(spec: InstanceSpec, rows: Rows, *, local: bool) -> None:
     port = spec.host_port
     if port is None:
         return
-    holder = next((container_name(row) for row in rows if runs(row) and port in published(row, spec.bind)), None)
-    if holder is None and local and (error := held(spec.bind, port)):
+    who = next((container_name(row) for row in rows if runs(row) and port in published(row, spec.bind)), None)
+    if who is None and local and (error := held(spec.bind, port)):
         raise ports.refused(spec, error)
-    if holder not in (None, spec.name):
-        raise ports.taken(spec, holder)
+    if who not in (None, spec.name):
+        raise ports.taken(spec, who)
 
 
 def held(bind: str, port: int) -> OSError | None:
     """Why the engine cannot publish it there now, as far as that is seen from here; it may have rights that we lack."""
     error = ports.bind_error(bind, port)
     return None if error and error.errno == errno.EACCES else error
+
+
+def holder(bind: str, port: int) -> str | None:
+    """Who still has it on this machine, in words; None when it is free."""
+    return ports.holder(bind, port) if held(bind, port) else None
 
 
 def check_name(spec: InstanceSpec, rows: Rows) -> None:

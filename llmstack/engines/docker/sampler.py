@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from llmstack.engines.docker.wire import Wire
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from llmstack.domain.usage import Usage
 
 THREADS, MOST_THREADS = 8, 100
@@ -61,6 +62,7 @@ class Sampler:
 
     def _ask(self, ids: Collection[str], *, one_shot: bool) -> dict[str, Json]:
         """Id -> answer; what went away meanwhile has none."""
+        from concurrent.futures import ThreadPoolExecutor
 
         def ask(one: str) -> Json | None:
             with self._wire.doing("measure containers") as api:
