@@ -10,7 +10,6 @@ from peewee import SqliteDatabase, fn
 
 from llmstack.store import faults
 from llmstack.store.database import Database
-from llmstack.store.measures import SampleRecord
 from llmstack.store.queries import forget
 from llmstack.store.records import EventRecord, HealthRecord, ModelRecord, RunRecord, VersionRecord
 

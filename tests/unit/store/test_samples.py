@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmstack.domain.measured import StoredSample
 from llmstack.domain.usage import StatsRow, Usage
 from llmstack.store import open_store
-from llmstack.store.measures import KEPT_MINUTES
+from llmstack.store.samples import KEPT_MINUTES
 
 USED = Usage(cpu_percent=3.5, memory_bytes=7 << 30, network_sent_bytes=1, gpu_percent=None)
 
