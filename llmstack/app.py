@@ -178,12 +178,14 @@ class App(Looking):
             orphans = self._orphans(observed, selection.hosts) if options.orphans else ()
             if task in ("up", "update") and selection.everything and not options.orphans:
                 self._warn_of_orphans(observed, context)
-            plan = planner(picked, observed, Policy(orphans=orphans, re_decide=options.re_decide))
-            if not any(action.spec and action.spec.undecided for action in plan.actions):
+            anew = frozenset(item.wanted.target for item in picked if options.re_decide)
+            policy, again = Policy(orphans=orphans, re_decide=anew), partial(planner, picked, observed)
+            plan = again(policy)
+            if not anew and not any(action.spec and action.spec.undecided for action in plan.actions):
                 return plan
             from llmstack.core.deciding import with_limits
 
-            return with_limits(plan, context, self._peak)
+            return with_limits(plan, again, policy, context, self._peak)
 
         run = Run(
             context=context,

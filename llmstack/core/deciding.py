@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.gpus import held_gpus
 from llmstack.core.limits import Case, decision, limited
-from llmstack.core.placement import Placed, beside, free_on, gib, place
+from llmstack.core.placement import Placed, beside, free_on, gib, held_by, place
+from llmstack.core.policy import Policy
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint, guessed
 from llmstack.domain.gpu import Gpu, HeldGpu
@@ -25,30 +27,43 @@ from llmstack.protocols import Ability
 
 PeakOf = Callable[[str, str, int, str], Peak | None]
 """What was measured, by image, model file, context and kind of GPU."""
-CPU = "cpu"
+CPU, MAKES = "cpu", (ActionKind.CREATE, ActionKind.REPLACE)
 FREE_HINT = "end what holds it, or take a smaller context or model"
 
 
 @dataclass(kw_only=True)
 class _Decider:
-    """One plan; `promised` is what earlier actions of it will take of each GPU."""
+    """One plan; `promised` is what earlier actions of it will take of each GPU, beyond what they hold now."""
 
     context: Context
     peak: PeakOf
-    promised: dict[str, int] = field(default_factory=dict)
+    promised: Counter[str] = field(default_factory=Counter)
     facts: dict[tuple[str, str], EngineFacts] = field(default_factory=dict)
 
     def decide(self, action: Action) -> Action:
         """With what it leaves open decided, or refused where that cannot be."""
-        wanted, spec = self.context.wanted_of(action), action.spec
-        assert spec is not None
+        spec = action.spec if action.kind in MAKES else None
+        if spec is None:
+            return action
+        wanted, lacks = self.context.wanted_of(action), None
         try:
-            decided, lacks = self._decided(wanted, spec, _footprint(wanted, spec, action))
+            decided = self._on_its_port(wanted, spec, action)
+            if spec.undecided:
+                decided, lacks = self._decided(wanted, decided, _footprint(wanted, spec, action))
         except LlmstackError as error:
             return unable(wanted, error)
+        if decided is spec:
+            return action
         reasons = "; ".join((action.reason, *filter(None, (decided.reasons, lacks))))
         changes = tuple(_told(change, decided) for change in action.changes)
         return replace(action, spec=decided, reason=reasons, changes=changes)
+
+    def _on_its_port(self, wanted: Wanted, spec: InstanceSpec, action: Action) -> InstanceSpec:
+        """With the port that it has, where no better one is free now; else that stays open until it is made."""
+        own = action.observed.spec.host_port if action.observed and action.observed.spec else None
+        if own is None or spec.host_port or spec.port != AUTO or own > self.context.engine(wanted).decide_port(spec):
+            return spec
+        return spec.with_decided(port=str(own))
 
     def _decided(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None) -> tuple[InstanceSpec, str | None]:
         facts = self._facts(wanted)
@@ -95,7 +110,8 @@ class _Decider:
         rest = need or 0
         for one in sorted(placed.ids, key=lambda one: -free[one]):
             part = min(rest, free[one])
-            self.promised[one], rest = self.promised.get(one, 0) + part, rest - part
+            self.promised[one], rest = self.promised[one] + part, rest - part
+        self.promised.subtract({card.gpu.uuid or "": held_by(name, card) for card in cards})
         return replace(placed, why=placed.why + told)
 
     def _peak(self, wanted: Wanted, spec: InstanceSpec, model: Footprint | None, gpu_kind: str) -> Peak | None:
@@ -114,16 +130,16 @@ class _Decider:
         return held_gpus(self.context)
 
 
-def with_limits(plan: Plan, context: Context, peak: PeakOf) -> Plan:
-    """`plan` with every instance that it makes decided; asks hosts only where one leaves something open."""
-    decider = _Decider(context=context, peak=peak)
-    makes = (ActionKind.CREATE, ActionKind.REPLACE)
-    return Plan(
-        tuple(
-            decider.decide(action) if action.kind in makes and action.spec and action.spec.undecided else action
-            for action in plan.actions
-        )
-    )
+def with_limits(plan: Plan, again: Callable[[Policy], Plan], policy: Policy, context: Context, peak: PeakOf) -> Plan:
+    """`plan` with every instance that it makes decided; planned `again`, so that they stay, where some would be decided
+    anew just as they are. Asks hosts only where something is left open."""
+    plan = Plan(tuple(map(_Decider(context=context, peak=peak).decide, plan.actions)))
+    changed = [action for action in plan.actions if action.changes]
+    same = {action.target for action in changed if all(each.before == each.after for each in action.changes)}
+    if not same & policy.re_decide:
+        return plan
+    policy = replace(policy, re_decide=policy.re_decide - same)
+    return with_limits(again(policy), again, policy, context, peak)
 
 
 def given(ids: tuple[str, ...], gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:

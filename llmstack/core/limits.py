@@ -44,12 +44,11 @@ class Case:
 def limited(spec: InstanceSpec, case: Case) -> InstanceSpec:
     """`spec` with every limit decided that is still open."""
     rules = {"memory_bytes": _memory, "cpus": _cpus, "shm_bytes": _shm, "pids": _pids}
-    found: dict[str, str] = {}
-    for name in spec.undecided:
-        if name in rules:
-            value, why = rules[name](case)
-            found |= decision(name, "" if value is None else f"{value:g}" if name == "cpus" else str(int(value)), why)
-    return spec.with_decided(**found)
+    for name in filter(rules.__contains__, spec.undecided):
+        value, why = rules[name](case)
+        text = "" if value is None else f"{value:g}" if name == "cpus" else str(int(value))
+        spec = spec.with_decided(**decision(name, text, why))
+    return spec
 
 
 def decision(name: str, value: str, why: str) -> Mapping[str, str]:

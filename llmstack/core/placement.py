@@ -43,11 +43,14 @@ def free_on(
         if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
             free = gpu.memory_total_bytes - gpu.memory_used_bytes
         if gpu.uuid and free is not None and not gpu.mig:
-            own = sum(
-                holder.memory_bytes or 0 for holder in card.holders or () if holder.container_name == container_name
-            )
+            own = held_by(container_name, card)
             found[gpu.uuid] = max(0, free + own - promised.get(gpu.uuid, 0) - RESERVE_BYTES)
     return found
+
+
+def held_by(container_name: str, card: HeldGpu) -> int:
+    """What it has of a GPU now."""
+    return sum(each.memory_bytes or 0 for each in card.holders or () if each.container_name == container_name)
 
 
 def beside(cards: Sequence[HeldGpu], container_name: str) -> list[HeldGpu]:

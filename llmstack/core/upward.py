@@ -127,7 +127,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
         spec, reason = anew(spec, facts)
         return begin(ActionKind.CREATE, wanted, spec, reason, observed=observed, differences=all_of(spec))
     reason, differences = _differs(spec, there.spec, policy)
-    spec = (sticky_file if policy.re_decide else _sticky)(spec, there.spec)
+    spec = (sticky_file if wanted.target in policy.re_decide else _sticky)(spec, there.spec)
     if policy.defaults and facts.newest and is_other(facts.newest, facts.pins):
         spec = spec.with_decided(image=facts.newest)
         reason = f"{reason}, a newer image" if differences else "a newer image"
@@ -152,7 +152,7 @@ def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
 def _differs(spec: InstanceSpec, there: InstanceSpec, policy: Policy) -> tuple[str, tuple[FieldChange, ...]]:
     """Why an instance must be replaced, and each field; no fields when it need not be."""
     found = changes(spec, there)
-    if not found and policy.re_decide and spec.autos:
+    if not found and spec.target in policy.re_decide and spec.autos:
         return "decided anew", tuple(_reopened(there, name) for name in spec.autos)
     if not found and policy.defaults:
         return "newer defaults", defaults_changed(spec, there)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from llmstack.core.select import Picked, in_order
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.gpu import Gpu, Owner
-from llmstack.domain.instance import Need, Weights
+from llmstack.domain.instance import Need, State, Weights
 from llmstack.domain.measured import Peak
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.resources import Resources
@@ -45,11 +46,15 @@ def want(world: World, name: str = "demo", weights: Weights | None = WEIGHTS, **
 
 
 def plan(
-    world: World, peaks: dict[str, Peak] | None = None, observed: Observed | None = None, **policy: Any
+    world: World, peaks: dict[str, Peak] | None = None, observed: Observed | None = None, *, re_decide: bool = False
 ) -> list[Action]:
     picked = [Picked(item, item.placement.models) for item in in_order(tuple(world.all.values()))]
-    made = plan_up(picked, observed or seen(world), Policy(**policy))
-    return list(with_limits(made, world.context(), lambda *key: (peaks or {}).get(key[-1])).actions)
+    again, policy = (
+        partial(plan_up, picked, observed or seen(world)),
+        Policy(re_decide=frozenset(world.all if re_decide else ())),
+    )
+    made = with_limits(again(policy), again, policy, world.context(), lambda *key: (peaks or {}).get(key[-1]))
+    return list(made.actions)
 
 
 def takes(monkeypatch: pytest.MonkeyPatch, world: World, size: int) -> None:
@@ -86,6 +91,42 @@ def test_it_is_decided_once_and_anew_only_when_asked(world: World, monkeypatch: 
     told = {change.field: (change.before, change.after) for change in again.changes}
     assert told["gpus"] == ("auto (GPU-small)", "auto (GPU-large)")
     assert told["memory_bytes"][1].isdecimal()
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.STOPPED])
+@pytest.mark.parametrize("engine", ["docker", "process"])
+def test_what_would_be_decided_again_just_as_it_is_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch, engine: str, state: State
+) -> None:
+    takes(monkeypatch, world, 6 * GIB)
+    world.engine(kind=engine).told = EngineFacts(name=engine, memory_bytes=64 * GIB, cpus=8)
+    for number, name in enumerate(("one", "two"), start=1):
+        wanted = world.want(name, engine=engine, port="auto", weights=WEIGHTS)
+        gpus = ("auto",) if engine == "docker" else ()
+        resources = Resources(gpus=gpus, memory_bytes="auto", cpus="auto", shm_bytes="auto", pids="auto")
+        wanted = replace(wanted, spec=replace(wanted.needed_spec, resources=resources))
+        world.all[wanted.target] = wanted
+        (spec,) = (action.spec for action in plan(world) if action.spec and action.spec.service == name)
+        port = world.engine(kind=engine).decide_port(spec)
+        there = world.run(replace(wanted, spec=spec.with_decided(port=str(port))))
+        world.engine(kind=engine).instances[there.container_name] = replace(
+            there, state=state, running=state is State.STARTING
+        )
+        world.gpus.owners[number] = Owner(there.container_name)
+        held = dict.fromkeys(range(1, number + 1), 7 * GIB)
+        world.gpus.found = (replace(SMALL, memory_used_bytes=7 * number * GIB, process_bytes=held), LARGE)
+    kind = ActionKind.KEEP if state is State.STARTING else ActionKind.START
+    assert [action.kind for action in plan(world, re_decide=True)] == [kind, kind]
+
+
+def test_a_port_is_decided_anew_where_a_better_one_is_free(world: World) -> None:
+    wanted = world.want(port="auto")
+    for port, kind in (("8080", ActionKind.KEEP), ("8123", ActionKind.REPLACE)):
+        world.engine().instances.clear()
+        world.run(replace(wanted, spec=wanted.needed_spec.with_decided(port=port)))
+        (action,) = plan(world, re_decide=True)
+        assert action.kind is kind
+    assert [str(change.after) for change in action.changes] == ["auto"]
 
 
 def test_a_guess_only_warns_and_a_measurement_refuses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

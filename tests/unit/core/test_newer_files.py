@@ -159,7 +159,7 @@ def test_what_is_decided_anew_keeps_its_model_file(world: World) -> None:
     there = world.run(replace(wanted, spec=with_source(wanted.needed_spec, pinned)))
     items = picked(wanted)
     observed = with_facts(items, seen(world), world.context("up"))
-    (action,) = plan_up(items, observed, Policy(re_decide=True)).actions
+    (action,) = plan_up(items, observed, Policy(re_decide=frozenset({wanted.target}))).actions
     assert (action.kind, action.reason) == (ActionKind.REPLACE, "decided anew")
     assert (action.spec and action.spec.weights) == (there.spec and there.spec.weights) == gguf_weights(pinned, "")
 

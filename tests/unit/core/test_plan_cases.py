@@ -68,6 +68,7 @@ def test_plan(path: Path, tmp_path: Path) -> None:
     verb = case.get("verb", "up")
     known = {item.target for item in wanted}
     policy = dict(case.get("policy", {}))
+    policy["re_decide"] = frozenset(known if policy.get("re_decide") else ())
     if policy.pop("orphans", False):
         policy["orphans"] = tuple(row for row in observed.rows() if row.target not in known)
     plan = PLANNERS[verb](pick(wanted, selection, dependencies=verb in ("up", "update")), observed, Policy(**policy))
