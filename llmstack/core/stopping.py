@@ -18,7 +18,7 @@ def stop_for_good(context: Context, engine: Engine, there: Instance, grace_s: fl
 
     Raises LlmstackError naming what stays.
     """
-    on_gpu = gpu_pids(context) & set(engine.pids(there.container_name) or ()) if _asked_for_gpus(there) else set()
+    on_gpu = _on_gpu(context, engine, there)
     engine.stop(there.container_name, grace_s)
     deadline = context.clock.monotonic() + GPU_FREE_S
     while stays := on_gpu and on_gpu & gpu_pids(context):
@@ -33,11 +33,11 @@ def end_for_good(context: Context, engine: Engine, there: Instance) -> None:
     """Stop and remove it, in one go where no GPU is to be watched in between; as `stop_for_good`, but somebody else may
     have removed it meanwhile."""
     with suppress(NoMatchError):
-        if not _asked_for_gpus(there):
+        if _on_gpu(context, engine, there):
+            stop_for_good(context, engine, there)
+            engine.remove(there.container_name)
+        else:
             engine.stop_and_remove(there, STOP_GRACE_S)
-            return
-        stop_for_good(context, engine, there)
-        engine.remove(there.container_name)
 
 
 def gpu_pids(context: Context) -> set[int]:
@@ -45,6 +45,8 @@ def gpu_pids(context: Context) -> set[int]:
     return {pid for gpu in context.gpus.gpus() or () for pid in gpu.process_bytes or {}}
 
 
-def _asked_for_gpus(there: Instance) -> bool:
-    """What asked for none cannot hold one in a container; without a label nobody knows."""
-    return there.spec is None or bool(there.spec.limits.gpus) or there.engine == "process"
+def _on_gpu(context: Context, engine: Engine, there: Instance) -> set[int]:
+    """Those of its processes, whether it asked for GPUs or not: where NVIDIA's runtime is the default, all get them."""
+    host = context.hosts.get(there.host)
+    found = gpu_pids(context) if host is None or host.local else set()
+    return found & set(engine.pids(there.container_name) or ()) if found else set()

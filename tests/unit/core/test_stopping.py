@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstack.core.stopping import GPU_FREE_S, stop_for_good
+from llmstack.core.stopping import GPU_FREE_S, end_for_good, stop_for_good
 from llmstack.domain.gpu import Gpu, Owner
 from llmstack.errors import LlmstackError
 from tests.unit.core.world import World
@@ -49,12 +49,27 @@ def test_what_stays_on_a_gpu_is_named(world: World) -> None:
     assert world.clock.monotonic() >= GPU_FREE_S
 
 
-def test_a_container_that_asked_for_no_gpu_costs_no_look_at_one(world: World) -> None:
+def test_what_got_a_gpu_without_asking_is_watched_too(world: World) -> None:
     there = world.run(world.want())
     context = world.context()
-    context.gpus = gpus = Emptying(None)
-    stop_for_good(context, world.engine(), there)
-    assert gpus.seen == 0
+    context.gpus = gpus = Emptying(5)
+    end_for_good(context, world.engine(), there)
+    assert gpus.seen == 6
+    assert not world.engine().instances
+
+
+def test_a_process_of_another_machine_is_none_of_this_ones(world: World) -> None:
+    there = world.run(world.want(host="gpu09", gpus=("all",)))
+    world.gpus.found = (gpu(PID),)
+    stop_for_good(world.context(), world.engine("gpu09"), there)
+    assert world.clock.monotonic() == 0
+
+
+def test_where_nobody_holds_a_gpu_no_processes_are_asked_for(world: World) -> None:
+    there = world.run(world.want(gpus=("all",)))
+    world.gpus.found = (gpu(),)
+    end_for_good(world.context(), world.engine(), there)
+    assert "pids" not in {call[0] for call in world.engine().calls}
 
 
 def test_a_gpu_that_it_never_held_is_not_waited_for(world: World) -> None:
