@@ -83,10 +83,8 @@ class DockerManager(Closing):
         """CPU, memory and GPU memory of a running container; None when it does not run."""
         there = self.get_container_status(name)
         usage = self.engine.usages([there.container_name]).get(there.container_name)
-        gpus = self._context.gpus.gpus() if self._host.local else None
-        if usage is None or not gpus:
-            return usage
-        return with_gpu(usage, there.container_name, gpus, holders(gpus, self._context))
+        gpus = (self._context.gpus.gpus() if self._host.local else None) or ()
+        return usage and with_gpu(usage, there.container_name, gpus, holders(gpus, self._context), there.spec)
 
     def validate_container_health(self, name: str, *, wait_s: float | None = 5.0) -> Ladder:
         """Ask the model's own API: every rung with its time, and why one failed."""

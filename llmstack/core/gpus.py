@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from llmstack.core.context import Context
 from llmstack.domain.gpu import Gpu, HeldGpu, Holder, HolderKind
 from llmstack.domain.host import Host
-from llmstack.domain.instance import Instance
+from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.domain.usage import Usage
 from llmstack.errors import LlmstackError, UnreachableError
 
@@ -52,13 +52,18 @@ def holders(gpus: Iterable[Gpu], context: Context) -> dict[int, Holder]:
     return found
 
 
-def with_gpu(usage: Usage, container_name: str, gpus: Sequence[Gpu], whose: Mapping[int, Holder]) -> Usage:
-    """PURE: what an instance uses, with its part of all GPUs; unknown where one of them does not tell."""
+def with_gpu(
+    usage: Usage, container_name: str, gpus: Sequence[Gpu], whose: Mapping[int, Holder], spec: InstanceSpec | None
+) -> Usage:
+    """PURE: what an instance uses, with its part of all GPUs; unknown where one on which it may be does not tell."""
     mine = {pid for pid, holder in whose.items() if holder.container_name == container_name}
     sizes = [size for gpu in gpus for pid, size in (gpu.process_bytes or {}).items() if pid in mine]
     loads = [load for gpu in gpus for pid, load in (gpu.process_percent or {}).items() if pid in mine]
-    sized = gpus and all(gpu.process_bytes is not None for gpu in gpus) and None not in sizes
-    loaded = gpus and all(gpu.process_percent is not None for gpu in gpus)
+    ids = spec.limits.gpus if spec and (spec.engine != "process" or spec.limits.gpus) else ("all",)
+    named = [gpu for gpu in gpus if gpu.uuid in ids]
+    its = named if len(named) == len(ids) and (ids or not mine) else gpus
+    sized = gpus and all(gpu.process_bytes is not None for gpu in its) and None not in sizes
+    loaded = gpus and all(gpu.process_percent is not None for gpu in its)
     return replace(
         usage,
         gpu_memory_bytes=sum(size or 0 for size in sizes) if sized else None,
@@ -81,12 +86,10 @@ def _container(container_id: str, context: Context) -> Instance | None:
 
 def _processes(context: Context) -> dict[int, Instance]:
     """Every process of the process engine's instances, by its pid."""
-    return {pid: there for host in _local(context) for pid, there in _of_host(host, context)}
-
-
-def _of_host(host: Host, context: Context) -> Iterator[tuple[int, Instance]]:
-    with suppress(LlmstackError):
-        engine = context.engine_of(host, "process")
-        for there in engine.observe(None):
-            for pid in engine.pids(there.container_name) or ():
-                yield pid, there
+    found: dict[int, Instance] = {}
+    for host in _local(context):
+        with suppress(LlmstackError):
+            engine = context.engine_of(host, "process")
+            for there in engine.observe(None):
+                found |= dict.fromkeys(engine.pids(there.container_name) or (), there)
+    return found

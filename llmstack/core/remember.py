@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from llmstack.core.desired import Wanted
 from llmstack.core.observe import PREVIOUS, in_parallel
 from llmstack.domain.codec import digest
 from llmstack.domain.event import Event
-from llmstack.domain.instance import Instance, State
+from llmstack.domain.instance import Instance, InstanceSpec, State
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
@@ -82,8 +83,9 @@ def remember(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> N
         if now and now[0]:
             look = replace(now[1], state=State.STOPPED) if _stopped(of[wanted.target]) else now[1]
             keep_row(wanted, now[0], look, ledger)
-            if any(_started(outcome, context) for outcome in of[wanted.target]):
-                _keep_version(wanted, now[0], now[1], context, ledger)
+            if any(map(_started, of[wanted.target])):
+                if context.wait:
+                    _keep_version(wanted, now[0], now[1], context, ledger)
                 _keep_peak(wanted, now[0], context, ledger)
             _keep_model_versions(of[wanted.target], wanted, now[1], ledger)
         elif now and wanted.container_name:
@@ -131,20 +133,16 @@ def _now(wanted: Wanted, context: Context) -> tuple[Instance | None, Look] | Non
     """What is there (None: nothing) and how it looks; None when nobody can tell."""
     from llmstack.core.look import try_look
 
-    if not wanted.external and not wanted.container_name:
-        return None
-    try:
-        there = full_instance(wanted, context)
-    except LlmstackError:
-        return None
-    return there, try_look(context, wanted, there)
+    with suppress(LlmstackError):
+        if wanted.external or wanted.container_name:
+            there = full_instance(wanted, context)
+            return there, try_look(context, wanted, there)
+    return None
 
 
 def full_instance(wanted: Wanted, context: Context) -> Instance | None:
     """The instance with what only an inspect tells: restarts, times, how it ended. Raises what the engine raises."""
-    if wanted.external:
-        return external_instance(wanted, context.stack)
-    return context.inspect(wanted)
+    return external_instance(wanted, context.stack) if wanted.external else context.inspect(wanted)
 
 
 def external_instance(wanted: Wanted, stack: str | None = None) -> Instance:
@@ -200,35 +198,34 @@ def _keep_version(wanted: Wanted, there: Instance, seen: Look, context: Context,
 
 
 def _keep_peak(wanted: Wanted, there: Instance, context: Context, ledger: Ledger) -> None:
-    """What it took to get as far as an answer, for when its like is decided next."""
+    """What it took to get as far as an answer, for when its like is decided next.
+
+    Nothing yet where nobody waited: what it takes later counts for the GPU that it has now.
+    """
     from llmstack.core.deciding import footprint_of, given, kind_of, peak_key
     from llmstack.core.gpus import holders, with_gpu
     from llmstack.domain.measured import Peak
+    from llmstack.domain.usage import Usage
 
-    model = footprint_of(wanted, there.spec) if there.spec else None
-    key = peak_key(context, wanted, there.spec, model) if there.spec else None
-    if key is None or there.spec is None:
+    spec, name, usage = there.spec, there.container_name, Usage()
+    key = peak_key(context, wanted, spec, footprint_of(wanted, spec)) if spec else None
+    if key is None or spec is None:
         return
-    name, ids = there.container_name, there.spec.limits.gpus
     gpus = (context.gpus.gpus() or ()) if wanted.placement.host.local else ()
-    try:
-        usage = context.engine(wanted).usages([name]).get(name)
-    except LlmstackError:
-        return
-    if usage:
-        usage = with_gpu(usage, name, gpus, holders(gpus, context))
-        ledger.keep_peak(
-            Peak(
-                image=key[0],
-                model=key[1],
-                context=key[2],
-                gpu_kind=kind_of(ids, given(ids, gpus)),
-                host=there.host,
-                container_name=name,
-                memory_bytes=usage.memory_bytes,
-                gpu_bytes=usage.gpu_memory_bytes or None,
-            )
+    with suppress(LlmstackError, KeyError):
+        if context.wait:
+            usage = context.engine(wanted).usages([name])[name]
+            usage = with_gpu(usage, name, gpus, holders(gpus, context), spec)
+    ledger.keep_peak(
+        Peak(
+            *key,
+            gpu_kind=kind_of(spec.limits.gpus, given(spec.limits.gpus, gpus)),
+            host=there.host,
+            container_name=name,
+            memory_bytes=usage.memory_bytes,
+            gpu_bytes=usage.gpu_memory_bytes or None,
         )
+    )
 
 
 def _keep_model_versions(outcomes: Iterable[Outcome], wanted: Wanted, seen: Look, ledger: Ledger) -> None:
@@ -247,7 +244,8 @@ def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger)
         ladder = outcome.ladder or _begun(outcome, context)
         if ladder and placement and not _only_looked(outcome):
             name = context.wanted[placement.target].container_name or f"external-{placement.service.name}"
-            ledger.climbed(ladder, name, started_spec=_started(outcome, context))
+            spec = _started(outcome) if context.wait else None
+            ledger.climbed(ladder, name, started_spec=digest(spec) if spec else None)
 
 
 def _begun(outcome: Outcome, context: Context) -> Ladder | None:
@@ -269,9 +267,7 @@ def _only_looked(outcome: Outcome) -> bool:
     return looked and outcome.ladder is not None and outcome.ladder.fallen in (Rung.CREATED, Rung.RUNNING)
 
 
-def _started(outcome: Outcome, context: Context) -> str | None:
-    """The digest of the spec that was started, and proved to be ready."""
+def _started(outcome: Outcome) -> InstanceSpec | None:
+    """The spec that was started, and proved to be ready where the run waits for that."""
     action = outcome.action
-    if action and action.spec and action.kind in STARTS and context.wait and outcome.status is Status.CHANGED:
-        return digest(action.spec)
-    return None
+    return action.spec if action and action.kind in STARTS and outcome.status is Status.CHANGED else None

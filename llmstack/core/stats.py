@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from llmstack.core.context import Context
@@ -13,6 +14,7 @@ from llmstack.core.select import Picked
 from llmstack.domain.report import FIGURES, StatusReport, StatusRow
 from llmstack.domain.target import Target
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
+from llmstack.errors import LlmstackError
 
 
 def stats_report(picked: Sequence[Picked], context: Context, *, quick: bool = False) -> StatsReport:
@@ -49,14 +51,17 @@ def with_usage(report: StatusReport, used: StatsReport) -> StatusReport:
 
 def _with_gpus(rows: Sequence[StatsRow], local: Collection[Target], context: Context) -> tuple[StatsRow, ...]:
     """With what those on this machine use of its GPUs."""
-    gpus = context.gpus.gpus() if any(row.target in local for row in rows) else None
-    if not gpus:
-        return tuple(rows)
+    gpus = (context.gpus.gpus() if any(row.target in local for row in rows) else None) or ()
     whose = holders(gpus, context)
-    return tuple(
-        replace(row, usage=with_gpu(row.usage, row.container_name, gpus, whose)) if row.target in local else row
-        for row in rows
-    )
+    silent = any(gpu.process_bytes is None for gpu in gpus)
+
+    def filled(row: StatsRow) -> StatsRow:
+        there = None
+        with suppress(LlmstackError):
+            there = context.inspect(context.wanted[row.target]) if silent else None
+        return replace(row, usage=with_gpu(row.usage, row.container_name, gpus, whose, there.spec if there else None))
+
+    return tuple(filled(row) if row.target in local else row for row in rows)
 
 
 def _row(item: Picked, measured: dict[Place, dict[str, Usage]]) -> StatsRow | None:

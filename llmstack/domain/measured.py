@@ -8,7 +8,7 @@ from llmstack.domain.target import Target
 from llmstack.domain.usage import Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Peak:
     """The most memory that a model file (by its fingerprint) was seen to take with an image and a context on a kind of
     GPU (its name, or `cpu`), and where it ran so last; None is unknown."""

@@ -77,16 +77,37 @@ def test_what_an_instance_uses_of_all_cards_is_summed(world: World) -> None:
         Gpu(1, "b", "T4", process_bytes={1: 2 * GIB}),
     )
     whose = holders(cards, world.context())
-    assert with_gpu(Usage(), "llmstack-lab-demo", cards, whose) == Usage(gpu_memory_bytes=3 * GIB)
-    assert with_gpu(Usage(), "llmstack-lab-demo", cards[:1], whose) == Usage(gpu_memory_bytes=GIB, gpu_percent=30.0)
-    assert with_gpu(Usage(), "other", cards[:1], whose) == Usage(gpu_memory_bytes=0, gpu_percent=0.0)
+    assert with_gpu(Usage(), "llmstack-lab-demo", cards, whose, None) == Usage(gpu_memory_bytes=3 * GIB)
+    assert with_gpu(Usage(), "llmstack-lab-demo", cards[:1], whose, None) == Usage(
+        gpu_memory_bytes=GIB, gpu_percent=30.0
+    )
+    assert with_gpu(Usage(), "other", cards[:1], whose, None) == Usage(gpu_memory_bytes=0, gpu_percent=0.0)
 
 
 @pytest.mark.parametrize("sizes", [None, {1: None}])
 def test_one_card_that_does_not_tell_makes_the_sum_unknown(world: World, sizes: dict[int, int | None] | None) -> None:
     cards = (CARD, Gpu(1, None, None, process_bytes=sizes))
     whose = holders(cards, world.context())
-    assert with_gpu(Usage(), "llmstack-lab-demo", cards, whose).gpu_memory_bytes is None
+    assert with_gpu(Usage(), "llmstack-lab-demo", cards, whose, None).gpu_memory_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("container_name", "engine", "gpus", "found"),
+    [
+        ("llmstack-lab-demo", "docker", ("a",), GIB),
+        ("llmstack-lab-demo", "docker", ("all",), None),
+        ("llmstack-lab-demo", "docker", ("a", "lost"), None),
+        ("llmstack-lab-demo", "docker", (), None),  # it got one without asking
+        ("other", "docker", (), 0),
+        ("other", "process", (), None),
+    ],
+)
+def test_a_lost_card_hides_only_what_may_be_on_it(
+    world: World, container_name: str, engine: str, gpus: tuple[str, ...], found: int | None
+) -> None:
+    cards = (Gpu(0, "a", "T4", process_bytes={1: GIB}), Gpu(1, None, None, process_bytes=None, trouble="lost"))
+    spec = world.want("demo", engine=engine, gpus=gpus).needed_spec
+    assert with_gpu(Usage(), container_name, cards, holders(cards, world.context()), spec).gpu_memory_bytes == found
 
 
 def test_stats_tell_what_instances_of_this_machine_hold(world: World) -> None:

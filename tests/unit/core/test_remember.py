@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from llmstack.core.desired import Wanted
 from llmstack.core.remember import remember
 from llmstack.domain.codec import digest
+from llmstack.domain.footprint import Footprint
+from llmstack.domain.gpu import Gpu
 from llmstack.domain.instance import State, Weights
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.usage import StatsRow, Usage
 from llmstack.errors import PreflightError, UnreachableError
 from llmstack.store.store import Store
 from tests.unit.core.world import World
@@ -157,6 +162,29 @@ def test_an_outcome_without_a_placement_is_only_forgotten(world: World, store: S
     remember([Outcome(target=there.target, status=Status.CHANGED, action=action)], world.context(), store)
     remember([Outcome(target=there.target, status=Status.OK)], world.context(), store)
     assert rows(store) == {"old in llmstack-lab-old": "absent"}
+
+
+def test_what_nobody_waited_for_is_measured_later_on_the_gpu_that_it_has_now(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Footprint(weights_bytes=7, kv_bytes=0, context=8)
+    monkeypatch.setattr(type(world.types["loader"]), "footprint", lambda *_: found)
+    world.gpus.found = (Gpu(0, "a", "T4", process_bytes={}), Gpu(1, "b", "A100", process_bytes={}))
+    weights = Weights(source="file:m.gguf", path="/m.gguf", fingerprint="f1", size_bytes=7)
+    for gpu, wait in (("a", True), ("b", False)):
+        demo = world.want(weights=weights, gpus=(gpu,))
+        world.engine().instances.clear()
+        there = world.run(demo)
+        world.engine().measured[there.container_name] = Usage(memory_bytes=5)
+        remember([outcome(demo, ActionKind.REPLACE, spec=demo.spec)], world.context(wait=wait), store)
+        world.clock.sleep(1)
+    usage = Usage(memory_bytes=9, gpu_memory_bytes=9)
+    row = StatsRow(service="demo", host="localhost", engine="docker", container_name=there.container_name, usage=usage)
+    peaks = [store.peak("image:1", "f1", 8, kind) for kind in ("T4", "A100")]
+    assert [peak and peak.memory_bytes for peak in peaks] == [5, None]
+    store.keep_samples([row])
+    peaks = [store.peak("image:1", "f1", 8, kind) for kind in ("T4", "A100")]
+    assert [peak and (peak.memory_bytes, peak.gpu_bytes) for peak in peaks] == [(5, None), (9, 9)]
 
 
 def test_what_was_started_and_proved_leaves_its_versions(world: World, store: Store) -> None:
