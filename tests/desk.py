@@ -42,7 +42,7 @@ def until(look: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
             if found := look():
                 return found
         assert time.monotonic() < end, f"never came true; last: {look()}"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:

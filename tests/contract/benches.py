@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from llmstack.domain.instance import Instance, InstanceSpec
 from llmstack.engines.docker import DockerEngine
@@ -18,25 +16,13 @@ from llmstack.engines.process.engine import ProcessEngine
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
 from llmstack.testing import FakeClock, FakeEngine
+from tests.desk import free_port, until
 from tests.rig import images
 from tests.rig.host import RigHost
 
 PROGRAM = (Path(__file__).parent / "program.py").read_text(encoding="utf-8")
 LOG = ("first line", "zweite Zeile: größer", "last line")
 NAME = "llmstack-contract-web"
-DEADLINE_S = 30.0
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T]) -> T:
-    """Wait until `look` returns something true; an OSError counts as not yet."""
-    end = time.monotonic() + DEADLINE_S
-    while True:
-        with contextlib.suppress(OSError):
-            if found := look():
-                return found
-        assert time.monotonic() < end, f"never came true; last: {look()}"
-        time.sleep(0.02)
 
 
 class Bench:
@@ -77,10 +63,6 @@ class Bench:
         with socket.create_server(("127.0.0.1", port)):
             yield
 
-    def pass_time(self, seconds: float) -> None:
-        """Return when the engine's clock has moved on by `seconds`."""
-        time.sleep(seconds)
-
     def sweep(self) -> None:
         """Stop and remove whatever a test left."""
         for instance in self.engine.observe(None):
@@ -97,11 +79,10 @@ class FakeBench(Bench):
     engine: FakeEngine
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
         spec = InstanceSpec(
             stack="contract", service="web", host="localhost", type="container", engine="docker", image="i:1"
         )
-        super().__init__(FakeEngine(clock=self.clock), replace(spec, port=free_port()))
+        super().__init__(FakeEngine(clock=FakeClock()), replace(spec, port=free_port()))
 
     def spec(self, service: str = "web", does: str = "serve", **changes: object) -> InstanceSpec:
         code = int(does.removeprefix("exit:")) if does.startswith("exit:") else None
@@ -121,9 +102,6 @@ class FakeBench(Bench):
     def taken(self, port: int) -> Iterator[None]:
         self.engine.occupy(port, "python (pid 1)")
         yield
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.advance(seconds)
 
 
 class ProcessBench(Bench):
@@ -172,9 +150,3 @@ def seen(bench: Bench, name: str = NAME) -> Instance:
     instance = bench.engine.inspect(name)
     assert instance is not None
     return instance
-
-
-def free_port() -> int:
-    """A port that nobody holds now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from threading import Thread
 
 from llmstack.domain.happening import Happening, What
-from tests.contract.benches import DEADLINE_S, NAME, Bench, seen, started, until
+from tests.contract.benches import NAME, Bench, seen, started
+from tests.desk import DEADLINE_S, until
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import pytest
 
 from llmstack.domain.instance import State
 from llmstack.errors import LlmstackError, NoMatchError
-from tests.contract.benches import NAME, Bench, free_port, seen, started, until
+from tests.contract.benches import NAME, Bench, seen, started
+from tests.desk import free_port, until
 
 
 def test_nothing_is_there_at_first(bench: Bench) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +14,10 @@ from llmstack.domain.instance import PAUSED, InstanceSpec, State
 from llmstack.domain.leftover import LeftoverKind
 from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine
+from llmstack.engines.docker.wire import Wire
 from llmstack.engines.labels import SCHEMA, labels_of
 from llmstack.errors import FetchError, LlmstackError, LockedError, PluginError, PreflightError
-from tests.contract.benches import free_port, until
+from tests.desk import free_port, until
 from tests.rig.host import RigHost
 
 pytestmark = pytest.mark.docker
@@ -252,15 +252,20 @@ def test_a_paused_container_says_so(engine: DockerEngine, web: Web, rig: RigHost
 
 
 def test_a_lease_that_is_renewed_outlives_its_first_end_and_a_lost_one_is_told(
-    engine: DockerEngine, rig: RigHost
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with engine.lock("lab", "anna@here", 2) as renew:
-        first_end = time.monotonic() + 3
-        while time.monotonic() < first_end:
-            renew()
-            time.sleep(0.2)
+    began = engine._wire.now()
+
+    def passed(seconds: float) -> None:
+        monkeypatch.setattr(Wire, "now", lambda _: began + seconds)
+
+    passed(0)
+    with engine.lock("lab", "anna@here", 60) as renew:
+        passed(50)
+        renew()
+        passed(100)
         with pytest.raises(LockedError, match="anna@here"), engine.lock("lab", "bert@there", 60):
             pass
-        rig.api.remove_container("llmstack-lab-lock")
-        with pytest.raises(LockedError, match="was taken over"):
+        passed(111)
+        with engine.lock("lab", "bert@there", 60), pytest.raises(LockedError, match="was taken over"):
             renew()

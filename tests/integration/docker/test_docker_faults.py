@@ -14,8 +14,7 @@ from llmstack.domain.instance import InstanceSpec, State
 from llmstack.domain.resources import Resources
 from llmstack.engines.docker import DockerEngine, wire
 from llmstack.errors import PreflightError, UnreachableError
-from tests.contract.benches import until
-from tests.desk import Desk
+from tests.desk import Desk, until
 from tests.rig.host import RigHost
 from tests.rig.kinds import KINDS
 from tests.servers.driver import build

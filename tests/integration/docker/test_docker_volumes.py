@@ -15,7 +15,7 @@ from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.progress import Progress
 from llmstack.engines.docker import DockerEngine
 from llmstack.errors import FetchError
-from tests.contract.benches import until
+from tests.desk import until
 from tests.rig.host import RigHost
 from tests.rig.kinds import KINDS
 

@@ -17,7 +17,7 @@ from llmstack.domain.progress import Progress
 from llmstack.engines.docker import DockerEngine
 from llmstack.engines.docker.weights import way_in
 from llmstack.errors import FetchError, PreflightError
-from tests.contract.benches import free_port, until
+from tests.desk import free_port, until
 from tests.rig import images
 from tests.rig.host import RigHost
 

@@ -18,7 +18,7 @@ from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError, StoreError, UnreachableError
 from llmstack.store import open_store
 from llmstack.testing import FakeClock, FakeEngine
-from tests.contract.benches import until
+from tests.desk import until
 from tests.unit.core.stack import ALL, Bench
 from tests.unit.core.world import LOADING, READY
 
