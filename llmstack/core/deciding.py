@@ -13,7 +13,7 @@ from llmstack.core.context import Context
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.gpus import held_gpus
 from llmstack.core.limits import Case, decision, limited
-from llmstack.core.placement import Placed, beside, free_on, gib, held_by, place
+from llmstack.core.placement import Placed, beside, free_on, held_by, place
 from llmstack.core.policy import Policy
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint, guessed
@@ -21,7 +21,7 @@ from llmstack.domain.gpu import Gpu, HeldGpu
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.measured import Peak
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
-from llmstack.domain.resources import AUTO
+from llmstack.domain.resources import AUTO, gib
 from llmstack.errors import LlmstackError, PreflightError
 from llmstack.protocols import Ability
 

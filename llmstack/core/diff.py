@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from llmstack.core.placement import gib
 from llmstack.domain.instance import Instance, InstanceSpec, Mount
 from llmstack.domain.plan import FieldChange
-from llmstack.domain.resources import Resources
+from llmstack.domain.resources import Resources, gib
 from llmstack.domain.secret import Sealed, Secret
 
 _IN_FORCE = ("engine", "image", "program", "command", "env", "container_port", "bind", "mounts", "resources", "restart")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from llmstack.core.placement import GIB, gib
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.instance import WHY, InstanceSpec
 from llmstack.domain.measured import Peak
+from llmstack.domain.resources import GIB, gib
 from llmstack.modeltype import Family
 
 MIB = 1 << 20

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llmstack.domain.gpu import HeldGpu
+from llmstack.domain.resources import GIB, gib
 
-GIB = 1 << 30
 RESERVE_BYTES = GIB
 """Left free on each GPU, for a desktop and what grows."""
 MIG_HINT = "name a part of it: `nvidia-smi -L` lists them, as in gpus: [MIG-...]"
@@ -24,11 +24,6 @@ class Placed:
     share: float = 1.0
     lacks: str | None = None
     hint: str | None = None
-
-
-def gib(size_bytes: float) -> str:
-    """`7.4 GiB`, `512 MiB`."""
-    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB else f"{size_bytes / (1 << 20):.0f} MiB"
 
 
 def free_on(

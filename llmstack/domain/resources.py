@@ -9,6 +9,7 @@ from llmstack.domain.doc import doc
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
+GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +34,8 @@ class Resources:
     def autos(self) -> tuple[str, ...]:
         """The names of the fields that are left open."""
         return tuple(each.name for each in fields(self) if getattr(self, each.name) in (AUTO, (AUTO,)))
+
+
+def gib(size_bytes: float) -> str:
+    """`7.4 GiB`, `512 MiB`."""
+    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB else f"{size_bytes / (1 << 20):.0f} MiB"
