@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from peewee import PeeweeException
 
@@ -48,10 +50,14 @@ def _first(error: BaseException) -> BaseException:
     return _first(inner) if isinstance(inner, PeeweeException | sqlite3.Error) else error
 
 
-def place_error(error: OSError, path: str) -> StoreError:
-    """The StoreError for a folder or file that cannot be made."""
-    what = error.strerror or str(error)
-    return StoreError(f"the store cannot be opened: {path} ({what})", _PLACE, path=path)
+@contextmanager
+def placed(path: str) -> Iterator[None]:
+    """A folder or file that cannot be made in the block becomes a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise StoreError(f"the store cannot be opened: {path} ({what})", _PLACE, path=path) from error
 
 
 def no_copy(error: OSError, path: str) -> StoreError:

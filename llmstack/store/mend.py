@@ -44,12 +44,10 @@ def set_aside(path: str, now: float) -> Path:
     moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     names = (f"{path}.corrupt-{moment}{f'-{number}' if number else ''}" for number in range(1000))
     aside = next(name for name in names if not os.path.lexists(name))
-    try:
+    with faults.placed(path):
         for end in BESIDE:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{end}").rename(f"{aside}{end}")
-    except OSError as error:
-        raise faults.place_error(error, path) from error
     return Path(aside)
 
 

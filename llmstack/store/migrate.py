@@ -68,11 +68,9 @@ def _migrate(database: Database, steps: Sequence[str]) -> None:
 def _back_up(path: str, version: int) -> None:
     """Copy to `<path>.schema<version>`; the write lock is held, so that no one else does so or writes meanwhile."""
     copy = Path(f"{path}.schema{version}")
-    try:
+    with faults.placed(str(copy)):
         copy.unlink(missing_ok=True)
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise faults.place_error(error, str(copy)) from error
     with closing(sqlite3.connect(path, timeout=faults.BUSY_TIMEOUT_S)) as reader:
         reader.execute("VACUUM INTO ?", (str(copy),))
 

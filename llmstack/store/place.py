@@ -57,7 +57,7 @@ def header_of(path: str) -> bytes:
     """The file's first 100 bytes, by which SQLite knows its own. Makes the file (0600) and its folders (0700) where
     they are missing, and closes a store to others where it is open to them; what is no file (a device, a pipe)
     or holds something else is not touched. Raises StoreError."""
-    try:
+    with faults.placed(path):
         if os.path.lexists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             raise faults.no_file(path)
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,18 +69,14 @@ def header_of(path: str) -> bytes:
             return header
         finally:
             os.close(descriptor)
-    except OSError as error:
-        raise faults.place_error(error, path) from error
 
 
 def check_room(path: str) -> None:
     """Raises StoreError when the disk will be full before a run is over."""
     if path == MEMORY:
         return
-    try:
+    with faults.placed(path):
         disk = os.statvfs(Path(path).parent)
-    except OSError as error:
-        raise faults.place_error(error, path) from error
     free_bytes = disk.f_bavail * disk.f_frsize
     if free_bytes < MIN_FREE_BYTES:
         raise faults.full(path, free_bytes)
