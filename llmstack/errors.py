@@ -28,7 +28,8 @@ The number is the exit code of a run whose failures are all of that class; `name
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -184,6 +185,15 @@ class InterruptedRunError(LlmstackError):
 
 class AbandonedRunError(InterruptedRunError):
     """The user did not wait for it to end, so it is still at work in other threads. `left` names on what."""
+
+
+@contextmanager
+def refused(error: type[LlmstackError], what: str, hint: str) -> Iterator[None]:
+    """What the system refuses in the block becomes an `error`, which says `what` could not be done, and why."""
+    try:
+        yield
+    except OSError as trouble:
+        raise error(f"{what}: {trouble.strerror or trouble}", hint) from trouble
 
 
 def exit_code_of(codes: Iterable[int]) -> int:

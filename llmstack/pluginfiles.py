@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from llmstack.errors import PluginError
+from llmstack.errors import PluginError, refused
 
 _PACKAGE = Path(__file__).parent
 MODULE = "llmstack_plugin_"
@@ -65,12 +65,10 @@ def run(path: Path, *, listed: bool = False) -> ModuleType:
 
 def read(path: Path) -> bytes:
     """What is in a plugin. Raises PluginError when it cannot be read, or others can write it."""
-    try:
+    with refused(PluginError, f"plugin {path} cannot be read", "look at `plugins:`"):
         if path.parent != bundled_folder() and any(map(_others_write, (path, path.parent))):
             raise PluginError(f"others can write {path}, so it is not run", f"chmod go-w {path} {path.parent}")
         return path.read_bytes()
-    except OSError as error:
-        raise PluginError(f"plugin {path} cannot be read: {error.strerror}", "look at `plugins:`") from error
 
 
 def checked(path: Path) -> bytes:

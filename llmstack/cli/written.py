@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstack.cli.session import Session
-from llmstack.errors import LlmstackError
+from llmstack.errors import LlmstackError, refused
 
 if TYPE_CHECKING:
     from llmstack.ui.text import Text
@@ -30,14 +30,9 @@ def write(path: Path, text: str) -> None:
         os.replace(draft, path)
 
 
-@contextmanager
-def writable(path: Path) -> Iterator[None]:
+def writable(path: Path) -> AbstractContextManager[None]:
     """What the system refuses at `path` becomes an LlmstackError."""
-    try:
-        yield
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}"
-        raise LlmstackError(message, "look at the rights of this folder") from error
+    return refused(LlmstackError, f"{path} cannot be written", "look at the rights of this folder")
 
 
 def diff(name: str, old: str, new: str) -> Iterator[Text]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from llmstack.errors import FetchError, PreflightError
+from llmstack.errors import FetchError, PreflightError, refused
 
 HEAD = "llmstack-backup.json"
 CHUNK = 1024 * 1024
@@ -40,16 +40,15 @@ def save(file: str, manifest: Manifest, chunks: Iterable[bytes]) -> int:
     path = Path(file)
     part = path.with_name(f".{path.name}.part")
     try:
-        part.unlink(missing_ok=True)  # a killed run left it
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(_head(manifest))
-            out.writelines(chunks)
-            out.flush()
-            os.fsync(out.fileno())
-            size = out.tell()
-        part.replace(path)
-    except OSError as error:
-        raise FetchError(f"cannot write {path}: {error.strerror}", "choose another --file") from error
+        with refused(FetchError, f"cannot write {path}", "choose another --file"):
+            part.unlink(missing_ok=True)  # a killed run left it
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(_head(manifest))
+                out.writelines(chunks)
+                out.flush()
+                os.fsync(out.fileno())
+                size = out.tell()
+            part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmstack.errors import LlmstackError, UsageError
+from llmstack.errors import LlmstackError, UsageError, refused
 
 ENGINES = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 KEPT = (*ENGINES, "LLMSTACK_PROCESS_ROOT", "LLMSTACK_WEIGHTS", "XDG_DATA_HOME", "XDG_STATE_HOME")
 """Variables without which `up` would look elsewhere than now; no other goes into a file that everybody can read."""
+ROOT_HINT = "run it as root (sudo), or without --system for your own user"
 SYSTEM = Path("/etc/systemd/system")
 
 AFTER = "Wants=network-online.target\nAfter=network-online.target docker.service podman.socket\n"
@@ -27,7 +27,7 @@ class Unit:
 
     def install(self) -> None:
         """Write it, over one of before. Raises LlmstackError."""
-        with _written(self.path):
+        with refused(LlmstackError, f"cannot write {self.path}", ROOT_HINT):
             self.link.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(self.text, encoding="utf-8")
             self.link.unlink(missing_ok=True)
@@ -36,7 +36,7 @@ class Unit:
     def remove(self) -> bool:
         """Take it away; whether it was there. Raises LlmstackError."""
         there = self.path.exists()
-        with _written(self.path):
+        with refused(LlmstackError, f"cannot write {self.path}", ROOT_HINT):
             for path in (self.link, self.path):
                 path.unlink(missing_ok=True)
         return there
@@ -83,12 +83,3 @@ def _line(text: str) -> str:
     if not text.isprintable():
         raise UsageError(f"{text!r} cannot stand in a systemd unit", "take a path without such characters")
     return text
-
-
-@contextlib.contextmanager
-def _written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = "run it as root (sudo), or without --system for your own user"
-        raise LlmstackError(f"cannot write {error.filename or path}: {error.strerror}", hint) from error

@@ -13,7 +13,7 @@ from dotenv.parser import parse_stream
 
 from llmstack.domain.names import INVENTORY_FILES
 from llmstack.domain.position import Position
-from llmstack.errors import ConfigError, NoInventoryError
+from llmstack.errors import ConfigError, NoInventoryError, refused
 from llmstack.inventory.nodes import Node, Problems
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -75,7 +75,7 @@ def refuse_foreign(text: str, shown: str, problems: Problems, fix: str) -> None:
 
 
 def _bytes(path: Path, named: str, most: int) -> bytes:
-    try:
+    with refused(ConfigError, f"{named} cannot be read", f"look at its permissions: ls -l {path}"):
         if not path.is_file():
             what = "is no regular file" if path.exists() else "is not there"
             inside = next((path / name for name in INVENTORY_FILES if (path / name).is_file()), None)
@@ -83,9 +83,6 @@ def _bytes(path: Path, named: str, most: int) -> bytes:
             raise ConfigError(f"{named} {what}", hint)
         with path.open("rb") as file:
             raw = file.read(most + 1)
-    except OSError as error:
-        hint = f"look at its permissions: ls -l {path}"
-        raise ConfigError(f"{named} cannot be read: {error.strerror}", hint) from error
     if len(raw) > most:
         size = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
         raise ConfigError(f"{named} is larger than {size}", "name an inventory, not a data file")

@@ -9,7 +9,7 @@ from typing import Final
 
 from llmstack.domain.names import nearest
 from llmstack.domain.position import Position
-from llmstack.errors import ConfigError
+from llmstack.errors import ConfigError, refused
 from llmstack.inventory.compose import REFER, compose
 from llmstack.inventory.files import read_text, refuse_foreign, refuse_strangers
 from llmstack.inventory.nodes import Node, Problems, listed
@@ -88,13 +88,9 @@ class VarFiles:
     def _listed(self, folder: Path) -> list[str]:
         """What a folder holds, without hidden files and backups; nothing where there is none."""
         self._spend(folder)
-        try:
-            names = os.listdir(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            message = f"the folder {self._shown(folder)} cannot be read: {error.strerror}"
-            raise ConfigError(message, f"look at its permissions: ls -ld {folder}") from error
+        what, hint = f"the folder {self._shown(folder)} cannot be read", f"look at its permissions: ls -ld {folder}"
+        with refused(ConfigError, what, hint):
+            names = os.listdir(folder) if folder.is_dir() else []
         return sorted(name for name in names if not (name.startswith(".") or name.endswith("~")))
 
     def _spend(self, path: Path) -> None:

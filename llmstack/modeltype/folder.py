@@ -21,7 +21,7 @@ from llmstack.domain.weights import (
     size_on_disk,
     whole,
 )
-from llmstack.errors import FetchError, LlmstackError, PreflightError
+from llmstack.errors import FetchError, LlmstackError, PreflightError, refused
 from llmstack.modeltype.source import remote, weights_home
 from llmstack.protocols import Report
 
@@ -53,10 +53,8 @@ def obtain(weights: Weights, report: Report) -> None:
         part.replace(path)
         _sync(path.parent)
 
-    try:
+    with refused(PreflightError, f"{path.parent} cannot be made", "see LLMSTACK_WEIGHTS"):
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except OSError as error:
-        raise PreflightError(f"{path.parent} cannot be made: {error.strerror}", "see LLMSTACK_WEIGHTS") from error
     Download(origin=origin_of(weights), folder=path.parent, report=report, accept=accept).run()
 
 
@@ -115,25 +113,20 @@ class Folder:
 
     def read(self, file: ModelFile) -> Iterator[bytes]:
         """From the disk."""
-        try:
-            with (self._home / file.path).open("rb") as content:
-                while chunk := content.read(CHUNK):
-                    yield chunk
-        except OSError as error:
-            raise FetchError(
-                f"{self._home / file.path} cannot be read: {error.strerror}", "look at its rights"
-            ) from error
+        path = self._home / file.path
+        with refused(FetchError, f"{path} cannot be read", "look at its rights"), path.open("rb") as content:
+            while chunk := content.read(CHUNK):
+                yield chunk
 
     def drop(self, file: ModelFile) -> None:
         """With its manifest."""
-        try:
-            (self._home / file.path).unlink(missing_ok=True)
+        path = self._home / file.path
+        with refused(LlmstackError, f"cannot delete {path}", "look at its rights"):
+            path.unlink(missing_ok=True)
             if not file.path.endswith(PART):
                 (self._home / file.manifest_path).unlink(missing_ok=True)
             with suppress(OSError):  # there may be another version of it
                 (self._home / file.fingerprint).rmdir()
-        except OSError as error:
-            raise LlmstackError(f"cannot delete {error.filename}: {error.strerror}", "look at its rights") from error
 
 
 def _busy(part: Path) -> bool:

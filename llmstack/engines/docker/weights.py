@@ -25,7 +25,7 @@ from llmstack.engines.docker.body import WEIGHTS_PATH, WEIGHTS_VOLUME, weights_m
 from llmstack.engines.docker.facts import facts_of
 from llmstack.engines.docker.wire import WRITE_S, Wire
 from llmstack.engines.labels import PUT, ROLE, STACK
-from llmstack.errors import FetchError, LlmstackError, PreflightError
+from llmstack.errors import FetchError, LlmstackError, PreflightError, refused
 from llmstack.protocols import Report
 
 CHUNK = 1024 * 1024
@@ -134,10 +134,8 @@ def _head(name: str, size: int, kind: bytes, mode: int) -> bytes:
 @contextmanager
 def _opened(weights: Weights) -> Iterator[tuple[BinaryIO, ModelFile]]:
     path = Path(weights.path)
-    try:
+    with refused(FetchError, f"{path} cannot be read", "check `source`"):
         file, manifest = path.open("rb"), described(weights, path, None)
-    except OSError as error:
-        raise FetchError(f"{weights.path} cannot be read: {error.strerror}", "check `source`") from error
     with file:
         if weights.size_bytes not in (None, manifest.size_bytes):
             what = f"{weights.path} has {manifest.size_bytes} bytes, not {weights.size_bytes}"
