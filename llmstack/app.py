@@ -20,9 +20,11 @@ from llmstack.core.run import Run, not_noted, note
 from llmstack.core.select import Picked, pick
 from llmstack.core.twins import distinct
 from llmstack.domain.host import Host
+from llmstack.domain.instance import State
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
+from llmstack.domain.target import Target
 from llmstack.engines.book import KINDS, same
 from llmstack.errors import NoInventoryError, StoreError, UsageError
 from llmstack.looking import Looking
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from llmstack.domain.leftover import Leftover, Remains
     from llmstack.domain.measured import Peak
     from llmstack.domain.stock import Stock
+    from llmstack.domain.stored import StoredModel
+    from llmstack.store import Store
 
 Planner = Callable[[Sequence[Picked], Observed, Policy], Plan]
 
@@ -178,6 +182,8 @@ class App(Looking):
             orphans = self._orphans(observed, selection.hosts) if options.orphans else ()
             if task in ("up", "update") and selection.everything and not options.orphans:
                 self._warn_of_orphans(observed, context)
+            if options.orphans and not options.check:
+                self._forget(observed)
             anew = frozenset(item.wanted.target for item in picked if options.re_decide)
             policy, again = Policy(orphans=orphans, re_decide=anew), partial(planner, picked, observed)
             plan = again(policy)
@@ -198,10 +204,35 @@ class App(Looking):
         return run.check() if options.check else run.carry_out()
 
     def _warn_of_orphans(self, observed: Observed, context: Context) -> None:
-        """Once in a run, though it looks more often."""
-        for row in self._orphans(observed):
-            message = f"{row.target} is {astray(row, self.wanted)}: llmstack up --orphans removes it"
-            context.once(partial(context.warn, message, row.target), "orphan", str(row.target))
+        """Once in a run, though it looks more often; also of what is remembered where nobody looked."""
+        lost = [(row.target, f"is {astray(row, self.wanted)}") for row in self._orphans(observed)]
+        lost += [(_service_of(row), "was left there, and is not in the inventory") for row in self._unseen(observed)]
+        for target, why in lost:
+            message = f"{target} {why}: llmstack up --orphans removes it"
+            context.once(partial(context.warn, message, target), "orphan", str(target))
+
+    def _unseen(self, observed: Observed) -> Iterator[StoredModel]:
+        """What is remembered of the stack on engines of its hosts where nothing is wanted now, less what was seen."""
+        places = {(host.name, host.engine) for host in self.inventory.hosts.values()} - places_of(self.wanted).keys()
+        there = {(one.host, one.container_name) for one in observed.rows()}
+        for row in (self._told(lambda store: store.models()) or ()) if places else ():
+            mine = row.stack == self.inventory.stack and (row.host, row.engine) in places
+            if mine and row.state is not State.ABSENT and (row.host, row.container_name) not in there:
+                yield row
+
+    def _forget(self, observed: Observed) -> None:
+        """What was looked for everywhere, and is not there."""
+        for row in self._unseen(observed):
+            if (row.host, row.engine) not in observed.errors:
+                self._told(partial(_gone, row))
 
     def _peak(self, image: str, model: str, context: int, gpu_kind: str) -> Peak | None:
         return self._told(lambda store: store.peak(image, model, context, gpu_kind))
+
+
+def _service_of(row: StoredModel) -> Target:
+    return Target(row.service or row.name, row.host)
+
+
+def _gone(row: StoredModel, store: Store) -> None:
+    store.gone(_service_of(row), row.container_name)

@@ -10,10 +10,10 @@ import pytest
 
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.selection import RunOptions, Selection
+from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import NoMatchError
+from llmstack.errors import NoMatchError, UnreachableError
 from tests.unit.core.stack import ALL, Bench, recap
 from tests.unit.core.world import LOADING, READY, refuse, statuses
 
@@ -248,6 +248,47 @@ def test_what_the_inventory_does_not_have_any_more_is_told_once_beside_the_port_
     lost = [f"box@gpu{n} is not in the inventory: llmstack up --orphans removes it" for n in (1, 2, 3)]
     assert [event.message for event in bench.world.ears.of(EventType.WARNING)] == lost
     assert [outcome.error and outcome.error.hint for outcome in result.outcomes] == lost
+
+
+def test_what_stays_on_the_host_that_a_service_left_is_told_until_it_is_gone(bench: Bench) -> None:
+    """Nothing is wanted there any more, so that no plain `up` looks there."""
+    hosts = "llmstack: 1\nstack: lab\nall: {hosts: {localhost: {}, far: {}, off: {}}}\n"
+    text = (
+        hosts
+        + "services: {box: {type: page, hosts: %s}, ext: {type: lazy, url: 'http://127.0.0.1:11434', hosts: %s}}\n"
+    )
+    bench.write(text % ("far", "far"))
+    bench.app().up(ALL)
+    bench.write(text % ("localhost", "localhost"))
+    told = "box@far was left there, and is not in the inventory: llmstack up --orphans removes it"
+
+    def warned(options: RunOptions = AS_USUAL) -> list[str]:
+        bench.world.ears.heard.clear()
+        bench.app().up(ALL, options)
+        return [event.message for event in bench.world.ears.of(EventType.WARNING)]
+
+    assert [warned(), warned(RunOptions(check=True))] == [[told], [told]]
+    bench.world.engine("far").refuse("observe", UnreachableError("no route"))
+    warned(RunOptions(orphans=True))
+    assert warned() == [told]
+    warned(RunOptions(orphans=True))
+    assert bench.world.engine("far").instances == {}
+    assert warned() == []
+
+
+def test_what_somebody_else_took_away_from_such_a_host_is_told_no_more_after_orphans(bench: Bench) -> None:
+    bench.write(TWO_HOSTS)
+    bench.app().up(ALL)
+    bench.write(TWO_HOSTS.replace("hosts: all", "hosts: gpu1"))
+    bench.world.engine("gpu2").instances.clear()
+    bench.app().up(ALL, RunOptions(check=True, orphans=True))
+    lost = [f"box@gpu{n} was left there, and is not in the inventory: llmstack up --orphans removes it" for n in (2, 3)]
+    bench.app().up(ALL)
+    assert [event.message for event in bench.world.ears.of(EventType.WARNING)] == lost
+    bench.app().up(ALL, RunOptions(orphans=True))
+    bench.world.ears.heard.clear()
+    bench.app().up(ALL)
+    assert bench.world.ears.of(EventType.WARNING) == []
 
 
 def test_a_server_answers_to_the_end_before_it_is_stopped(bench: Bench) -> None:
