@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import disks
 from tests.desk import Desk, until
-
-MS_NOEXEC = 8
 
 
 @pytest.fixture
@@ -72,15 +69,8 @@ def test_a_file_that_is_no_store_is_refused(desk: Desk) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of two megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: mounts a small disk")
-    place = tmp_path / "small"
-    place.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tmpfs", str(place).encode(), b"tmpfs", MS_NOEXEC, b"size=2m") != 0:
-        pytest.skip(f"cannot mount a small disk: {os.strerror(ctypes.get_errno())}")
-    yield place
-    libc.umount2(str(place).encode(), 2)
+    with disks.small_disk(tmp_path / "small", "2m") as place:
+        yield place
 
 
 def fill(place: Path) -> None:

@@ -15,6 +15,7 @@ from llmstack.domain.weights import whole
 from llmstack.errors import LlmstackError
 from llmstack.modeltype.folder import obtain
 from llmstack.modeltype.source import gguf_weights
+from tests import disks
 from tests.gguf_files import gguf
 from tests.meta.source import ROOT
 from tests.servers.files import FileServer, serving
@@ -68,16 +69,9 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_right_bytes(
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for model files on a disk of 4 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)], check=False, capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("needs the right to mount a file system")
-    monkeypatch.setenv("LLMSTACK_WEIGHTS", str(place / "weights"))
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with disks.small_disk(tmp_path / "small", "4m") as place:
+        monkeypatch.setenv("LLMSTACK_WEIGHTS", str(place / "weights"))
+        yield place
 
 
 def test_what_does_not_fit_is_refused_with_figures_before_a_byte_is_fetched(

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -14,6 +14,7 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.target import Target
 from llmstack.errors import StoreError
 from llmstack.store import open_store
+from tests.disks import small_disk
 
 PROCESSES, ROUNDS = 8, 40
 
@@ -169,18 +170,6 @@ def test_a_store_that_may_not_grow_says_so_and_keeps_what_it_has(tmp_path, fresh
     with open_store(str(path), {}) as store:
         assert all(store.run(run_id) for run_id in told)
     assert is_whole(path)
-
-
-@contextmanager
-def small_disk(path, size):
-    path.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "llmstack-test", str(path)]
-    if os.geteuid() != 0 or subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
 
 
 def fill(path):
