@@ -60,7 +60,7 @@ class _Decider:
 
     def _on_its_port(self, wanted: Wanted, spec: InstanceSpec, action: Action) -> InstanceSpec:
         """With the port that it has, where no better one is free now; else that stays open until it is made."""
-        own = action.observed.spec.host_port if action.observed and action.observed.spec else None
+        own = action.observed.port if action.observed else None
         if own is None or spec.host_port or spec.port != AUTO or own > self.context.engine(wanted).decide_port(spec):
             return spec
         return spec.with_decided(port=str(own))
