@@ -1,4 +1,5 @@
-"""Stop an instance, and be sure that nothing of it stays: not on a port (the engine sees to that), not on a GPU."""
+"""Stop an instance, and be sure that nothing of it stays: not on a GPU; that its port is free the engine sees to, and
+its name in the stack's network leaves that with its end."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class DockerEngine(WithImages, WithVolumes, WithCommands):
             raise
 
     def stop(self, name: str, timeout_s: float) -> None:
-        """Stop it, then make sure that it is gone and its port is free."""
+        """Stop it, then make sure that it is gone and its port is free; its name in the network goes with its end."""
         with self._wire.doing(f"stop {name}", timeout_s=WRITE_S) as api:
             ran = api.halt(name, max(0, round(timeout_s)))
         self._settled(name, lambda: self._stays(name, ran))

@@ -57,6 +57,23 @@ def test_a_replaced_instance_takes_over_the_name_in_the_network(engine: DockerEn
     until(lambda: list(engine.logs("llmstack-lab-friend")) == ["new"])
 
 
+@pytest.mark.parametrize("removed", [False, True])
+def test_what_was_stopped_leaves_its_name_in_the_network_at_once(
+    engine: DockerEngine, web: Web, *, removed: bool
+) -> None:
+    friend, command = web("friend", port=None, container_port=None), ("wget", "-q", "-O", "-", "http://web:80")
+    run(engine, replace(friend, command=("sleep", "600")))
+    run(engine, web())
+    until(lambda: get(f"http://127.0.0.1:{web().port}") == "hello")
+    engine.execute(friend.name, command)
+    if removed:
+        engine.stop_and_remove(engine.inspect(web().name) or pytest.fail("it is gone"), 5)
+    else:
+        engine.stop(web().name, 5)
+    with pytest.raises(LlmstackError, match="bad address"):
+        engine.execute(friend.name, command)
+
+
 def test_from_outside_only_what_is_bound_to_the_network_is_open(
     rig: RigHost, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
