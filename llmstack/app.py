@@ -101,7 +101,8 @@ class App(Looking):
         return job.context.result(untorn(partial(job.prune, found), job.context))
 
     def leftovers(self, *, everything: bool = False) -> Remains:
-        """What is left of the stack; with `everything` of all stacks, here and on the hosts of an inventory, if any."""
+        """What is left of the stack; with `everything` of all stacks on the hosts of the inventory (here without one),
+        and in this machine's own files."""
         return self._uninstall(everything=everything).look()
 
     def uninstall(self, found: Remains, *, everything: bool = False) -> RunResult:
@@ -123,19 +124,22 @@ class App(Looking):
     def _uninstall(self, *, everything: bool) -> Uninstall:
         from llmstack.core.uninstall import Uninstall
 
-        here = {"localhost": Host(name="localhost")} if everything else {}
+        here = Host(name="localhost")
         try:
-            hosts, stack = here | dict(self.inventory.hosts), self.inventory.stack
+            hosts, stack = self.inventory.hosts, self.inventory.stack
         except NoInventoryError:
             if not everything:
                 raise
-            hosts, stack = here, ""
+            hosts, stack = {here.name: here}, ""
         context = self.context("uninstall")
         required = places_of(context.wanted.values())
         kinds = [(host, kind) for host in hosts.values() for kind in KINDS if kind == "docker" or host.local]
+        # Processes here live in this machine's own files.
+        places = {(here.name, "process"): here} if everything else {}
+        places |= {(host.name, kind): host for host, kind in kinds}
         return Uninstall(
             context=context,
-            places=distinct({(host.name, kind): host for host, kind in kinds}, required, same),
+            places=distinct(places, required, same),
             required=frozenset(required),
             stack=None if everything else stack,
             files=tuple(self._files()) if everything else (),

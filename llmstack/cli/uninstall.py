@@ -12,7 +12,8 @@ from llmstack.cli.weights import listed
 def uninstall(session: Session) -> int:
     """Show what is left of a stack on its hosts, its data too, and remove it; asks first.
 
-    With --all: of every stack, weights and store too. `down` removes instances only.
+    With --all: of every stack on the hosts of the inventory (this machine, without one), weights and store too. `down`
+    removes instances only.
     """
     from llmstack.ui.leftovers import leftover_lines
 

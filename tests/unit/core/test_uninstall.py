@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -143,6 +144,19 @@ def test_everything_is_of_every_stack_with_store_and_state(bench: Bench) -> None
     assert not platformdirs.user_data_path("llmstack").exists()
     assert not platformdirs.user_state_path("llmstack").exists()
     assert names(app, everything=True) == []
+
+
+def test_everything_leaves_the_engine_of_a_machine_alone_that_is_no_host_of_the_inventory(bench: Bench) -> None:
+    """Its processes lie in its own files, and go with them."""
+    bench.write(TEXT.replace("localhost: {}, ", ""))
+    here, process = bench.world.engine(), bench.world.engine("localhost", "process")
+    process.add(replace(stranger("other"), engine="process"))
+    there = dict(here.instances)
+    app = bench.app()
+    assert {item.host for item in app.leftovers(everything=True).items if item.engine == "docker"} == {"far"}
+    assert uninstall(app, everything=True).exit_code == 0
+    assert (here.instances, here.calls) == (there, [])
+    assert (process.instances, bench.world.engine("far").instances) == ({}, {})
 
 
 def test_files_stay_as_long_as_anything_else_does(bench: Bench) -> None:
