@@ -1,4 +1,5 @@
-"""What `up` proves: whatever was begun and never waited for, and the models that were asked for by name."""
+"""What `up` proves: whatever was begun and never waited for, and the models that were asked for by name; and by which
+text of the inventory."""
 
 from __future__ import annotations
 
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from llmstack.domain.event import EventType
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.selection import RunOptions, Selection
+from llmstack.errors import ConfigError
 from tests.unit.core.stack import ALL, TEXT, Bench, recap
 
 NO_WAIT = RunOptions(wait=False)
@@ -81,3 +84,42 @@ def test_a_model_that_is_asked_for_by_name_is_loaded_and_any_other_comes_when_it
     assert recap(bench.app().up(LLAMA3)) == {"ok": 1, "changed": 1}
     assert bench.world.server(11434).models["llama3"].loaded
     assert recap(bench.app().up(LLAMA3)) == {"ok": 2}
+
+
+EDITED = """
+llmstack: 1
+stack: lab
+services:
+  ollama: {type: lazy, port: 11434}
+  page: {type: page, port: 3001, depends_on: [ollama]}
+models:
+  llama3: {service: ollama}
+"""
+
+
+@pytest.mark.parametrize("text", [EDITED, "services: {ollama: {", ""])
+def test_a_run_ends_by_the_inventory_that_it_began_with_and_the_next_one_takes_the_new_text(
+    bench: Bench, text: str
+) -> None:
+    """Edited in the midst, also where it is saved half written."""
+    engine, server = bench.world.engine(), bench.world.server(11434)
+    server.before = lambda _: bench.write(text)
+    assert recap(bench.app().up(ALL)) == {"changed": 4}
+    assert (bench.folder / "inventory.yaml").read_text() == text
+    assert {name: there.port for name, there in engine.instances.items() if there.running} == {
+        "llmstack-lab-ollama": 11434,
+        "llmstack-lab-page": 3000,
+        "llmstack-lab-demo": 8080,
+    }
+    server.before = lambda _: None
+    bench.forget()
+    if text != EDITED:
+        with pytest.raises(ConfigError):
+            bench.app().up(ALL)
+        assert bench.writes() == []
+        bench.write(TEXT)
+        assert recap(bench.app().up(ALL)) == {"ok": 4}
+        return
+    assert recap(bench.app().up(ALL)) == {"ok": 2, "changed": 1}
+    assert engine.instances["llmstack-lab-page"].port == 3001
+    assert [event.target and event.target.name for event in bench.world.ears.of(EventType.WARNING)] == ["demo"]
