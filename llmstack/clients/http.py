@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from urllib3 import exceptions as wire
 from llmstack.clients.replies import refusal, server_error
 from llmstack.clients.speed import text
 from llmstack.domain.clock import SystemClock
+from llmstack.domain.server import Life, Liveness
 from llmstack.errors import ServerError, UsageError
 from llmstack.protocols import Clock
 
@@ -215,3 +216,25 @@ def _unconnected(error: BaseException) -> str | None:
         inner = found.args[0] if found.args else None
         found = getattr(inner, "reason", inner)
     return None
+
+
+_LIVES = {"refused": Life.SILENT, "reset": Life.SILENT, "loading": Life.LOADING, "denied": Life.READY}
+
+
+def look(probe: Callable[[], object]) -> Liveness:
+    """Ready when `probe` passes; else what its ServerError means.
+
+    A reset is as silent as a refusal, but tells that a port is published: a container's proxy accepts before anyone
+    listens behind it. 503 means loading, 429 and a refused key mean alive.
+    """
+    try:
+        probe()
+    except ServerError as error:
+        return Liveness(_life(error), error.message, error.kind != "refused", error.kind == "timeout")
+    return Liveness(Life.READY)
+
+
+def _life(error: ServerError) -> Life:
+    if error.kind == "busy":
+        return Life.READY if error.status == 429 else Life.LOADING
+    return _LIVES.get(error.kind, Life.FAILING)

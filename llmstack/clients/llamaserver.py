@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llmstack.clients.liveness import look
+from llmstack.clients.http import look
 from llmstack.clients.openai import OpenAI
 from llmstack.clients.speed import number, text
 from llmstack.domain.server import Liveness, ServedModel

@@ -8,8 +8,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from llmstack.clients.http import Http, Reply
-from llmstack.clients.liveness import look
+from llmstack.clients.http import Http, Reply, look
 from llmstack.clients.names import canonical, same_name
 from llmstack.clients.ollama_pull import Layers, cut_off, pull_error
 from llmstack.clients.ollama_registry import newest, size_bytes

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmstack.clients.http import Http
-from llmstack.clients.liveness import look
+from llmstack.clients.http import Http, look
 from llmstack.clients.speed import Meter, number, text
 from llmstack.clients.streams import choices, sse
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmstack.clients.http import Http
-from llmstack.clients.liveness import look
+from llmstack.clients.http import Http, look
 from llmstack.clients.replies import server_error
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
 from llmstack.errors import ServerError
