@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from llmstack.core import findings
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed, Place, in_parallel
+from llmstack.domain.apart import apart
 from llmstack.domain.checkup import Finding, Verdict, trouble
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.host import Host
@@ -136,16 +139,11 @@ def _wants_gpu(item: Wanted) -> bool:
 
 def _resolved(names: Sequence[str]) -> dict[str, bool]:
     """Name -> whether it has an address; one that is not told in time has none."""
-    found: set[str] = set()
+    asked = {name: apart(partial(socket.getaddrinfo, name, 443), "resolve") for name in names}
+    return {name: _told(answer) for name, answer in asked.items()}
 
-    def resolve(name: str) -> None:
-        with contextlib.suppress(OSError):
-            socket.getaddrinfo(name, 443)
-            found.add(name)
 
-    threads = [threading.Thread(target=resolve, args=(name,), daemon=True) for name in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(RESOLVE_S)
-    return {name: name in found for name in names}
+def _told(answer: Future[Any]) -> bool:
+    with suppress(OSError, UnicodeError):  # a time-out is one, too
+        return bool(answer.result(RESOLVE_S))
+    return False

@@ -76,10 +76,6 @@ class Price:
     dependants: tuple[str, ...] = ()
     in_flight: int | None = None
 
-    def as_json(self) -> dict[str, object]:
-        """JSON-ready record."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
@@ -119,7 +115,7 @@ class Action:
             "reason": self.reason,
             "changes": [asdict(change) for change in self.changes],
             "needs": [{"kind": n.kind, "name": n.name, "size_bytes": n.size_bytes} for n in self.needs],
-            "price": self.price.as_json() if self.price else None,
+            "price": asdict(self.price) if self.price else None,
         }
 
 
