@@ -63,7 +63,6 @@ def _begun(session: Session, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]
 def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
     """Write what comes (as text) and end the line, however it ends; returns the whole answer with its figures."""
     from llmstack.domain.clean import block
-    from llmstack.domain.ladder import Answer
     from llmstack.domain.server import ChatChunk
 
     shows = session[OUTPUT] == "text"
@@ -80,10 +79,4 @@ def _stream(session: Session, chunks: Iterator[ChatChunk]) -> Answer:
     finally:
         if shows and parts and not parts[-1].endswith("\n"):
             session.write("\n")
-    return Answer(
-        text="".join(parts),
-        first_token_ms=first_ms,
-        tokens=last.tokens,
-        tokens_per_s=last.tokens_per_s,
-        clock=last.clock,
-    )
+    return last.as_answer("".join(parts), first_ms)

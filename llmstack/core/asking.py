@@ -10,6 +10,7 @@ from typing import Any
 
 from llmstack.domain.check import Check
 from llmstack.domain.ladder import Answer
+from llmstack.domain.server import ChatChunk
 from llmstack.errors import ConfigError, ServerError
 from llmstack.protocols import Client
 
@@ -38,17 +39,11 @@ def ask(
             first_ms = (monotonic() - began) * 1000
         text, thinking = text + chunk.text, thinking + chunk.thinking
         if chunk.done:
-            return Answer(
-                text=text if check else thinking + text,
-                first_token_ms=first_ms,
-                tokens=chunk.tokens,
-                tokens_per_s=chunk.tokens_per_s,
-                clock=chunk.clock,
-            )
+            return chunk.as_answer(text if check else thinking + text, first_ms)
     raise ServerError("the answer ended early", kind="cut")
 
 
-def _chat(client: Client, model: str, check: Check | None, patience_s: float | None) -> Iterator[Any]:
+def _chat(client: Client, model: str, check: Check | None, patience_s: float | None) -> Iterator[ChatChunk]:
     """The question varies where nothing is checked, so that no cached prompt flatters the figures."""
     if check:
         return client.chat(model, check.prompt, max_tokens=check.max_tokens, seed=SEED, patience_s=patience_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from llmstack.domain.ladder import Answer
 from llmstack.domain.tabular import Tabular
 
 
@@ -63,3 +64,8 @@ class ChatChunk:
     tokens: int | None = None
     tokens_per_s: float | None = None
     clock: str = "client"
+
+    def as_answer(self, text: str, first_token_ms: float | None) -> Answer:
+        """The whole answer, of which this is the last piece."""
+        tokens, rate = self.tokens, self.tokens_per_s
+        return Answer(text=text, first_token_ms=first_token_ms, tokens=tokens, tokens_per_s=rate, clock=self.clock)
