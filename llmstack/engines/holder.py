@@ -24,11 +24,21 @@ def is_dead(holder: str) -> bool:
     if place != _place() or not pid.isdigit():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > SAME_START_S
+        return has_ended(int(pid)) or abs(psutil.Process(int(pid)).create_time() - float(started)) > SAME_START_S
     except psutil.NoSuchProcess:
         return True
     except (psutil.Error, ValueError):
         return False
+
+
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process, or only what nobody waited for: a container's first process may never wait."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _place() -> str:

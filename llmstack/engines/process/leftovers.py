@@ -7,11 +7,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import psutil
-
 from llmstack.domain.instance import Instance
 from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.names import LOCK
+from llmstack.engines.holder import has_ended
 from llmstack.engines.process.files import locked
 
 DRAFTS = ".*-*"
@@ -21,7 +20,7 @@ DRAFTS = ".*-*"
 def abandoned(root: Path) -> list[Path]:
     """Drafts whose maker was killed."""
     drafts = (path for path in root.glob(DRAFTS) if path.is_dir())
-    return [path for path in drafts if not ((pid := path.name.split("-")[1]).isdigit() and psutil.pid_exists(int(pid)))]
+    return [path for path in drafts if not (pid := path.name.split("-")[1]).isdigit() or has_ended(int(pid))]
 
 
 def found(root: Path, instances: Iterable[Instance], stack: str | None) -> Iterator[Leftover]:

@@ -23,6 +23,14 @@ def test_a_process_that_ended_is_dead() -> None:
     assert holder.is_dead(said.strip())
 
 
+def test_a_process_that_ended_and_that_nobody_waited_for_is_dead() -> None:
+    with subprocess.Popen([sys.executable, "-c", SAY_ME], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = process.stdout.read()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still in the table of processes
+        assert holder.is_dead(said.strip())
+
+
 def test_a_pid_that_was_given_to_another_process_is_dead() -> None:
     place, pid, started = holder.me().split(" ")
     assert holder.is_dead(f"{place} {pid} {float(started) - 60}")
