@@ -3,18 +3,19 @@ text of the inventory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llmstack.domain.event import EventType
+from llmstack.domain.event import Event, EventType
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import RunResult
 from llmstack.domain.selection import RunOptions, Selection
 from llmstack.errors import ConfigError
 from tests.unit.core.stack import ALL, TEXT, Bench, recap
+from tests.unit.core.world import Ears
 
 NO_WAIT = RunOptions(wait=False)
 LLAMA3 = Selection(models=("llama3",))
@@ -97,21 +98,35 @@ models:
 """
 
 
+class Editor(Ears):
+    """Saves another text once the first look is over: the second one, and the work, are still to come."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        super().__init__()
+        self.save = save
+
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if event.type is EventType.PLAN:
+            self.save()
+
+
 @pytest.mark.parametrize("text", [EDITED, "services: {ollama: {", ""])
 def test_a_run_ends_by_the_inventory_that_it_began_with_and_the_next_one_takes_the_new_text(
     bench: Bench, text: str
 ) -> None:
     """Edited in the midst, also where it is saved half written."""
-    engine, server = bench.world.engine(), bench.world.server(11434)
-    server.before = lambda _: bench.write(text)
+    engine, ears = bench.world.engine(), bench.world.ears
+    bench.world.ears = Editor(lambda: bench.write(text))
     assert recap(bench.app().up(ALL)) == {"changed": 4}
     assert (bench.folder / "inventory.yaml").read_text() == text
+    assert bench.world.ears.of(EventType.WARNING) == []
     assert {name: there.port for name, there in engine.instances.items() if there.running} == {
         "llmstack-lab-ollama": 11434,
         "llmstack-lab-page": 3000,
         "llmstack-lab-demo": 8080,
     }
-    server.before = lambda _: None
+    bench.world.ears = ears
     bench.forget()
     if text != EDITED:
         with pytest.raises(ConfigError):
