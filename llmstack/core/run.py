@@ -12,7 +12,6 @@ from llmstack.core.apply import apply, by_target, check_only, clashed
 from llmstack.core.context import Context
 from llmstack.core.interrupt import untorn
 from llmstack.core.locks import held, refuse_held, to_hold
-from llmstack.core.price import priced
 from llmstack.core.remember import Recorder, remember
 from llmstack.domain.event import EventType
 from llmstack.domain.outcome import Outcome, RunResult
@@ -56,7 +55,11 @@ class Run:
         return result
 
     def _plan(self) -> Plan:
-        plan = priced(self.look(), self.context, self._start_s)
+        plan = self.look()
+        if any(plan.changes):
+            from llmstack.core.price import priced
+
+            plan = priced(plan, self.context, self._start_s)
         self.context.emit(EventType.PLAN, plan=plan)
         return plan
 

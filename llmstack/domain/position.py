@@ -22,6 +22,10 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+Via = tuple[str, Position | None]
+"""A variable that filled a part of a value, and its place; None for one of the environment."""
+
+
 def place(at: Position | None) -> dict[str, object]:
     """A place as flat JSON has it."""
     return {"file": at and at.file, "line": at and at.line, "column": at and at.column}

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llmstack.domain.position import Position, place
-
-Via = tuple[str, Position | None]
-"""A variable that filled a part of a value, and its place; None for one of the environment."""
+from llmstack.domain.position import Position, Via, place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from llmstack.domain.service import Placement
-from llmstack.domain.setting import Setting
 from llmstack.inventory.loader import Reading
 from llmstack.inventory.nodes import Node, Problems, Spot, plain
 from llmstack.inventory.secrets import is_hidden, secret_of
+
+if TYPE_CHECKING:
+    from llmstack.domain.setting import Setting
 
 HIDDEN: Final = "(hidden)"
 
@@ -33,6 +35,8 @@ class Explainer(Reading):
 
 
 def _settings(key: str, node: Node) -> Iterator[Setting]:
+    from llmstack.domain.setting import Setting
+
     secret = secret_of(Spot(node, key, Problems("", ""))) if "from" in node.table else None
     if secret:
         yield Setting(key=key, value=f"secret {secret.reference}", at=node.at)

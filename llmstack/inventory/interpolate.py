@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from llmstack.domain.names import nearest
-from llmstack.domain.position import Position
-from llmstack.domain.setting import Via
+from llmstack.domain.position import Position, Via
 from llmstack.inventory.nodes import JINJA, PLAIN_NAME, Node, Problems, within
 
 MAX_TEXT, MAX_FILLED = 65_536, 2_000_000

@@ -20,9 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from llmstack.domain.names import nearest
-from llmstack.domain.position import KEY, KeyPath, Position, Problem, source_lines
+from llmstack.domain.position import KEY, KeyPath, Position, Problem, Via, source_lines
 from llmstack.domain.service import Inventory
-from llmstack.domain.setting import Via
 from llmstack.errors import InventoryError
 
 MAX_PROBLEMS, MAX_MESSAGE = 100, 600

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from llmstack.domain.names import nearest
+from llmstack.domain.position import Via
 from llmstack.domain.secret import Secret
-from llmstack.domain.setting import Via
 from llmstack.errors import SecretError
 from llmstack.inventory.nodes import ONE_WORD, Spot
 
