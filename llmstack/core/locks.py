@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from llmstack.core.context import Context
-from llmstack.core.observe import Place, places_of
+from llmstack.core.observe import Place, asked, places_of
 from llmstack.domain.host import Host
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.who import who
@@ -45,8 +45,9 @@ def held(
 
 def to_hold(plan: Plan, context: Context) -> dict[Place, Host]:
     """The places that a plan changes, and those where a run that died has left something: who locks them tidies up."""
-    stack, asked = context.stack or "", places_of(context.wanted.values())
-    littered = {place: host for place, host in asked.items() if context.engine_of(host, place[1]).littered(stack)}
+    stack, places = context.stack or "", places_of(context.wanted.values())
+    told, _ = asked(lambda place: context.engine_of(places[place], place[1]).littered(stack), places, forks=1)
+    littered = {place: places[place] for place, left in told.items() if left}
     return littered | {place: context.hosts[place[0]] for place in map(place_of, plan.changes) if place}
 
 

@@ -53,6 +53,22 @@ def test_what_runs_as_wanted_needs_no_lock(bench: Bench) -> None:
         assert bench.app().up(ALL).exit_code == 0
 
 
+def test_a_host_whose_engine_cannot_be_is_an_outcome_and_the_others_go_on(bench: Bench) -> None:
+    """In this stack the process engine is on localhost alone."""
+    bench.write("""
+        llmstack: 1
+        stack: lab
+        all: {hosts: {localhost: {}, far: {}}}
+        services: {x: {type: page, hosts: localhost}, y: {type: page, engine: process, hosts: far}}
+    """)
+    here, app = Selection(hosts=("localhost",)), bench.app()
+    for verb, change in (app.up, "changed"), (app.up, "ok"), (app.down, "changed"):
+        result = verb(ALL)
+        assert (statuses(result.outcomes), result.exit_code) == ({"x@localhost": change, "y@far": "failed"}, 3)
+    for selection in here, Selection(exclude=("y",)):
+        assert [verb(selection).exit_code for verb in (app.up, app.down)] == [0, 0]
+
+
 def test_a_host_that_is_down_is_an_outcome_and_the_others_go_on(bench: Bench) -> None:
     bench.write("llmstack: 1\nstack: lab\nall: {hosts: {a: {}, b: {}}}\nservices: {x: {type: page, hosts: all}}\n")
     bench.world.engine("a").refuse("*", UnreachableError("no route"), times=None)
