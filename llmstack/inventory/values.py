@@ -287,7 +287,7 @@ _SSH: Final[dict[str, One]] = {
 
 HOST: Final[dict[str, One]] = {
     "engine": One("docker or process", "docker", "docker|process", str, ("process",)),
-    "docker_host": One("unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST", "ssh://ops@gpu01", _DOCKER_HOST, _url),
+    "docker_host": One("unix:///PATH or tcp://HOST:PORT; no ssh:// yet", "tcp://gpu01:2376", _DOCKER_HOST, _url),
     "ansible_connection": One("local for this machine, else how Ansible connects", "local", ".*"),
     **{f"ansible_{key}": reader for key, reader in _SSH.items()},
     **{f"ansible_ssh_{key}": reader for key, reader in _SSH.items()},
