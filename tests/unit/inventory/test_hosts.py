@@ -280,7 +280,11 @@ def test_an_address_of_ipv6_gets_its_brackets(loaded: Loaded) -> None:
         ("{hosts: {a: {docker_host: 'http://x'}}}", "E013", "docker_host should be unix:///"),
         ("{hosts: {a: {docker_host: 'ssh://-oProxyCommand=x'}}}", "E013", "docker_host should be unix:///"),
         ("{hosts: {a: {docker_host: 'ssh://-l@x'}}}", "E013", "docker_host should be unix:///"),
-        ("{hosts: {a: {docker_host: 'unix://'}}}", "E013", "docker_host should be unix:///PATH or tcp://HOST:PORT; no ssh:// yet"),
+        (
+            "{hosts: {a: {docker_host: 'unix://'}}}",
+            "E013",
+            "docker_host should be unix:///PATH or tcp://HOST:PORT; no ssh:// yet",
+        ),
         ("{hosts: {a: {docker_host: 'tcp://x:99999'}}}", "E013", "docker_host should be unix:///"),
         ("{hosts: {a: {ansible_host: '-oProxyCommand=x'}}}", "E013", "ansible_host should be letters"),
         ("{hosts: {a: {ansible_user: 'a b'}}}", "E013", "ansible_user should be letters"),
