@@ -162,6 +162,22 @@ class Http:
         return body
 
 
+class HttpClient:
+    """What clients of servers share; None is what the API of most does not tell."""
+
+    def __init__(self, base_url: str, api_key: str | None = None, clock: Clock | None = None) -> None:
+        self.http = Http(base_url, api_key, clock)
+        self.base_url = self.http.base_url
+
+    def version(self) -> str | None:
+        """The server's own word."""
+        return None
+
+    def in_flight(self) -> int | None:
+        """Requests that it answers right now."""
+        return None
+
+
 def pieces_of(answer: requests.Response, what: str) -> Iterator[bytes]:
     """The bytes of an answer as they come. Raises ServerError."""
     with translated(what, "cut"):

@@ -8,7 +8,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from llmstack.clients.http import Http, Reply, look
+from llmstack.clients.http import HttpClient, Reply, look
 from llmstack.clients.names import canonical, same_name
 from llmstack.clients.ollama_pull import Layers, cut_off, pull_error
 from llmstack.clients.ollama_registry import newest, size_bytes
@@ -28,14 +28,13 @@ FOREVER_S = 10 * 365 * 86400
 """keep_alive -1 shows as an `expires_at` in the year 2319."""
 
 
-class Ollama:
+class Ollama(HttpClient):
     """One server. Errors are ServerError, those of `pull` FetchError."""
 
     def __init__(
         self, base_url: str, api_key: str | None = None, clock: Clock | None = None, *, tick_s: float = TICK_S
     ) -> None:
-        self.http = Http(base_url, api_key, clock)
-        self.base_url = self.http.base_url
+        super().__init__(base_url, api_key, clock)
         self._clock, self._tick_s = self.http.clock, tick_s
 
     def liveness(self) -> Liveness:
@@ -54,10 +53,6 @@ class Ollama:
         """
         loaded = {canonical(name): item for name, item in self._list("/api/ps")}
         return tuple(_served(name, item, loaded.get(canonical(name))) for name, item in self._list("/api/tags"))
-
-    def in_flight(self) -> int | None:
-        """Its API does not tell."""
-        return None
 
     def show(self, model: str) -> Mapping[str, Any]:
         """Its details, parameters, template and `capabilities`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmstack.clients.http import Http, look
+from llmstack.clients.http import HttpClient, look
 from llmstack.clients.speed import Meter, number, text
 from llmstack.clients.streams import choices, sse
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
@@ -17,28 +17,19 @@ ANSWER_TIMEOUT_S = 300.0
 """Longest silence in an answer: a long prompt is read on a CPU at some 100 tokens a second."""
 
 
-class OpenAI:
+class OpenAI(HttpClient):
     """One endpoint; `base_url` may end in `/v1` or not. Errors are ServerError."""
 
     def __init__(self, base_url: str, api_key: str | None = None, clock: Clock | None = None) -> None:
-        self.http = Http(base_url.rstrip("/").removesuffix("/v1"), api_key, clock)
-        self.base_url = self.http.base_url
+        super().__init__(base_url.rstrip("/").removesuffix("/v1"), api_key, clock)
 
     def liveness(self) -> Liveness:
         """GET /v1/models. A server without that route (404) is alive as well: only a real answer can tell more."""
         return look(self._alive)
 
-    def version(self) -> str | None:
-        """The API has none."""
-        return None
-
     def models(self) -> tuple[ServedModel, ...]:
         """GET /v1/models; Ollama says `"data": null` for none."""
         return tuple(self.served(item) for item in self.http.get("/v1/models").listed("data", "id"))
-
-    def in_flight(self) -> int | None:
-        """The API does not tell."""
-        return None
 
     def chat(
         self,

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmstack.clients.http import Http, look
+from llmstack.clients.http import HttpClient, look
 from llmstack.clients.replies import server_error
 from llmstack.domain.server import ChatChunk, Liveness, ServedModel
 from llmstack.errors import ServerError
 
 
-class Web:
+class Web(HttpClient):
     """Ready when GET `path` answers with any status below 500."""
 
     def __init__(self, base_url: str, path: str = "/") -> None:
-        self.http = Http(base_url)
-        self.base_url = self.http.base_url
+        super().__init__(base_url)
         self._path = path
 
     def liveness(self) -> Liveness:
         """GET the page: a redirect or a login is an answer too."""
         return look(self._alive)
 
-    def version(self) -> str | None:
-        """It tells none."""
-        return None
-
     def models(self) -> tuple[ServedModel, ...]:
         """None of its own."""
         return ()
-
-    def in_flight(self) -> int | None:
-        """It tells nothing."""
-        return None
 
     def chat(self, *_: object, **__: object) -> Iterator[ChatChunk]:
         """Raises ServerError(kind="unsupported"): it has no model."""
