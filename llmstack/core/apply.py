@@ -12,7 +12,7 @@ from llmstack.core.observe import in_parallel
 from llmstack.core.remember import is_unproved
 from llmstack.core.steps import Step, steps_of
 from llmstack.domain.event import EventType
-from llmstack.domain.outcome import Outcome, Status, status_of
+from llmstack.domain.outcome import Outcome, Status, failed
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.server import Life
 from llmstack.domain.target import Target
@@ -74,7 +74,7 @@ def run(action: Action, context: Context) -> Outcome:
             context.check()
             outcome = _keep(action, context) if action.kind is ActionKind.KEEP else _change(action, context)
     except LlmstackError as error:
-        outcome = failure(action, error)
+        outcome = failed(action.target, error, action)
     context.under_way.pop(action.target, None)
     return replace(outcome, ms=(context.clock.monotonic() - began) * 1000)
 
@@ -103,11 +103,6 @@ def _change(action: Action, context: Context) -> Outcome:
     return VERBS[action.kind](action, context)
 
 
-def failure(action: Action, error: LlmstackError) -> Outcome:
-    """The outcome of an action that raised."""
-    return Outcome(target=action.target, status=status_of(error), reason=error.message, action=action, error=error)
-
-
 def check_only(plan: Plan) -> tuple[Outcome, ...]:
     """PURE: what `--check` says of a plan; nothing is changed."""
     return tuple(_would(action) for action in plan.actions)
@@ -115,7 +110,7 @@ def check_only(plan: Plan) -> tuple[Outcome, ...]:
 
 def _would(action: Action) -> Outcome:
     if action.error:
-        return failure(action, action.error)
+        return failed(action.target, action.error, action)
     status = Status.WOULD_CHANGE if action.kind.changes else Status.OK
     return Outcome(target=action.target, status=status, reason=action.reason, action=action)
 

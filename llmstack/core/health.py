@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 from llmstack.core.actions import describe
-from llmstack.core.apply import failure
 from llmstack.core.context import Context, quiet, urls
 from llmstack.core.desired import Wanted
 from llmstack.core.diff import by_hand
@@ -21,7 +20,7 @@ from llmstack.core.starting import judge
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung, Why
-from llmstack.domain.outcome import Outcome, Status
+from llmstack.domain.outcome import Outcome, Status, failed
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.position import locate
 from llmstack.domain.service import Inventory, ModelSpec
@@ -98,7 +97,7 @@ def _outcome(check: Check, observed: Observed, context: Context, *, deep: bool) 
         ladder = climb_links(climb, prove(climb, there))
         outcome = judge(action, ladder, Status.OK, urls(context, wanted, there))
     except LlmstackError as error:
-        outcome = failure(action, error)
+        outcome = failed(target, error, action)
     outcome = replace(outcome, ms=(context.clock.monotonic() - began) * 1000)
     context.emit(EventType.RESULT, target, outcome.reason, outcome=outcome)
     return outcome

@@ -10,7 +10,7 @@ from llmstack.core.context import Context
 from llmstack.core.observe import Place, asked
 from llmstack.domain.event import EventType
 from llmstack.domain.host import Host
-from llmstack.domain.outcome import Outcome, status_of
+from llmstack.domain.outcome import Outcome, failed
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError
 from llmstack.protocols import Engine
@@ -54,8 +54,3 @@ class Rounds:
 def all_lost(lost: Lost) -> tuple[Outcome, ...]:
     """The outcomes of what could not be asked."""
     return tuple(failed(Target(engine, host), error) for (host, engine), error in lost.items())
-
-
-def failed(target: Target, error: LlmstackError) -> Outcome:
-    """The outcome of a step that raised."""
-    return Outcome(target=target, status=status_of(error), reason=error.message, error=error)

@@ -106,6 +106,7 @@ class RunResult(Document):
         return self.document(task=self.task, run=self.run_id, rc=self.exit_code, ms=round(self.ms, 1))
 
 
-def status_of(error: LlmstackError) -> Status:
-    """The status that an error means for its target."""
-    return STATUS_OF_CLASS.get(error.name, Status.FAILED)
+def failed(target: Target, error: LlmstackError, action: Action | None = None) -> Outcome:
+    """What an error means for its target."""
+    status = STATUS_OF_CLASS.get(error.name, Status.FAILED)
+    return Outcome(target=target, status=status, reason=error.message, action=action, error=error)

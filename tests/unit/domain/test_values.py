@@ -9,7 +9,7 @@ import pytest
 
 from llmstack.domain.instance import InstanceSpec, Mount, State, Weights
 from llmstack.domain.ladder import Answer, Ladder, Rung, RungResult, Why
-from llmstack.domain.outcome import Outcome, RunResult, Status, status_of
+from llmstack.domain.outcome import Outcome, RunResult, Status, failed
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.secret import Secret, seal
@@ -172,7 +172,7 @@ def test_a_run_is_one_document():
     ],
 )
 def test_an_error_means_a_status(error, status):
-    assert status_of(error) is status
+    assert failed(Target("demo", "localhost"), error).status is status
 
 
 def test_a_plan_tells_what_writes():
