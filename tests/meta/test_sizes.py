@@ -8,7 +8,7 @@ from statistics import median
 
 from tests.meta.source import ROOT, code_lines, functions, product, short
 
-FILE_LINES, TEST_LINES, FUNCTION_LINES, PLUGIN_LINES, README_LINES, PRODUCT_LINES = 300, 400, 40, 120, 120, 21_600
+FILE_LINES, TEST_LINES, FUNCTION_LINES, PLUGIN_LINES, README_LINES, PRODUCT_LINES = 300, 400, 40, 120, 120, 21_340
 
 
 def lines(path: Path) -> int:
