@@ -33,12 +33,12 @@ class Rounds:
         """The one of a place."""
         return self.context.engine_of(self.places[place], place[1])
 
-    def asked(self, ask: Callable[[Place], Iterable[T]]) -> tuple[tuple[T, ...], Lost]:
-        """What all places answer, and the required ones that could not be asked; of others a warning tells."""
+    def asked(self, ask: Callable[[Place], Iterable[T]]) -> tuple[dict[Place, tuple[T, ...]], Lost]:
+        """What each place answers, and the required ones that could not be asked; of others a warning tells."""
         answers, lost = asked(lambda place: tuple(ask(place)), self.places, self.context.forks)
         for host, engine in lost.keys() - set(self.required):
             self.context.warn(f"{engine} on {host} was not asked: {lost.pop((host, engine)).message}")
-        return tuple(each for answer in answers.values() for each in answer), lost
+        return answers, lost
 
     def tried(self, target: Target, step: Callable[[], Outcome]) -> Outcome:
         """What a step came to, told to the listeners."""

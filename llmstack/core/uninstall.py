@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from llmstack.core.locks import held
@@ -25,10 +26,13 @@ class Uninstall(Rounds):
     files: Sequence[Leftover] = ()
 
     def look(self) -> Remains:
-        """What there is, by host, and the required places that could not be asked."""
+        """What there is, by host, and what could not be asked."""
         found, lost = self.asked(self._left)
         files = [Remnant(host="localhost", engine=None, leftover=each) for each in self.files]
-        return Remains(items=(*found, *files), lost=lost)
+        unknown = dict.fromkeys(host for host, engine in self.places if (host, engine) not in found)
+        asked = dict.fromkeys(host for host, _ in found if host not in unknown)
+        items = (*chain.from_iterable(found.values()), *files)
+        return Remains(items=items, lost=lost, asked=tuple(asked), unknown=tuple(unknown))
 
     def remove(self, found: Remains) -> tuple[Outcome, ...]:
         """Take away what was found. Files go last, and stay if anything else does: they know what is there."""

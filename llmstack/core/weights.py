@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from llmstack.core.desired import Wanted
 from llmstack.core.facts import remembered
@@ -36,7 +37,7 @@ class Weights(Rounds):
     def look(self) -> Stock:
         """What there is, host by host."""
         found, lost = self.asked(self._there)
-        return Stock(items=found, lost=lost)
+        return Stock(items=tuple(chain.from_iterable(found.values())), lost=lost)
 
     def verify(self) -> tuple[Outcome, ...]:
         """Read every file, and compare its digest with the one that it came with."""

@@ -53,7 +53,10 @@ class Remnant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """Everything that is left; `lost` holds why an engine (host, kind) could not be asked."""
+    """Everything that is left on the hosts that were `asked`; `lost` holds why an engine (host, kind) that is needed
+    could not be, `unknown` the hosts with such a one, or with one that nothing needs."""
 
     items: tuple[Remnant, ...] = ()
     lost: Mapping[tuple[str, str], LlmstackError] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()

@@ -12,13 +12,15 @@ from llmstack.ui.units import size
 
 
 def leftover_lines(found: Remains, width: int) -> Iterator[Text]:
-    """One row each, data in yellow, and the sum of what is known."""
+    """One row each, data in yellow, and the sum of what is known; at last the hosts of which nothing is."""
+    unknown = f"unknown: {', '.join(found.unknown)}" if found.unknown else ""
     if not found.items:
-        yield line("nothing is left")
+        nothing = [f"nothing left on {', '.join(found.asked)}"] if found.asked else []
+        yield line("; ".join([*nothing, unknown]) if unknown else "nothing is left")
         return
     yield from table([_row(item) for item in found.items], width, keep=5)
     known = sum(item.leftover.size_bytes or 0 for item in found.items)
-    yield line((f"{len(found.items)} left, {size(known)} as far as is known", "bold"))
+    yield line((f"{len(found.items)} left, {size(known)} as far as is known{'; ' * bool(unknown)}{unknown}", "bold"))
 
 
 def _row(item: Remnant) -> list[Text]:

@@ -96,6 +96,7 @@ def test_a_host_that_is_away_is_told_and_the_others_go_on(bench: Bench) -> None:
     app = bench.app()
     found = app.leftovers()
     assert ([error.exit_code for error in found.lost.values()], len(found.items)) == ([4], 2)
+    assert (found.asked, found.unknown) == (("localhost",), ("far",))
     result = app.uninstall(found)
     assert (result.exit_code, str(result.outcomes[-1].target)) == (4, "docker@far")
     assert "llmstack-lab-page" not in bench.world.engine().instances
@@ -188,5 +189,6 @@ def test_neither_inventory_nor_a_healthy_store_is_needed_for_everything(
     assert [event.message for event in bench.world.ears.of(EventType.WARNING)] == [
         "process on localhost was not asked: no disk"
     ]
+    assert app.leftovers(everything=True).unknown == ("localhost",)
     assert list(bench.folder.glob("store.db*")) == []
     assert bench.world.engine("far").instances != {}

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from llmstack.domain.instance import State
+from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
 from llmstack.domain.setting import Setting
 from llmstack.domain.target import Target
 from llmstack.errors import InventoryError, NoMatchError
 from llmstack.ui.inventory import setting_lines
+from llmstack.ui.leftovers import leftover_lines
 from llmstack.ui.problems import error_lines, problem_lines, warning_line
 from llmstack.ui.status import status_lines, status_note
 from llmstack.ui.sync import sync_lines
@@ -217,3 +219,18 @@ def test_mistakes_in_an_inventory():
 )
 def test_a_caret_stands_below_the_word(problem, text):
     assert plain(problem_lines(problem)) == text
+
+
+def test_what_is_left_names_the_hosts_that_could_not_be_looked_at():
+    volume = Leftover(LeftoverKind.VOLUME, "data", "data of page", "lab", 3_200_000)
+    data = Remnant(host="localhost", engine="docker", leftover=volume)
+    away = {"asked": ("localhost", "near"), "unknown": ("far", "dead")}
+
+    def last(found: Remains) -> str:
+        return plain(leftover_lines(found, 80)).splitlines()[-1]
+
+    assert last(Remains(asked=("localhost",))) == "nothing is left"
+    assert last(Remains(**away)) == "nothing left on localhost, near; unknown: far, dead"
+    assert last(Remains(unknown=("far",))) == "unknown: far"
+    assert last(Remains(items=(data,))) == "1 left, 3.2 MB as far as is known"
+    assert last(Remains(items=(data,), **away)) == "1 left, 3.2 MB as far as is known; unknown: far, dead"
