@@ -13,7 +13,7 @@ from llmstack.domain.progress import Progress
 from llmstack.errors import FetchError, ServerError
 from llmstack.testing import FakeClock
 from tests.servers import replay
-from tests.unit.clients.conftest import Hurrying, asked, chunks
+from tests.unit.clients.conftest import asked, chunks
 
 FAILURES = {
     "nosuch": ("not_found", "check the name and the tag"),
@@ -153,11 +153,15 @@ def test_six_resets_do_not_end_it():
 
 
 def patiently(url: str, model: str, step_s: float, give_up_s: float) -> tuple[FetchError, list[Progress]]:
-    """How a pull fails whose clock runs ahead with each look, and what was told of it."""
-    seen: list[Progress] = []
-    pull = partial(Ollama(url, tick_s=0.005).pull, model)
+    """How a pull fails whose clock runs ahead with all that is told since the server spoke, and what was told of it."""
+    seen, clock = list[Progress](), FakeClock()
+
+    def tell(step: Progress) -> None:
+        seen.append(step)
+        clock.advance(step_s if step.phase != "starting" else 0)
+
     with pytest.raises(FetchError) as caught:
-        fetched(model, pull, seen.append, Hurrying(step_s), give_up_s)
+        fetched(model, partial(Ollama(url, tick_s=0.005).pull, model), tell, clock, give_up_s)
     return caught.value, seen
 
 
