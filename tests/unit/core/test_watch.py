@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from llmstack.domain.report import Difference, Fate
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError, StoreError, UnreachableError
 from llmstack.store import open_store
-from llmstack.testing import FakeClock, FakeEngine
+from llmstack.testing import FakeClock
 from tests.desk import until
 from tests.unit.core.stack import ALL, Bench
 from tests.unit.core.world import LOADING, READY
@@ -235,13 +236,10 @@ def test_a_store_that_fails_ends_it(watched: Watched, monkeypatch: pytest.Monkey
 def test_it_ends_with_its_deadline_and_takes_its_threads_along(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.write(TEXT)
-    app = bench.app(timeout_s=5.0)
+    app, before = bench.app(timeout_s=5.0), set(threading.enumerate())
     events = app.watch()
     bench.world.clock.advance(6)
     with pytest.raises(DeadlineError):
         list(events)
-    looks = len(bench.world.engine().calls)
-    bench.world.engine().tell(None)
-    assert len(bench.world.engine().calls) == looks
-    assert isinstance(bench.world.engine(), FakeEngine)
+    assert [one.name for one in threading.enumerate() if one not in before and one.name.startswith("look")] == []
     app.close()
