@@ -37,10 +37,11 @@ def health(session: Session) -> int:
 
 def _watch(session: Session) -> int:
     """Raises InterruptedRunError when it is told to end."""
+    from llmstack.ui.live import RunScreen
     from llmstack.ui.rungs import report_lines
 
     check_endless(session)
-    with session.app() as app:
+    with session.app(RunScreen(session.err, keep=False, quiet=True)) as app:  # each look is told as a whole, below
         result = None
         while True:
             result = app.health(session.selection, deep=session[DEEP], before=result)

@@ -128,7 +128,9 @@ class Session:
         """Where the answer goes."""
         from llmstack.ui.console import Console
 
-        return Console(sys.stdout, talk=False, color=self.leniently(known.COLOR), door=self.door, flags=self._again)
+        color, progress = self.leniently(known.COLOR), self.leniently(known.PROGRESS)
+        moves = "auto" if progress == "tty" else progress  # a file gets no codes of a terminal
+        return Console(sys.stdout, talk=False, color=color, progress=moves, door=self.door, flags=self._again)
 
     @cached_property
     def err(self) -> Console:

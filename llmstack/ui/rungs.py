@@ -57,7 +57,7 @@ def rung_lines(rungs: Iterable[RungResult], width: int) -> list[Text]:
     """Rungs side by side as long as they fit in `width`; the answer begins a line of its own."""
     lines: list[Text] = []
     for result in rungs:
-        part = line("  ", rung_text(result))
+        part = (prose if result.ok is False else line)("  ", rung_text(result))
         if lines and result.rung is not Rung.ANSWERED and lines[-1].cell_len + part.cell_len <= width:
             lines[-1].append_text(part)
         else:

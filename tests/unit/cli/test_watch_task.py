@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from llmstack.cli.schemas import schema_of
+from llmstack.cli.session import Session
+from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_app import CALLS
 from tests.unit.cli.test_formats import wrong
 
@@ -34,3 +39,23 @@ def test_what_has_no_end_makes_no_document_and_cannot_be_a_check(both, words, co
     assert ran.code == 2
     assert ran.err.startswith(f"error: {complaint}")
     assert CALLS == []
+
+
+def test_a_look_of_health_is_told_once(both, monkeypatch):
+    def interrupted(_seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llmstack.cli.health.time", SimpleNamespace(sleep=interrupted))
+    ran = both("health", "--watch", "-m", "broken")
+    assert (ran.code, ran.out.count("broken@localhost"), ran.err.count("broken@localhost")) == (130, 1, 0)
+
+
+@pytest.mark.parametrize(("progress", "moves"), [("auto", True), ("tty", True), ("plain", False), ("none", False)])
+def test_an_answer_that_goes_on_moves_on_a_terminal_alone_and_not_where_nothing_is_to_move(
+    progress, moves, monkeypatch
+):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    for stream, expected in ((Terminal(), moves), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert Session("llmstack", "status", values={"progress": progress}).out.redraws is expected

@@ -17,6 +17,7 @@ from llmstack.errors import InterruptedRunError, PreflightError, UnhealthyError,
 from llmstack.ui.plan import plan_lines
 from llmstack.ui.recap import next_step, recap_lines
 from llmstack.ui.rungs import figures, flags, outcome_lines, report_lines, rung_lines
+from llmstack.ui.text import folded
 from tests.unit.ui.conftest import plain
 
 DEMO = Target("demo", "localhost")
@@ -142,6 +143,12 @@ def test_what_has_no_rungs_is_one_line(done, line):
 def test_rungs_that_could_not_be_told_are_no_failure():
     rungs = (rung("loaded", ok=None, detail="on demand"), rung("device", ok=None, detail="unknown"))
     assert plain(rung_lines(rungs, 80)) == "  - loaded on demand  - device unknown\n"
+
+
+def test_a_rung_that_says_much_is_broken_where_the_terminal_is_narrow():
+    rungs = (rung("port"), rung("api", ok=False, detail="not ready within 10 s, last rung reached: port"))
+    told = [part.plain for line in rung_lines(rungs, 40) for part in folded(line, 40, 2)]
+    assert told == ["  ✓ port 0.0 s", "  ✗ api: not ready within 10 s, last", "  rung reached: port"]
 
 
 def test_an_answer_without_figures_shows_its_time():
