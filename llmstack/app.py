@@ -23,7 +23,7 @@ from llmstack.domain.host import Host
 from llmstack.domain.instance import State
 from llmstack.domain.outcome import RunResult, Status
 from llmstack.domain.plan import Plan
-from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
+from llmstack.domain.selection import AS_USUAL, EVERYTHING, RunOptions, Selection
 from llmstack.domain.target import Target
 from llmstack.engines.book import KINDS, same
 from llmstack.errors import NoInventoryError, StoreError, UsageError
@@ -100,18 +100,18 @@ class App(Looking):
         job = self._weights("weights.prune")
         return job.context.result(untorn(partial(job.prune, found), job.context))
 
-    def leftovers(self, *, everything: bool = False) -> Remains:
-        """What is left of the stack; with `everything` of all stacks on the hosts of the inventory (here without one),
-        and in this machine's own files."""
-        return self._uninstall(everything=everything).look()
+    def leftovers(self, selection: Selection = EVERYTHING, *, everything: bool = False) -> Remains:
+        """What is left of the stack on the hosts that are picked; with `everything` of all stacks on those of the
+        inventory (here without one), and where no host was picked in this machine's own files. Raises NoMatchError."""
+        return self._uninstall(selection, everything=everything).look()
 
-    def uninstall(self, found: Remains, *, everything: bool = False) -> RunResult:
+    def uninstall(self, found: Remains, selection: Selection = EVERYTHING, *, everything: bool = False) -> RunResult:
         """Take away what `leftovers` found; of everything, there is nowhere left to note it."""
-        job = self._uninstall(everything=everything)
+        job = self._uninstall(selection, everything=everything)
         outcomes = untorn(partial(job.remove, found), job.context)
         result = job.context.result(outcomes)
         try:
-            if not everything:
+            if not (everything and selection.everything):
                 result = replace(result, run_id=self.store.begin_run("uninstall", self.settings.command))
                 for outcome in outcomes:
                     if outcome.status is Status.CHANGED:
@@ -121,7 +121,7 @@ class App(Looking):
             not_noted(error, job.context)
         return result
 
-    def _uninstall(self, *, everything: bool) -> Uninstall:
+    def _uninstall(self, selection: Selection, *, everything: bool) -> Uninstall:
         from llmstack.core.uninstall import Uninstall
 
         here = Host(name="localhost")
@@ -139,10 +139,10 @@ class App(Looking):
         places |= {(host.name, kind): host for host, kind in kinds}
         return Uninstall(
             context=context,
-            places=distinct(places, required, same),
+            places=distinct(self._on_hosts(places, selection), required, same),
             required=frozenset(required),
             stack=None if everything else stack,
-            files=tuple(self._files()) if everything else (),
+            files=tuple(self._files()) if everything and selection.everything else (),
             lock_wait_s=self.settings.lock_wait_s,
         )
 

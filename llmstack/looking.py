@@ -15,10 +15,10 @@ from llmstack.core.select import Picked
 from llmstack.domain.apart import apart
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult, Status
-from llmstack.domain.selection import Selection
+from llmstack.domain.selection import EVERYTHING, Selection
 from llmstack.domain.target import Target
 from llmstack.errors import NoInventoryError, StoreError
-from llmstack.machines import EVERYTHING, Machines
+from llmstack.machines import Machines
 
 if TYPE_CHECKING:
     from llmstack.core.report import Told

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
 from llmstack.core.interrupt import within
-from llmstack.core.observe import Observed, places_of
+from llmstack.core.observe import Observed, Place, places_of
 from llmstack.core.run import not_noted
 from llmstack.core.twins import distinct
 from llmstack.domain.host import Host
 from llmstack.domain.outcome import RunResult
-from llmstack.domain.selection import Selection
+from llmstack.domain.selection import EVERYTHING, Selection
 from llmstack.engines.book import KINDS, same
-from llmstack.errors import ConfigError, StoreError
+from llmstack.errors import ConfigError, NoMatchError, StoreError
 from llmstack.root import Root
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from llmstack.domain.measured import Metrics
     from llmstack.domain.stock import DiskUse, Stock
     from llmstack.domain.usage import StatsReport
-
-EVERYTHING = Selection()
 
 
 class Machines(Root):
@@ -93,11 +92,19 @@ class Machines(Root):
         required = places_of(context.wanted.values())
         places = {(host.name, host.engine): host for host in known.values()} | required
         places |= {("localhost", "process"): known.get("localhost") or Host(name="localhost")}
-        picked = self._with_hosts(Selection(hosts=hosts)).hosts
-        each = distinct(places, required, same).items()
-        chosen = {place: host for place, host in each if place[0] in picked or not hosts}
+        chosen = self._on_hosts(distinct(places, required, same), Selection(hosts=hosts))
         wait_s = self.settings.lock_wait_s
         return Weights(context=context, places=chosen, same=same, required=frozenset(required), lock_wait_s=wait_s)
+
+    def _on_hosts(self, places: Mapping[Place, Host], selection: Selection) -> dict[Place, Host]:
+        """Those on hosts that are picked, all without any, and not excluded. Raises NoMatchError."""
+        picked, left_out = (
+            self._with_hosts(Selection(hosts=each)).hosts for each in (selection.hosts, selection.exclude)
+        )
+        names = {name for name, _ in places if name in picked or not selection.hosts}.difference(left_out)
+        if not names and places:
+            raise NoMatchError("these hosts leave nothing", "llmstack inventory lists all of them")
+        return {place: host for place, host in places.items() if place[0] in names}
 
     def survey(self) -> Machine:
         """What this machine has; needs no inventory, and minds no broken one."""

@@ -53,4 +53,4 @@ class Settings:
     extra: tuple[str, ...] = ()
 
 
-AS_USUAL = RunOptions()
+EVERYTHING, AS_USUAL = Selection(), RunOptions()

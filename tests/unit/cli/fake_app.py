@@ -84,15 +84,16 @@ class App(FakeWeights):
     def restore(self, selection: Selection, options: RunOptions) -> RunResult:
         return self._run("restore", selection, **asdict(options))
 
-    def leftovers(self, *, everything: bool) -> Remains:
-        self._note("leftovers", None, everything=everything)
+    def leftovers(self, selection: Selection, *, everything: bool) -> Remains:
+        self._note("leftovers", selection, everything=everything)
         volume = Leftover(kind=LeftoverKind.VOLUME, name="data", what="data of page", stack="lab", size_bytes=3_200_000)
         image = Leftover(kind=LeftoverKind.IMAGE, name="llmstack/empty:1", what="image of locks")
         found = [Remnant(host="localhost", engine="docker", leftover=one) for one in (volume, image)]
         return Remains(items=tuple(found)[: 1 + everything])
 
-    def uninstall(self, found: Remains, *, everything: bool) -> RunResult:
-        self._note("uninstall", [item.leftover.name for item in found.items], everything=everything)
+    def uninstall(self, found: Remains, selection: Selection, *, everything: bool) -> RunResult:
+        names = [item.leftover.name for item in found.items]
+        self._note("uninstall", names, selection=selection, everything=everything)
         gone = [Outcome(target=item.target, status=Status.CHANGED, reason="removed") for item in found.items]
         return RunResult(task="uninstall", outcomes=tuple(gone), ms=1500)
 

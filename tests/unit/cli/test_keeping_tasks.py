@@ -48,8 +48,18 @@ def test_what_is_left_is_shown_before_anything_is_removed(both, door):
 
 def test_all_is_more_and_yes_does_it(both):
     ran = both("uninstall", "--all", "--yes")
-    assert (ran.code, called("uninstall")) == (0, [(["data", "llmstack/empty:1"], {"everything": True})])
+    how = {"selection": Selection(), "everything": True}
+    assert (ran.code, called("uninstall")) == (0, [(["data", "llmstack/empty:1"], how)])
     assert "localhost : ok=0 changed=2" in ran.err
+
+
+def test_what_is_left_on_some_hosts_may_be_meant_alone(both, door):
+    ran = both("uninstall", "-l", "gpu", "--exclude", "gpu02,gpu03")
+    picked = Selection(hosts=("gpu",), exclude=("gpu02", "gpu03"))
+    assert ran.err.endswith(f"{door} uninstall --host gpu --exclude gpu02,gpu03 --yes\n")
+    assert both("uninstall", "-l", "gpu", "--exclude", "gpu02,gpu03", "--yes").code == 0
+    assert called("leftovers") == [(picked, {"everything": False})] * 2
+    assert called("uninstall") == [(["data"], {"selection": picked, "everything": False})]
 
 
 def test_check_only_lists(both):

@@ -15,7 +15,8 @@ from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.leftover import Leftover
 from llmstack.domain.outcome import RunResult
-from llmstack.errors import LlmstackError, NoInventoryError, UnreachableError
+from llmstack.domain.selection import Selection
+from llmstack.errors import LlmstackError, NoInventoryError, NoMatchError, UnreachableError
 from tests.unit.core.stack import ALL, Bench
 
 TEXT = """
@@ -100,6 +101,22 @@ def test_a_host_that_is_away_is_told_and_the_others_go_on(bench: Bench) -> None:
     result = app.uninstall(found)
     assert (result.exit_code, str(result.outcomes[-1].target)) == (4, "docker@far")
     assert "llmstack-lab-page" not in bench.world.engine().instances
+
+
+@pytest.mark.parametrize("picked", [Selection(hosts=("localhost",)), Selection(exclude=("far",))])
+@pytest.mark.parametrize("everything", [False, True])
+def test_one_host_is_cleaned_while_another_is_left_alone(bench: Bench, picked: Selection, everything: bool) -> None:
+    app = bench.app()
+    found = app.leftovers(picked, everything=everything)
+    assert app.uninstall(found, picked, everything=everything).exit_code == 0
+    assert list(bench.world.engine().instances) == ([] if everything else ["llmstack-other-page"])
+    assert (bench.world.engine("far").calls, app.history()[0].task) == ([], "uninstall")
+
+
+def test_hosts_that_are_none_or_leave_nothing_are_told(bench: Bench) -> None:
+    for picked in Selection(hosts=("fra",)), Selection(exclude=("page",)), Selection(hosts=("far",), exclude=("all",)):
+        with pytest.raises(NoMatchError):
+            bench.app().leftovers(picked)
 
 
 def test_ctrl_c_ends_it_after_what_was_begun(bench: Bench) -> None:
