@@ -217,15 +217,18 @@ def check_host_room(need: Need, wanted: Wanted, context: Context) -> None:
 
 
 def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: Context) -> LlmstackError | None:
-    """Who is in the way. A port that a wanted instance of the stack holds may be free once its turn comes."""
+    """Who is in the way. A port that a wanted instance of the stack holds may be free once its turn comes: that is the
+    planner's to see."""
     try:
         engine.check_place(spec)
     except PreflightError as error:
         place = (spec.host, error.data.get("port", ""))
         holder = next((row for row in observed.rows() if row.running and (row.host, row.port) == place), None)
         if holder and holder.target in context.wanted:
-            return None
-        if holder:
+            if holder.target == spec.target or context.task not in ("up", "update"):
+                return None
+            error.hint = f"{holder.target} has it now: pick it too, or llmstack down --service {holder.service} first"
+        elif holder:
             lost = astray(holder, context.wanted.values())
             error.hint = f"{holder.target} is {lost}: llmstack up --orphans removes it"
         return error

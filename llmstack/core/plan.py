@@ -9,6 +9,7 @@ from llmstack.core.actions import act, act_on_model, astray, blocked, broken, de
 from llmstack.core.desired import Wanted
 from llmstack.core.observe import Observed
 from llmstack.core.policy import AS_IT_IS, Policy
+from llmstack.core.room import makers_of_room
 from llmstack.core.select import Picked
 from llmstack.core.steps import in_turn
 from llmstack.core.upward import models, up
@@ -23,7 +24,19 @@ from llmstack.errors import PluginError, UnhealthyError, UsageError
 def plan_up(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
     """What makes every picked placement true, in order."""
     actions = [action for item in picked for action in up(item, observed, policy)]
-    return Plan(in_turn((*_orphans(picked, policy), *actions)))
+    return Plan(_that_fit(in_turn((*_orphans(picked, policy), *actions)), observed))
+
+
+def _that_fit(actions: tuple[Action, ...], observed: Observed) -> tuple[Action, ...]:
+    """The same; refused where somebody has the port that one takes, and nobody sets it free."""
+    found = list(actions)
+    for index, makers in enumerate(makers_of_room(actions)):
+        action = actions[index]
+        takes = action.spec and action.kind.changes and not action.model and not makers
+        if takes and (error := observed.told(action.target).broken):
+            refused = replace(action, kind=ActionKind.REFUSED, reason=error.message, error=error)
+            found[index] = replace(refused, spec=None, changes=(), needs=())
+    return actions if found == list(actions) else _that_fit(tuple(found), observed)
 
 
 def plan_update(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:

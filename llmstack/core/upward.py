@@ -120,9 +120,8 @@ def _tidied(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Acti
 def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     spec, there, facts = wanted.spec, observed.find(wanted), observed.told(wanted.target)
     assert spec is not None
-    error = facts.broken
-    if error and error.data.get("port", "") not in {row.port for row in policy.orphans if row.host == spec.host}:
-        return unable(wanted, error)
+    if facts.broken and "port" not in facts.broken.data:
+        return unable(wanted, facts.broken)
     if there is None or there.spec is None:
         spec, reason = anew(spec, facts)
         return begin(ActionKind.CREATE, wanted, spec, reason, observed=observed, differences=all_of(spec))

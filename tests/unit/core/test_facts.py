@@ -115,7 +115,9 @@ def test_a_port_of_somebody_else_is_in_the_way_and_one_of_the_stack_may_be_free_
     world.run(replace(moved, spec=replace(moved.needed_spec, port=2)))
     found = facts(world, one, two)
     assert broken(found)[one.target].data["holder"] == "nginx"
-    assert two.target not in broken(found)
+    hint = "moved@localhost has it now: pick it too, or llmstack down --service moved first"
+    assert broken(found)[two.target].hint == hint  # the planner sees whether it leaves
+    assert two.target not in broken(facts(world, two, task="doctor"))
     del world.all[moved.target]
     assert two.target in broken(facts(world, two))
     assert broken(facts(world, one, two, task="pull")) == {}
