@@ -15,6 +15,8 @@ install_packages() {
   wants iptables iptables
   wants ssh openssh-client
   wants curl curl
+  wants wget wget
+  wants openssl openssl
   wants zsh zsh
   wants jq jq
   wants systemd-analyze systemd

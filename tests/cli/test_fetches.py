@@ -32,7 +32,6 @@ def door(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def hub_url() -> Iterator[str]:
-    pytest.importorskip("huggingface_hub")
     with hub(BODY, REPO, ["Tiny-Q4_K_M.gguf", "Tiny-Q8_0.gguf"]) as (front, _):
         yield front.url
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests import room
 
@@ -24,3 +28,11 @@ def test_variables_for_the_tests_themselves_stay() -> None:
     assert room.foreign("LLMSTACK_STORE")
     assert room.foreign("DOCKER_HOST")
     assert not room.foreign("PATH")
+
+
+@pytest.mark.parametrize(("ci", "told"), [("", "1 skipped"), ("true", "which CI does not accept: needs zsh")])
+def test_what_could_not_run_is_a_failure_in_ci(tmp_path: Path, ci: str, told: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/unit/cli/test_completion.py"]
+    env = {**os.environ, "CI": ci, "PATH": str(tmp_path)}
+    ran = subprocess.run([*command, "-k", "zsh"], env=env, capture_output=True, text=True, check=False, timeout=100)
+    assert (ran.returncode, told in ran.stdout) == (int(bool(ci)), True), ran.stdout

@@ -21,8 +21,6 @@ from tests.gguf_files import gguf
 from tests.servers.files import FileServer
 from tests.servers.hub import COMMIT, MISSING, hub
 
-pytest.importorskip("huggingface_hub")
-
 REPO = "lab/Tiny-GGUF"
 PATHS = ("Tiny-Q4_K_M.gguf", "Tiny-Q8_0.gguf", "mmproj-Tiny-f16.gguf", "tiny.imatrix.gguf")
 BODY = gguf(40_000)
