@@ -87,7 +87,7 @@ def _waited(session: Session, marked: set[str]) -> StatusReport:
     """What is shown when the user has typed a line. Until then a table that fits follows what happens, where it stands:
     what is typed below it stays."""
     from llmstack.domain.selection import Selection
-    from llmstack.ui.clean import line
+    from llmstack.ui.clean import prose
     from llmstack.ui.menu import menu_lines
 
     err, drawn = session.err, UNDRAWN
@@ -102,7 +102,7 @@ def _waited(session: Session, marked: set[str]) -> StatusReport:
                 err.put_over(lines)
             elif err.redraws or drawn == UNDRAWN:
                 err.put_anew(lines)
-                err.prompt(line((f"{HELP} > ", "dim")))
+                err.prompt(prose((f"{HELP} > ", "dim")))
                 drawn = size
             follows = err.redraws and len(lines) + PROMPT_LINES < err.height
             if select.select([sys.stdin], [], [], LOOK_AGAIN_S if follows else None)[0]:

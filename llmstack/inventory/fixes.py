@@ -13,9 +13,9 @@ from llmstack.domain.inquiry import Remedy
 from llmstack.errors import ConfigError
 from llmstack.inventory.files import read_text
 from llmstack.inventory.tree import OVERRIDES
-from llmstack.inventory.varfiles import SUFFIXES
+from llmstack.inventory.varfiles import FIXES, SUFFIXES
 
-FOLDER, FILE = "host_vars", "llmstack-fixes.yaml"
+FOLDER: Final = "host_vars"
 HEAD: Final = "# Written by `why --fix`. To undo a fix, delete it here, or this file.\n"
 
 
@@ -29,7 +29,7 @@ def fix(inventory: Path, host: str, remedies: Sequence[Remedy]) -> tuple[Path, s
     wanted = reduce(_laid, map(_wish, remedies))
     if single:
         raise ConfigError(f"the variables of {host} are in {single}, which `why` leaves alone", f"add: {_text(wanted)}")
-    path = folder / host / FILE
+    path = folder / host / FIXES
     old = read_text(path, str(path)) if path.exists() else ""
     try:
         there = yaml.safe_load(old) or {}

@@ -71,7 +71,7 @@ class Reading:
         root = self._root
         groups = _checked_groups(root)
         self._top = {"stack": "default", **read(TOP, root)}
-        self.tree = read_tree(groups, root, self._files.table, self._extra)
+        self.tree = read_tree(groups, root, self._files.tables, self._extra)
         machines = self.tree.machines.values()
         self._hosts = {each.name: host_of(each, self._scope(each), root, self._plain) for each in machines}
         self.drafts = read_entries(root, self.tree)

@@ -26,7 +26,7 @@ _PRIORITY = One("a whole number", "10", "-?[0-9]{1,9}", int)
 _WITH_PORT = re.compile(r"((?:[^:\[]|\[[^\]]*\])+):([0-9]{1,5})")
 
 Table = Mapping[str, Node]
-Files = Callable[[str, str], Table]
+Files = Callable[[str, str], Iterable[Table]]
 """The variables in the files of `group_vars` or `host_vars` for a name."""
 
 
@@ -162,7 +162,7 @@ class _Reader:
         self._lay_groups(members, files)
         variables: dict[str, Node] = {}
         for name, machine in self.hosts.items():
-            for table in (machine.own, files("host_vars", name)):
+            for table in (machine.own, *files("host_vars", name)):
                 self._lay(machine, table)
             variables |= machine.vars
             for table in extra:
@@ -184,9 +184,9 @@ class _Reader:
                 self._lay(self.hosts[host], self.groups[name].vars)
                 self.hosts[host].groups += [name] if name != "all" else []
         for name in order:
-            table = files("group_vars", name)
-            for host in members[name] if table else ():
-                self._lay(self.hosts[host], table)
+            for table in filter(None, files("group_vars", name)):
+                for host in members[name]:
+                    self._lay(self.hosts[host], table)
 
     def _place(self) -> None:
         """The depth of each group, and who is in none of them."""

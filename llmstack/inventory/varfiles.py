@@ -17,6 +17,8 @@ from llmstack.inventory.nodes import Node, Problems, listed
 SUFFIXES: Final = ("", ".yml", ".yaml", ".json")
 MAX_FILES, MAX_DEPTH = 20_000, 8
 _LINES: Final = "write NAME: value in each line"
+FIXES: Final = "llmstack-fixes.yaml"
+"""What `why --fix` writes; it is laid over the other files of a host."""
 VAULT: Final = "$ANSIBLE_VAULT"
 
 Table = Mapping[str, Node]
@@ -44,13 +46,11 @@ class VarFiles:
         self._names: dict[str, frozenset[str]] = {}
         self._left = MAX_FILES
 
-    def table(self, kind: str, name: str) -> Table:
-        """The variables of a group (`group_vars`) or a host (`host_vars`); later files win."""
-        found: dict[str, Node] = {}
-        for path in self._paths(kind, name):
+    def tables(self, kind: str, name: str) -> Iterator[Table]:
+        """The variables of a group (`group_vars`) or a host (`host_vars`), file by file; later ones win."""
+        for path in sorted(self._paths(kind, name), key=lambda path: path.name == FIXES):
             self._spend(path)
-            found |= read_table(path, self._shown(path), self._problems)
-        return found
+            yield read_table(path, self._shown(path), self._problems)
 
     def unused(self, **known: Collection[str]) -> Iterator[str]:
         """What is wrong with the files of names that no group (`group_vars`) or host (`host_vars`) has."""

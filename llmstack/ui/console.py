@@ -95,7 +95,7 @@ class Console:
 
     def prompt(self, line: Text) -> None:
         """Print a question, and stay behind it."""
-        self._write(self._shown(line))
+        self._write("\n".join(map(self._shown, self._told([line]))))
 
     def _told(self, lines: Iterable[Text]) -> list[Text]:
         width = self.width if self.terminal else DATA_COLUMNS

@@ -381,3 +381,15 @@ def test_the_place_of_an_override_is_known_where_it_holds(read: Loaded) -> None:
 def test_two_services_that_an_override_puts_on_one_port_are_told_there(told: Callable[..., list[Problem]]) -> None:
     (problem,) = told("services: {a: {type: c, port: 1}, b: {type: c, port: 2}}\n", "b.port=1")
     assert (problem.code, str(problem.position)) == ("E050", "-e:1:8")
+
+
+def test_a_fix_wins_over_the_other_files_of_a_host_and_takes_nothing_from_them(read: Loaded) -> None:
+    inventory = read(
+        f"{ALL}{WEB}",
+        group_vars__all_yml="overrides: {web: {port: 81, env: {A: group}}}",
+        host_vars__g1__aaa_yml="overrides: {web: {port: 82, args: [c]}}",
+        **{"host_vars__g1__llmstack-fixes_yaml": "overrides: {web: {port: 83}}"},
+        host_vars__g1__zzz_yml="overrides: {web: {port: 84, env: {B: host}}}",
+    )
+    web = next(each.service for each in inventory.placements if each.host.name == "g1")
+    assert (web.port, web.args, shown(web.env)) == (83, ("c",), {"A": "group", "B": "host"})
