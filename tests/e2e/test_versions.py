@@ -22,7 +22,6 @@ services:
     type: container
     image: "127.0.0.1:{registry}/page:1"
     port: PORT
-    ready_timeout_s: 2
     options: {{container_port: 80}}
     args: [sh, -c, "test -s /noise && mkdir -p /w && exec httpd -f -p 80 -h /w"]
 """

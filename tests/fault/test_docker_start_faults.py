@@ -22,7 +22,6 @@ services:
     args: {args}
     port: PORT
     restart: "{restart}"
-    ready_timeout_s: 2
     options: {{container_port: 80}}
 """
 SERVES = '[sh, -c, "mkdir -p /w; echo ok > /w/index.html; exec httpd -f -p 80 -h /w"]'
@@ -86,7 +85,9 @@ def test_a_container_that_ends_while_it_starts_says_why_and_goes_round_no_more(
 
 
 def test_a_container_that_never_answers_is_given_up_and_stopped(make_desk: Make, in_rig: RigHost) -> None:
-    ran = desk_of(make_desk, in_rig, '[sleep, "3600"]').run("up", "-o", "json")
+    desk = desk_of(make_desk, in_rig, '[sleep, "3600"]')
+    desk.write((desk.folder / "inventory.yaml").read_text(encoding="utf-8") + "    ready_timeout_s: 2\n")
+    ran = desk.run("up", "-o", "json")
     assert ran.code == 6
     assert "not ready within" in ran.item("web")["why"]["summary"]
     assert running(in_rig) == []
@@ -94,7 +95,7 @@ def test_a_container_that_never_answers_is_given_up_and_stopped(make_desk: Make,
 
 def test_a_program_that_is_not_in_the_image_is_told_and_nothing_stays(make_desk: Make, in_rig: RigHost) -> None:
     ran = desk_of(make_desk, in_rig, "[no-such-program]").run("up")
-    assert ran.code in (6, 9)
+    assert ran.code == 6, ran.err
     assert "no-such-program" in ran.err
     assert running(in_rig) == []
 
@@ -137,7 +138,6 @@ def test_two_ups_at_the_same_moment_make_one(make_desk: Make, in_rig: RigHost) -
 
 def test_a_stopped_run_leaves_no_container(make_desk: Make, in_rig: RigHost) -> None:
     desk = desk_of(make_desk, in_rig, '[sh, -c, "exec sleep 3600"]')
-    desk.write((desk.folder / "inventory.yaml").read_text(encoding="utf-8").replace("_s: 2", "_s: 60"))
     with desk.start("up") as process:
         until(lambda: running(in_rig))
         process.send_signal(2)
