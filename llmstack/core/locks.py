@@ -86,9 +86,10 @@ def _take(locks: ExitStack, context: Context, place: Place, host: Host, how: tup
     while True:
         try:
             return locks.enter_context(context.engine_of(host, place[1]).lock(stack, owner, LEASE_S))
-        except LockedError:
+        except LockedError as error:
             context.check()
             if context.clock.monotonic() >= deadline:
+                error.hint = f"{'' if wait_s else 'wait for it: --lock-wait 10m; '}{error.hint or ''}".rstrip("; ")
                 raise
             context.clock.sleep(RETRY_S)
 

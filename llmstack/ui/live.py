@@ -14,10 +14,11 @@ from llmstack.domain.ladder import RungResult
 from llmstack.domain.outcome import Outcome
 from llmstack.domain.plan import Plan
 from llmstack.domain.target import Target
+from llmstack.errors import LockedError
 from llmstack.ui.clean import line
 from llmstack.ui.console import Console
 from llmstack.ui.plan import plan_lines
-from llmstack.ui.problems import warning_line
+from llmstack.ui.problems import error_lines, warning_line
 from llmstack.ui.rungs import head_line, outcome_lines, rung_lines
 from llmstack.ui.text import Text
 from llmstack.ui.units import duration, size
@@ -68,6 +69,7 @@ class RunScreen:
         self._plan, self._diff = plan or diff, diff
         self._lock = threading.Lock()
         self._blocks: dict[Target, _Block] = {}
+        self._locks = set[str]()
         self._headed: Target | None = None
         self._moving: Moving | None = None
         self._moves = err.redraws and not quiet
@@ -139,6 +141,11 @@ class RunScreen:
         if self._moving:
             self._moving.refresh()  # what is over leaves the moving part before it is printed above it
         if not self._keep or (self._quiet and not outcome.error):
+            return
+        if isinstance(outcome.error, LockedError):  # one of a host, which all targets there share
+            if outcome.error.message not in self._locks:
+                self._locks.add(outcome.error.message)
+                self._say(*error_lines(outcome.error))
             return
         rungs = outcome.ladder.rungs if outcome.ladder else block.rungs
         headed = self._headed == block.target  # its first line stands, and nothing else was said since

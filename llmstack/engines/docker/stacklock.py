@@ -88,7 +88,13 @@ def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> tuple[str, bool
         placeholder.remove(wire, container_id)
         taken_over = True
         time.sleep(LOOK_AGAIN_S)
-    raise _locked(stack, wire.host, name, holder)
+    owner, since = holder.get(OWNER, "somebody unknown"), holder.get(SINCE, "")
+    when = f" since {_clock(int(since))}" if since.isdigit() else ""
+    raise LockedError(
+        f"stack {stack} on {wire.host} is locked by {owner}{when}",
+        hint=f"that of a run that died ends by itself within {lease_s:.0f} s, or at once by: docker rm {name}",
+        holder=owner,
+    )
 
 
 def _holder(wire: Wire, name: str) -> tuple[str, Mapping[str, str]] | None:
@@ -117,16 +123,6 @@ def _renewed_until(wire: Wire, container_id: str) -> float:
         except api.refused:
             return 0.0
     return rows.seconds(path_stat(answer.headers).get("mtime")) or 0.0
-
-
-def _locked(stack: str, host: str, name: str, holder: Mapping[str, str]) -> LockedError:
-    owner, since = holder.get(OWNER, "somebody unknown"), holder.get(SINCE, "")
-    when = f" since {_clock(int(since))}" if since.isdigit() else ""
-    return LockedError(
-        f"stack {stack} on {host} is locked by {owner}{when}",
-        hint=f"wait for it (--lock-wait 10m). If nobody works there any more: docker rm {name}",
-        holder=owner,
-    )
 
 
 def _clock(at: int) -> str:

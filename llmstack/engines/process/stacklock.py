@@ -43,6 +43,6 @@ def _locked_error(path: Path, stack: str) -> LockedError:
     when = time.strftime(" since %H:%M:%S", time.localtime(since)) if isinstance(since, int | float) else ""
     return LockedError(
         f"{holder.get('owner') or 'another run'} works on stack '{stack}'{when}",
-        f"wait for it to end (pid {holder.get('pid', 'unknown')}), then try again",
+        f"it ends with its process (pid {holder.get('pid', 'unknown')})",
         **holder,
     )

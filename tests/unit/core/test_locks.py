@@ -42,6 +42,15 @@ def test_a_lock_is_waited_for_as_long_as_told(world: World) -> None:
         assert 5 <= world.clock.monotonic() < 6
 
 
+@pytest.mark.parametrize(
+    ("wait_s", "hint"), [(0, "wait for it: --lock-wait 10m; it ends with pid 7"), (1, "it ends with pid 7")]
+)
+def test_who_waited_in_vain_is_not_told_to_wait(world: World, wait_s: float, hint: str) -> None:
+    world.want()
+    world.engine().refuse("lock", LockedError("locked", "it ends with pid 7"), times=None)
+    assert [error.hint for error in take(world, world.context(), wait_s).values()] == [hint]
+
+
 def test_waiting_for_a_lock_can_be_interrupted(world: World) -> None:
     world.want()
     context = world.context()

@@ -13,7 +13,7 @@ from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.progress import Progress
 from llmstack.domain.target import Target
-from llmstack.errors import InterruptedRunError, UnhealthyError
+from llmstack.errors import InterruptedRunError, LockedError, UnhealthyError
 from llmstack.ui.console import Console
 from llmstack.ui.fetch import Fetch
 from llmstack.ui.live import RunScreen
@@ -131,6 +131,19 @@ def test_what_was_kept_says_where_it_is(err):
     kept = Outcome(target=DEMO, status=Status.OK, reason="as wanted", urls=("http://127.0.0.1:1/v1",))
     play(RunScreen(err), event("result", outcome=kept))
     assert said(err) == "✓ demo@localhost  as wanted  http://127.0.0.1:1/v1\n"
+
+
+def test_a_host_that_is_locked_is_told_once_whatever_was_meant_there(err):
+    def locked(target, host):
+        error = LockedError(f"stack lab on {host} is locked by ann", "wait for it")
+        outcome = Outcome(target=target, status=Status.FAILED, error=error)
+        return event("result", target, outcome=outcome)
+
+    play(RunScreen(err), locked(DEMO, "localhost"), locked(QWEN, "gpu02"), locked(DEMO, "localhost"))
+    assert said(err) == (
+        "error: stack lab on localhost is locked by ann\n       wait for it\n"
+        "error: stack lab on gpu02 is locked by ann\n       wait for it\n"
+    )
 
 
 def test_a_broken_stream_is_no_reason_to_end_a_run():
