@@ -48,7 +48,7 @@ def _try(climb: Climb, peer: Peer) -> Tried:
     assert there is not None
     place = _place(peer)
     if place is None:
-        return None, f"{peer.name}: unknown, it has no port to be reached at", 0.0
+        return None, f"{peer.name}: unknown, it has no port that others can be told; give it one", 0.0
     began, engine = clock.monotonic(), context.engine(climb.wanted)
     ok, told = _execute(engine, there.container_name, _command(climb.wanted.engine, *place))
     return ok, ": ".join(filter(None, (peer.url, told))), (clock.monotonic() - began) * 1000
