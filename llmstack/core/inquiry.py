@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from llmstack.core.actions import IN_IT
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.diff import changes
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import Observed
 from llmstack.core.remedy import remedy
@@ -18,16 +20,20 @@ from llmstack.core.select import Picked
 from llmstack.domain.clean import clean, masked
 from llmstack.domain.inquiry import Inquiry, Remedy
 from llmstack.domain.instance import State
-from llmstack.domain.ladder import Ladder, Rung, Why
+from llmstack.domain.ladder import Ladder, Rung, Why, rung_of, why_of
 from llmstack.domain.outcome import Outcome
+from llmstack.domain.plan import FieldChange
 from llmstack.domain.report import StatusRow
+from llmstack.domain.resources import AUTO
 from llmstack.domain.secret import revealed
 from llmstack.domain.service import Inventory, Placement
 from llmstack.domain.setting import Setting
-from llmstack.domain.stored import StoredLadder
 from llmstack.errors import LlmstackError, StoreError
+from llmstack.modeltype.failures import common, first_error
 from llmstack.protocols import Ledger
 
+Climbed = tuple[Ladder, float | None]
+"""A climb, and when it was; None is now."""
 BEFORE, AFTER = 2, 3
 """Lines shown around the one that explains a failure."""
 SURVIVED = "It is well again; neither its engine nor its log tells why it ended."
@@ -53,18 +59,19 @@ class Asker:
             if not outcome.action or outcome.action.placement is not wanted.placement:
                 continue
             row = next((row for row in mine if row.target == outcome.target), mine[0])
-            broken = None if row.state in RUNNING else self.observed.told(wanted.target).broken
-            refused = None if broken else self._refused(outcome.ladder)
+            wish = self._wish(wanted)
+            broken = None if row.state in RUNNING and not wish else self.observed.told(wanted.target).broken
+            refused = None if broken else self._refused(outcome.ladder, wish)
             last = None if broken or refused else self._last(outcome)
-            fresh = None if broken else refused or self._survived(wanted, row, outcome.ladder)
-            ladder = last.ladder if last else fresh
+            fresh = self._survived(wanted, row, outcome.ladder) if not (broken or refused or last) else None
+            ladder, at = refused or last or (fresh, None)
             why = ladder.why if ladder else None
             key = why.key if why else _key(broken or outcome.error)
             yield Inquiry(
                 target=outcome.target,
                 row=row,
                 ladder=ladder,
-                climbed_at=last.at if last else None,
+                climbed_at=at,
                 excerpt=() if not why else tuple(self._excerpt(wanted, why)),
                 remedy=self._remedy(wanted, key) if key else None,
                 error=broken or outcome.error,
@@ -81,24 +88,38 @@ class Asker:
             wanted = replace(wanted, spec=there.spec)
         return remedy(wanted, key, self.written(placement), self.inventory.on(placement).positions)
 
-    def _last(self, outcome: Outcome) -> StoredLadder | None:
+    def _wish(self, wanted: Wanted) -> tuple[FieldChange, ...]:
+        """How what is there differs from what is wanted."""
+        there = self.observed.find(wanted)
+        return changes(wanted.spec, there.spec) if wanted.spec and there and there.spec else ()
+
+    def _last(self, outcome: Outcome) -> Climbed | None:
         """The climb that is remembered, of what is not there now, or was stopped because it failed."""
         fallen = outcome.ladder.fallen if outcome.ladder else None
         if self.memory is None or fallen not in (Rung.CREATED, Rung.RUNNING):
             return None
         last = last_ladder(self.memory, outcome.target)
-        return last if last and (fallen is Rung.CREATED or not last.ladder.ok) else None
+        return (last.ladder, last.at) if last and (fallen is Rung.CREATED or not last.ladder.ok) else None
 
-    def _refused(self, ladder: Ladder | None) -> Ladder | None:
-        """With why the last run could not make it, of what is not there, if so."""
-        if self.memory is None or ladder is None or ladder.fallen is not Rung.CREATED:
+    def _refused(self, ladder: Ladder | None, wish: Sequence[FieldChange]) -> Climbed | None:
+        """Why the last run could not make it, of what is not there, or is as it was since that run undid its `wish`."""
+        if self.memory is None or ladder is None or not (wish or ladder.fallen is Rung.CREATED):
             return None
         with suppress(StoreError):
-            items = (item for run in self.memory.runs(None, [str(ladder.target)]) for item in run.items)
-            item = next((item for item in items if (item.get("action") or {}).get("action", "keep") != "keep"), {})
-            if (error := item.get("error")) and not item.get("rungs"):
-                why = Why(summary=f"its last start failed: {error['message']}", do=error["hint"])
-                return replace(ladder, why=why)
+            items = ((run, item) for run in self.memory.runs(None, [str(ladder.target)]) for item in run.items)
+            worked = (one for one in items if (one[1].get("action") or {}).get("action", "keep") != "keep")
+            for run, item in islice(worked, 1):
+                error, rungs = item.get("error"), tuple(map(rung_of, item.get("rungs", ())))
+                if not error or (rungs and not wish) or (wish and not _is_of(item, wish)):
+                    return None
+                if rungs:  # the log that its lines were counted in went with it
+                    why = replace(why_of(item["why"]), log_line=None)
+                    return replace(ladder, rungs=rungs, why=why), run.ended_at
+                message = error["message"]
+                found = first_error([message], common())
+                key = found[2].key if found and found[2] else None
+                why = Why(summary=f"its last start failed: {message}", do=error["hint"], key=key)
+                return replace(ladder, why=why), None
         return None
 
     def _survived(self, wanted: Wanted, row: StatusRow, ladder: Ladder | None) -> Ladder | None:
@@ -125,6 +146,13 @@ class Asker:
                 yield number, masked(clean(text), secrets)
         except LlmstackError:
             return
+
+
+def _is_of(item: Mapping[str, Any], wish: Sequence[FieldChange]) -> bool:
+    """Whether a run undid the change that is still wished; what it had decided itself is not told again."""
+    tried = {change["field"]: change["after"] for change in item["diff"]}
+    same = all(tried.get(change.field) == change.after or change.after == AUTO for change in wish)
+    return same and bool(item["error"].get("rolled_back"))
 
 
 def _key(error: LlmstackError | None) -> str | None:

@@ -104,6 +104,11 @@ class Why:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+def why_of(record: Mapping[str, Any]) -> Why:
+    """The reason of a record such as `as_json` makes."""
+    return Why(**{**record, "last_lines": tuple(record.get("last_lines", ()))})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder(Tabular):
     """How far one target climbed; `ok` when no rung failed."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.ladder import FIGURES, Ladder, RungResult, Why, rung_of
+from llmstack.domain.ladder import FIGURES, Ladder, RungResult, rung_of, why_of
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun, StoredVersion
 from llmstack.domain.target import Target, TargetKind
 from llmstack.store import plain
@@ -103,8 +103,7 @@ def ladder_of(rows: Sequence[Row]) -> StoredLadder:
     """All rows of one climb, in order."""
     last = rows[-1]
     why = plain.loads(last["why"])
-    told = Why(**{**why, "last_lines": tuple(why.get("last_lines", ()))}) if why else None
-    ladder = Ladder(target=_target_of(last), rungs=tuple(map(rung_of, rows)), why=told)
+    ladder = Ladder(target=_target_of(last), rungs=tuple(map(rung_of, rows)), why=why_of(why) if why else None)
     return StoredLadder(ladder=ladder, container_name=last["container_name"], at=last["at"])
 
 

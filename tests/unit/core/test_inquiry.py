@@ -177,6 +177,54 @@ def test_what_was_never_made_says_what_its_last_start_failed_of(bench: Bench) ->
     assert asked(bench).climbed_at is not None
 
 
+def test_what_runs_as_before_tells_of_the_replace_that_was_undone(bench: Bench) -> None:
+    engine = bench.world.engine()
+    up(bench)
+    bench.write(TEXT.replace("100MiB", "90MiB"))
+    engine.script("demo", exit_code=137, out_of_memory=True)
+    up(bench)
+    engine.script("demo")
+    engine.start("llmstack-lab-demo")
+    app = bench.app()
+    app.health(ALL)
+    found = app.why(ALL).inquiries[0]
+    assert found.ladder is not None
+    assert found.ladder.why is not None
+    assert (found.ok, found.row.state, found.ladder.fallen) == (True, State.READY, Rung.PORT)
+    assert (found.ladder.why.exit_code, found.ladder.why.out_of_memory) == (137, True)
+    assert "at the limit of its container, 90 MiB. The old one is back" in str(found.ladder.why.meaning)
+    assert (found.climbed_at is not None, found.excerpt) == (True, ())
+    assert found.remedy is not None
+    assert (found.remedy.key, found.remedy.value, found.remedy.written) == ("resources.memory", "256MiB", True)
+    bench.write(TEXT.replace("100MiB", "80MiB"))
+    assert asked(bench).climbed_at is None
+
+
+def test_a_replace_that_the_engine_refused_to_start_is_told_and_where_it_is_wished(bench: Bench) -> None:
+    engine = bench.world.engine()
+    up(bench)
+    bench.write(TEXT.replace("100MiB", "100MiB, gpus: all"))
+    engine.refuse("start", PreflightError("could not select device driver", "configure it"))
+    up(bench)
+    found = asked(bench)
+    assert found.ladder is not None
+    assert found.ladder.why is not None
+    assert found.ladder.why.summary.startswith("its last start failed: could not select device driver; the old one is")
+    assert (found.ladder.why.do, found.climbed_at) == ("configure it", None)
+    assert found.remedy is not None
+    assert (found.remedy.key, found.remedy.written) == ("resources.gpus", True)
+
+
+def test_what_keeps_the_wish_from_being_is_told_of_what_runs_otherwise(bench: Bench) -> None:
+    up(bench)
+    bench.write(TEXT.replace("8000", "8001"))
+    bench.world.engine().occupied[8001] = "nginx"
+    found = asked(bench)
+    assert (found.row.state, found.ladder) == (State.READY, None)
+    assert found.error is not None
+    assert "nginx" in found.error.message
+
+
 @pytest.mark.parametrize(
     ("facts", "told", "key"),
     [
