@@ -92,8 +92,8 @@ class App(Looking):
         from llmstack.core import archive
         from llmstack.core.backup import plan_restore
 
-        archive.inspect(options.file)
-        return self._run("restore", plan_restore, selection, options)
+        planner = partial(plan_restore, file=str(options.file), found=archive.inspect(options.file))
+        return self._run("restore", planner, selection, options)
 
     def prune_weights(self, found: Stock) -> RunResult:
         """Delete the model files that `weights` found and that nobody uses even now."""

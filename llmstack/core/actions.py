@@ -39,8 +39,12 @@ def begin(
     there: Instance | None = None,
     differences: Sequence[FieldChange] = (),
 ) -> Action:
-    """An action that starts something, with what must be fetched first."""
-    needs = observed.told(wanted.target).needs
+    """An action that starts something, on the copies in force of its volumes, with what must be fetched first."""
+    facts = observed.told(wanted.target)
+    needs = facts.needs
+    if facts.volumes:
+        spec = spec.with_decided(volumes=facts.volumes)
+        reason += f"; mounts {', '.join(facts.volumes.split())}" * (kind is ActionKind.CREATE)
     if kind is ActionKind.START:  # its image is in it already
         needs = tuple(need for need in needs if need.kind != "image")
     return act(kind, wanted, reason, observed=there, spec=spec, changes=tuple(differences), needs=needs)

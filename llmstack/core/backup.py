@@ -8,8 +8,9 @@ from functools import partial
 
 import llmstack
 from llmstack.core import archive
-from llmstack.core.actions import act, begin, blocked, unable
+from llmstack.core.actions import act, begin, blocked, broken, unable
 from llmstack.core.context import Context, urls
+from llmstack.core.diff import changes
 from llmstack.core.drain import drain
 from llmstack.core.fetching import followed
 from llmstack.core.ladder import Climb
@@ -18,7 +19,7 @@ from llmstack.core.policy import AS_IT_IS, Policy
 from llmstack.core.select import Picked
 from llmstack.core.starting import announce, judge, start_and_climb
 from llmstack.core.stopping import stop_for_good
-from llmstack.core.upward import up
+from llmstack.core.versions import as_it_runs
 from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.ladder import Rung
 from llmstack.domain.leftover import LeftoverKind
@@ -40,9 +41,26 @@ def plan_backup(picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_
     return Plan((act(ActionKind.BACKUP, wanted, reason, observed=there, spec=there.spec),))
 
 
-def plan_restore(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT_IS) -> Plan:
-    """What replaces a placement by one with other data. Raises UsageError unless one was picked."""
-    return Plan(tuple(_restore(_one(picked), observed, policy)))
+def plan_restore(
+    picked: Sequence[Picked], observed: Observed, _: Policy = AS_IT_IS, *, file: str, found: archive.Manifest
+) -> Plan:
+    """What replaces a placement by the same with the data of a file; what else the inventory changes is for `up`.
+    Raises UsageError unless one was picked."""
+    item = _one(picked)
+    wanted, there = item.wanted, observed.find(item.wanted)
+    stop = blocked(wanted, observed) or _unfit(item, observed) or broken(wanted, observed)
+    if stop:
+        return Plan((stop,))
+    assert there is not None
+    assert there.spec is not None
+    spec = as_it_runs(wanted, there.spec)
+    if error := _misfit(spec, file, found):
+        return Plan((unable(wanted, error),))
+    secrets = changes(spec, there.spec)
+    folders = ", ".join(f"/{folder}" for folder in found.volumes)
+    reason = f"all data in {folders} are replaced by those of {file}"
+    reason += "".join(f"; {change.label} differs" for change in secrets)
+    return Plan((begin(ActionKind.REPLACE, wanted, spec, reason, observed=observed, there=there, differences=secrets),))
 
 
 def _one(picked: Sequence[Picked]) -> Picked:
@@ -52,15 +70,14 @@ def _one(picked: Sequence[Picked]) -> Picked:
     raise UsageError(f"one file holds the data of one service, and this picks {names}", "--service NAME, --host HOST")
 
 
-def _restore(item: Picked, observed: Observed, policy: Policy) -> Iterator[Action]:
-    stop = blocked(item.wanted, observed) or _unfit(item, observed)
-    for action in (stop,) if stop else up(replace(item, models=()), observed, policy):
-        if action.kind in (ActionKind.KEEP, ActionKind.START) and action.observed and action.observed.spec:
-            spec = replace(action.observed.spec, secrets=item.wanted.needed_spec.secrets)  # its label has them sealed
-            there, reason = action.observed, "it gets other data"
-            yield begin(ActionKind.REPLACE, item.wanted, spec, reason, observed=observed, there=there)
-        elif action.kind is not ActionKind.TIDY:
-            yield action
+def _misfit(spec: InstanceSpec, file: str, found: archive.Manifest) -> PreflightError | None:
+    """Why a backup is not for an instance of `spec`."""
+    strange = set(found.volumes) - {mount.folder for mount in spec.volumes}
+    if not strange and found.type == spec.type:
+        return None
+    lacks = f"has no volume at /{min(strange)}" if strange else f"is {spec.type}"
+    message = f"{file} is of {found.service}, a service of type {found.type}; {spec.target} {lacks}"
+    return PreflightError(message, "restore it into a service of the same type")
 
 
 def _unfit(item: Picked, observed: Observed) -> Action | None:
@@ -110,7 +127,7 @@ def backup(action: Action, context: Context) -> Outcome:
 
 def _size_bytes(spec: InstanceSpec, engine: Engine) -> int:
     """Of its volumes, as far as the engine tells."""
-    names = {spec.volume_name(mount) for mount in spec.volumes}
+    names = {*spec.own.values()}
     found = (one for one in engine.leftovers(spec.stack) if one.kind is LeftoverKind.VOLUME and one.name in names)
     return sum(one.size_bytes or 0 for one in found)
 

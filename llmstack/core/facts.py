@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
+from llmstack.core import claims
 from llmstack.core.actions import astray
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import by_hand, changes, defaults_changed
-from llmstack.core.generations import settled, stateful, superseded
+from llmstack.core.generations import settled, stateful
 from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
-from llmstack.core.versions import is_other, proved_file, renewed_file, sticky_file
+from llmstack.core.versions import as_it_runs, is_other, proved_file, renewed_file, sticky_file
 from llmstack.domain.instance import Instance, InstanceSpec, Need, State, Weights
 from llmstack.domain.server import Life, ServedModel
 from llmstack.domain.service import ModelSpec
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, PreflightError, ServerError
-from llmstack.protocols import Ability, Engine, LazyClient
+from llmstack.protocols import Engine, LazyClient
 
 
 def with_facts(picked: Sequence[Picked], observed: Observed, context: Context) -> Observed:
@@ -54,12 +55,12 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     if wanted.adopted or context.task in ("down", "rm", "restart", "backup"):
         return Facts(served=served, models=models)
     engine, made = context.engine(wanted), there.spec if there else None
-    spec = sticky_file(wanted.needed_spec, made) if made else remembered(wanted, context).needed_spec
+    spec = _to_run(wanted, made, context)
     file = _file(wanted, spec, there, context)
     models |= {wanted.target_of(model): file for model in wanted.placement.models[:1] if file}
-    if error := _unfit(wanted, engine, context):
+    if error := claims.unfit(wanted, engine, context):
         return Facts(served=served, broken=error)
-    copies = _left_behind(wanted, made, engine) if made else ()
+    copies = claims.left_behind(wanted, made, engine) if made else ()
     pins, newest = _images(spec, there, engine, context.task)
     wanted = replace(wanted, spec=spec)
     if newest and is_other(newest, pins):
@@ -69,15 +70,27 @@ def _ours(wanted: Wanted, observed: Observed, context: Context) -> Facts:
     as_wanted = there and made and there.state is not State.CRASHED and not _changes(spec, made, context)
     stays = as_wanted and wanted.spec is spec and context.task != "rollback"
     if made and (context.task == "restore" or (stateful(wanted) and not stays)):
-        _check_alone(wanted, made, engine)
+        claims.check_alone(wanted, engine.sharers(made))
     weights = wanted.needed_spec.decided.get("weights")
-    known = Facts(served=served, models=models, copies=copies, pins=pins, newest=newest, weights=weights)
+    volumes = "" if as_wanted or context.task == "pull" else claims.volumes(wanted, made, observed, context)
+    known = Facts(
+        served=served, models=models, copies=copies, pins=pins, newest=newest, weights=weights, volumes=volumes
+    )
     if running and as_wanted and wanted.spec is spec:
         # An inspect each: only where somebody just looks.
         looked = engine.inspect(there.container_name) if there and context.only_looks else None
         return replace(known, by_hand=by_hand(looked))
+    if volumes:
+        wanted = replace(wanted, spec=wanted.needed_spec.with_decided(volumes=volumes))
     found = _before_start(wanted, observed, context)
     return replace(known, needs=found.needs, broken=found.broken)
+
+
+def _to_run(wanted: Wanted, made: InstanceSpec | None, context: Context) -> InstanceSpec:
+    """What this run would start; other data are given to what is there, as it is."""
+    if made is None:
+        return remembered(wanted, context).needed_spec
+    return as_it_runs(wanted, made) if context.task == "restore" else sticky_file(wanted.needed_spec, made)
 
 
 def remembered(wanted: Wanted, context: Context) -> Wanted:
@@ -128,38 +141,6 @@ def _changes(spec: InstanceSpec, there: InstanceSpec, context: Context) -> bool:
     return bool(changes(spec, there) or (context.task == "update" and defaults_changed(spec, there)))
 
 
-def _check_alone(wanted: Wanted, there: InstanceSpec, engine: Engine) -> None:
-    """Raises PreflightError where somebody else mounts a volume that is to be followed by a copy."""
-    for volume, other in sorted(engine.sharers(there).items()):
-        message = f"{wanted.target} is to get a copy of volume {volume}, but {other} mounts it too and would not follow"
-        raise PreflightError(message, "a volume each, or stateful: false", volume=volume, holder=other)
-
-
-def _left_behind(wanted: Wanted, spec: InstanceSpec, engine: Engine) -> tuple[str, ...]:
-    """Copies that an instance of `spec` does not mount; asked only where there may be some."""
-    return superseded(spec, engine.volumes(spec)) if stateful(wanted) or "volumes" in spec.decided else ()
-
-
-def _unfit(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError | None:
-    """Why what is stateful cannot be copied, if so."""
-    if not stateful(wanted):
-        return None
-    if Ability.VOLUMES not in engine.abilities:
-        message = f"{wanted.target} is stateful, and the {engine.kind} engine has no volumes to copy"
-        return PreflightError(message, "engine: docker, or stateful: false")
-    mine = {mount.source for mount in wanted.needed_spec.volumes}
-    if not mine:
-        message = f"{wanted.target} is stateful, but has no volume of its own"
-        return PreflightError(message, 'give it one, as in mounts: ["data:/data"], or write stateful: false')
-    for other in context.wanted.values():
-        near = other.spec is not None and other.target.host == wanted.target.host and other.target != wanted.target
-        shared = mine & {mount.source for mount in other.spec.mounts if mount.volume} if near and other.spec else ()
-        if shared:
-            message = f"{other.target} mounts volume {min(shared)} too, and would lose sight of it after a copy"
-            return PreflightError(f"{wanted.target} is stateful, but {message}", "stateful: false, or a volume each")
-    return None
-
-
 def _settled(wanted: Wanted, there: Instance | None, context: Context) -> bool:
     return there is not None and stateful(wanted) and settled(there, context.clock.now())
 
@@ -170,7 +151,7 @@ def _before_start(wanted: Wanted, observed: Observed, context: Context) -> Facts
         with plugin_guard(wanted.kind.name):
             wanted.kind.preflight(spec)
         needs = tuple(_sized(need, wanted, context) for need in engine.missing(spec))
-        return Facts(needs=needs, broken=None if context.task == "pull" else _no_place(engine, spec, observed, context))
+        return Facts(needs=needs, broken=None if context.task == "pull" else _no_place(wanted, observed, context))
     except LlmstackError as error:
         return Facts(broken=error)
 
@@ -216,14 +197,18 @@ def check_host_room(need: Need, wanted: Wanted, context: Context) -> None:
         context.engine(wanted).facts().check_room(f"{need.name} on {wanted.target.host}", need.size_bytes)
 
 
-def _no_place(engine: Engine, spec: InstanceSpec, observed: Observed, context: Context) -> LlmstackError | None:
-    """Who is in the way. A port that a wanted instance of the stack holds may be free once its turn comes: that is the
-    planner's to see."""
+def _no_place(wanted: Wanted, observed: Observed, context: Context) -> LlmstackError | None:
+    """Who is in the way. A port or a volume that a wanted instance of the stack holds may be free once its turn comes:
+    that is the planner's to see."""
+    engine, spec = context.engine(wanted), wanted.needed_spec
     try:
         engine.check_place(spec)
+        if stateful(wanted) and observed.find(wanted) is None:
+            claims.check_alone(wanted, claims.shared(spec, observed))
     except PreflightError as error:
-        place = (spec.host, error.data.get("port", ""))
-        holder = next((row for row in observed.rows() if row.running and (row.host, row.port) == place), None)
+        port, name = error.data.get("port", ""), error.data.get("holder", "")
+        rows = [row for row in observed.rows() if row.running and row.host == spec.host]
+        holder = next((row for row in rows if row.port == port or row.container_name == name), None)
         if holder and holder.target in context.wanted:
             if holder.target == spec.target or context.task not in ("up", "update"):
                 return None

@@ -37,7 +37,8 @@ class Facts:
     looks, `needs` what must be fetched before a start, `broken` why a start cannot succeed, `copies` the volumes that
     were left behind, `pins` what means just the image that an instance was made from, `newest` the one that there is
     of it now; what is stateful is `settled` once it has been used for so long that its data count. `weights` is the
-    source of its model file where an update or a rollback decided on that, `by_hand` what was changed of what runs
+    source of its model file where an update or a rollback decided on that, `volumes` the copies in force of those that
+    it names (`InstanceSpec.volume_name`), `by_hand` what was changed of what runs
     (asked only by who just looks).
     """
 
@@ -49,6 +50,7 @@ class Facts:
     pins: tuple[str, ...] = ()
     newest: str | None = None
     weights: str | None = None
+    volumes: str = ""
     settled: bool = False
     by_hand: str = ""
     models: Mapping[Target, Facts] = field(default_factory=dict)

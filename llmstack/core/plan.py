@@ -28,7 +28,7 @@ def plan_up(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT
 
 
 def _that_fit(actions: tuple[Action, ...], observed: Observed) -> tuple[Action, ...]:
-    """The same; refused where somebody has the port that one takes, and nobody sets it free."""
+    """The same; refused where somebody has the port or volume that one takes, and nobody sets it free."""
     found = list(actions)
     for index, makers in enumerate(makers_of_room(actions)):
         action = actions[index]

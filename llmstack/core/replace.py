@@ -104,7 +104,7 @@ class _Change:
             self.climb.context.warn(message, self.climb.target)
             return
         if self.own_volumes:
-            drop_if_possible(self.spec, self.engine, self.climb.context)
+            drop_if_possible(self.spec, self.engine, self.climb.context, self.old.spec)
 
 
 def brought_back(climb: Climb, name: str) -> str:

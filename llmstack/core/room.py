@@ -1,4 +1,4 @@
-"""PURE: a port, or GPUs, that one action of a plan sets free for another."""
+"""PURE: a port, a volume, or GPUs, that one action of a plan sets free for another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.plan import Action, ActionKind
 
 Room = tuple[str, int | str]
-"""(host, port or "gpus")"""
+"""(host, port, "gpus" or a volume)"""
 
 
 def makers_of_room(actions: Sequence[Action]) -> Iterator[set[int]]:
@@ -30,7 +30,7 @@ def opened(actions: Sequence[Action]) -> Sequence[Action]:
         first = _before(index, room)
         if index in first and (there := action.observed):
             ring = [str(actions[one].target) for one in sorted(first - {index}) if index in _before(one, room)]
-            reason = f"swaps port or GPUs with {', '.join(ring)}, so it stops first"
+            reason = f"swaps port, volume or GPUs with {', '.join(ring)}, so it stops first"
             stop = replace(action, kind=ActionKind.STOP, reason=reason, changes=(), spec=None, needs=())
             rest = replace(action, observed=replace(there, running=False))
             return opened((*actions[:index], stop, rest, *actions[index + 1 :]))
@@ -62,5 +62,6 @@ def _gets(action: Action) -> set[Room]:
 
 
 def _rooms(host: str, port: int | None, spec: InstanceSpec | None) -> set[Room]:
-    gpus = spec is not None and spec.resources.gpus
-    return ({(host, port)} if port else set()) | ({(host, "gpus")} if gpus else set())
+    gpus = ["gpus"] if spec and spec.resources.gpus else []
+    volumes = [f"volume {name}" for name in spec.own.values()] if spec else []
+    return {(host, room) for room in (port, *gpus, *volumes) if room}

@@ -120,7 +120,8 @@ def _tidied(wanted: Wanted, observed: Observed, action: Action) -> Iterator[Acti
 def _instance(wanted: Wanted, observed: Observed, policy: Policy) -> Action:
     spec, there, facts = wanted.spec, observed.find(wanted), observed.told(wanted.target)
     assert spec is not None
-    if facts.broken and "port" not in facts.broken.data:
+    of_planner = {"port"} if there else {"port", "volume"}
+    if facts.broken and not of_planner & facts.broken.data.keys():
         return unable(wanted, facts.broken)
     if there is None or there.spec is None:
         spec, reason = anew(spec, facts)

@@ -52,6 +52,11 @@ def _model_back(wanted: Wanted, model: ModelSpec, observed: Observed) -> Action:
     return act_on_model(ActionKind.LOAD, wanted, "back to the version before its update", model, changes=(change,))
 
 
+def as_it_runs(wanted: Wanted, there: InstanceSpec) -> InstanceSpec:
+    """What runs, to be made once more as it is; its label has its secrets only sealed."""
+    return replace(there, secrets=wanted.needed_spec.secrets)
+
+
 def sticky_file(spec: InstanceSpec, there: InstanceSpec) -> InstanceSpec:
     """`spec` with the model file that an update or a rollback decided on, as long as its source is the wanted one."""
     source = there.decided.get("weights") if spec.wish.get("source") == there.wish.get("source") else None
@@ -128,7 +133,7 @@ def _back(item: Picked, observed: Observed, known: Known) -> Action:
         return action
     if there is None or there.spec is None or before is None or wanted.off or wanted.adopted:
         return unable(wanted, _nowhere(item, versions))
-    spec = replace(there.spec, secrets=wanted.needed_spec.secrets).with_decided(image=before.digest)
+    spec = as_it_runs(wanted, there.spec).with_decided(image=before.digest)
     reason = f"back to the image that was proved ready before; known are {_listed(versions)}"
     change = image_change(pins, before.digest)
     return act(ActionKind.REPLACE, wanted, reason, observed=there, spec=spec, changes=(change,))
@@ -147,7 +152,7 @@ def _file_back(item: Picked, there: Instance, observed: Observed, known: Known) 
         hint = "have `source:` name it (an address pinned by #sha256=, or a file), then `llmstack up`"
         return unable(wanted, PreflightError(message, hint, sha256=before.version))
     changes = (FieldChange("source", now.source, before.source),)
-    spec = with_source(replace(spec, secrets=wanted.needed_spec.secrets), before.source)
+    spec = with_source(as_it_runs(wanted, spec), before.source)
     return act(ActionKind.REPLACE, wanted, "back to the model file before", observed=there, spec=spec, changes=changes)
 
 

@@ -14,7 +14,7 @@ from llmstack.domain.leftover import Leftover, LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind
 from llmstack.domain.progress import counted
-from llmstack.errors import LlmstackError, PreflightError
+from llmstack.errors import LlmstackError
 from llmstack.protocols import Ability, Engine
 
 Fill = Callable[[str], None]
@@ -23,30 +23,17 @@ Fill = Callable[[str], None]
 
 def with_volumes(action: Action, spec: InstanceSpec, engine: Engine, context: Context) -> InstanceSpec:
     """`spec` with the volumes it is to mount: a fresh copy where a stateful one is replaced, or one gets other data.
-    Copies that interrupted runs left go before there is another.
-
-    Raises PreflightError.
+    Copies that interrupted runs left go before there is another. Raises PreflightError.
     """
-    if not spec.volumes or Ability.VOLUMES not in engine.abilities:
+    if Ability.VOLUMES not in engine.abilities:
         return spec
     old = action.observed.spec if action.observed else None
-    found = in_force(spec, engine.volumes(spec), old)
+    found = in_force(spec, {}, old, (spec,))
     if old is None or not (context.file or (action.kind is ActionKind.REPLACE and stateful(context.wanted_of(action)))):
         return found
-    folders = _folders(spec, context.file) if context.file else None
+    folders = archive.inspect(context.file).volumes if context.file else None
     drop_if_possible(found, engine, context)
-    return next_after(spec, engine.volumes(spec), old, folders)
-
-
-def _folders(spec: InstanceSpec, file: str) -> tuple[str, ...]:
-    """Those that a backup is of."""
-    found = archive.inspect(file)
-    strange = set(found.volumes) - {mount.folder for mount in spec.volumes}
-    if strange or found.type != spec.type:
-        lacks = f"has no volume at /{min(strange)}" if strange else f"is {spec.type}"
-        message = f"{file} is of {found.service}, a service of type {found.type}; {spec.target} {lacks}"
-        raise PreflightError(message, "restore it into a service of the same type")
-    return found.volumes
+    return next_after(found, engine.volumes(spec.stack), old, folders)
 
 
 def fill_of(action: Action, spec: InstanceSpec, engine: Engine, context: Context) -> Fill | None:
@@ -70,15 +57,16 @@ def tidy(action: Action, context: Context) -> Outcome:
     return Outcome(target=action.target, status=Status.CHANGED, reason=action.reason, action=action)
 
 
-def drop_superseded(spec: InstanceSpec, engine: Engine) -> None:
-    """Only what an instance of `spec` mounts stays. Raises LlmstackError where somebody else uses one of the others."""
-    for name in superseded(spec, engine.volumes(spec)):
+def drop_superseded(spec: InstanceSpec, engine: Engine, old: InstanceSpec | None = None) -> None:
+    """Only what an instance of `spec` mounts stays, not what an old one did. Raises LlmstackError where somebody else
+    uses one of the others."""
+    for name in superseded(spec, engine.volumes(spec.stack), old):
         engine.discard(Leftover(LeftoverKind.VOLUME, name, f"data of {spec.service}", spec.stack))
 
 
-def drop_if_possible(spec: InstanceSpec, engine: Engine, context: Context) -> None:
+def drop_if_possible(spec: InstanceSpec, engine: Engine, context: Context, old: InstanceSpec | None = None) -> None:
     """As `drop_superseded`; what cannot be done now is told, and the next `up` does it."""
     try:
-        drop_superseded(spec, engine)
+        drop_superseded(spec, engine, old)
     except LlmstackError as error:
         context.warn(f"an old volume of {spec.target} stays: {error.message}")

@@ -139,14 +139,24 @@ class InstanceSpec:
         """The mounts that hold data of its own: volumes it may write to."""
         return tuple(mount for mount in self.mounts if mount.volume and not mount.read_only)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The volumes that it names, its own or not, as the inventory writes them."""
+        return tuple(mount.source for mount in self.mounts if mount.volume)
+
     def volume_name(self, mount: Mount) -> str:
-        """The volume behind one of `volumes`: the one of that name, or its copy that is in force.
+        """The volume behind one of its mounts: the one of that name, or its copy that is in force.
 
         `decided["volumes"]` holds the copies, as in `data.2 cache.1`; a copy has the name of its volume, a dot and the
         number of its generation.
         """
         copies = self.decided.get("volumes", "").split()
         return next((name for name in copies if name.rpartition(".")[0] == mount.source), mount.source)
+
+    @property
+    def own(self) -> Mapping[str, str]:
+        """Its `volumes`: how the inventory names each, and which one that is."""
+        return {mount.source: self.volume_name(mount) for mount in self.volumes}
 
     def with_decided(self, **decided: str) -> InstanceSpec:
         """A copy in which more of what was `auto` is decided."""

@@ -147,8 +147,8 @@ class Engine(Protocol):
         """What instances use (without GPUs), by container name, each over a moment up to now; what does not run is left
         out. With `quick` over a shorter moment; an engine that takes its time then tells nothing."""
 
-    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """Names of all volumes that were made for the service of `spec`, whatever their generation."""
+    def volumes(self, stack: str) -> Mapping[str, str]:
+        """All volumes that were made for a stack, by name, each with the service that it was made for."""
 
     def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
         """Which of the volumes of `spec` somebody else mounts too, and the name of one who does."""

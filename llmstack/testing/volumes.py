@@ -38,15 +38,15 @@ class ShelfInMemory:
 class VolumesInMemory(ScriptedEngine):
     """What an engine does with volumes; tests read and write `data` (volume -> path -> content) as a server would."""
 
-    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
+    def volumes(self, stack: str) -> Mapping[str, str]:
         """By who made them."""
-        self._call("volumes", spec.name)
-        return tuple(sorted(name for name, owner in self.owners.items() if owner == (spec.stack, spec.service)))
+        self._call("volumes", stack)
+        return {name: service for name, (owner, service) in self.owners.items() if owner == stack}
 
     def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
         """Instances of other services."""
         self._call("sharers", spec.name)
-        mine, mounted = {spec.volume_name(mount) for mount in spec.volumes}, dict[str, str]()
+        mine, mounted = {*spec.own.values()}, dict[str, str]()
         for name, one in self.instances.items():
             if one.spec and (one.stack, one.service) != (spec.stack, spec.service):
                 mounted |= dict.fromkeys(_names(one.spec), name)
@@ -55,13 +55,12 @@ class VolumesInMemory(ScriptedEngine):
     def copy_volumes(self, name: str, spec: InstanceSpec, report: Report) -> None:
         """All files at once."""
         self._call("copy_volumes", name)
-        old = self._resting(name)
-        mounted = {mount.source: old.volume_name(mount) for mount in old.volumes}
-        for mount in spec.volumes:
-            was, name = mounted.get(mount.source), spec.volume_name(mount)
-            if was and was != name:
-                self.data[name] = dict(self.data[was])
-                report(Progress(mount.source, "copied", 100, 100, done=True))
+        mounted = self._resting(name).own
+        for source, copy in spec.own.items():
+            was = mounted.get(source)
+            if was and was != copy:
+                self.data[copy] = dict(self.data[was])
+                report(Progress(source, "copied", 100, 100, done=True))
 
     def read_volumes(self, name: str) -> Iterator[bytes]:
         """A real archive."""

@@ -57,8 +57,8 @@ def stateful(bench: Bench) -> Bench:
 def test_volumes_are_made_with_the_instance_and_outlive_it(stateful: Bench) -> None:
     spec = with_data(stateful)
     stateful.engine.remove(NAME)
-    assert {DATA, CACHE} <= set(stateful.engine.volumes(spec))
-    assert stateful.engine.volumes(with_data(stateful, stack="other")) == ()
+    assert {DATA, CACHE} <= set(stateful.engine.volumes(spec.stack))
+    assert stateful.engine.volumes("other") == {}
     stateful.engine.create(spec)
     assert files_of(stateful.engine.read_volumes(NAME)) == FILES
 
@@ -83,7 +83,7 @@ def test_copies_hold_the_same_and_what_was_copied_stays_as_it_was(stateful: Benc
     assert {step.item for step in steps if step.done} == {DATA, CACHE}
     stateful.engine.write_volumes(NAME, iter([archive({"data/a/b.txt": b"changed"})]))
     assert files_of(stateful.engine.read_volumes(PREV)) == FILES
-    assert {f"{DATA}.1", f"{CACHE}.1", DATA, CACHE} <= set(stateful.engine.volumes(copies))
+    assert {f"{DATA}.1", f"{CACHE}.1", DATA, CACHE} <= set(stateful.engine.volumes(copies.stack))
 
 
 def test_a_volume_that_both_mount_is_not_copied(stateful: Bench) -> None:
@@ -129,4 +129,4 @@ def test_a_volume_is_discarded_once_nothing_mounts_it(stateful: Bench) -> None:
     stateful.engine.remove(NAME)
     stateful.engine.discard(volume(DATA))
     stateful.engine.discard(volume(DATA))
-    assert DATA not in stateful.engine.volumes(with_data(stateful))
+    assert DATA not in stateful.engine.volumes(with_data(stateful).stack)

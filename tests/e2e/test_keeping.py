@@ -69,7 +69,12 @@ def test_data_are_saved_to_a_file_and_given_back(desk: Desk, in_rig: RigHost, do
     missing = desk.run("restore", "-s", "page", "--file", "none.tar", door=door)
     assert (missing.code, "cannot read none.tar" in missing.err) == (9, True)
     assert in_rig.api.inspect_container("llmstack-keep-page")["State"]["StartedAt"] == before
+    want(desk, "two")
+    planned = desk.run("restore", *words, "--check", door=door).out
+    assert "all data in /data are replaced by those of page.tar" in " ".join(planned.split())
+    assert "args" not in planned
     desk.good("restore", *words, "--yes", door=door)
+    want(desk, "one")
     assert (seed(desk), volumes(in_rig)) == ("first", ["data.1"])
     with pytest.raises(OSError, match="404"):
         get(f"http://127.0.0.1:{desk.port}/more")

@@ -35,16 +35,15 @@ class WithVolumes:
     def _there(self, name: str) -> Instance:
         """An instance. Raises NoMatchError."""
 
-    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """By their labels; Podman takes only one label for a filter."""
-        labels = {STACK: spec.stack, VOLUME: spec.service}
-        with self._wire.doing(f"list the volumes of {spec.service}") as api:
-            rows = api.volumes(filters={"label": f"{VOLUME}={spec.service}"})["Volumes"] or ()
-        return tuple(sorted(row["Name"] for row in rows if labels.items() <= (row.get("Labels") or {}).items()))
+    def volumes(self, stack: str) -> Mapping[str, str]:
+        """By their labels."""
+        with self._wire.doing(f"list the volumes of {stack}") as api:
+            rows = api.volumes(filters={"label": f"{STACK}={stack}"})["Volumes"] or ()
+        return {row["Name"]: row["Labels"].get(VOLUME, "") for row in rows}
 
     def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:
         """By what the list call tells of mounts; also who does not run."""
-        mine = {spec.volume_name(mount) for mount in spec.volumes}
+        mine = {*spec.own.values()}
         with self._wire.doing(f"look who mounts the volumes of {spec.service}") as api:
             rows = api.containers(all=True, filters={"volume": sorted(mine)})
         found: dict[str, str] = {}

@@ -23,9 +23,9 @@ class NoVolumes:
     def tag(self, pin: str, image: str) -> None:
         """Nothing to do."""
 
-    def volumes(self, spec: InstanceSpec) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's name
+    def volumes(self, stack: str) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's name
         """None at all."""
-        return ()
+        return {}
 
     def sharers(self, spec: InstanceSpec) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's name
         """Nobody."""

@@ -11,7 +11,7 @@ import pytest
 from llmstack.app import App
 from llmstack.domain.event import Event
 from llmstack.domain.outcome import RunResult
-from llmstack.domain.selection import Selection, Settings
+from llmstack.domain.selection import RunOptions, Selection, Settings
 from tests.desk import free_port, get, until
 from tests.rig.host import RigHost
 
@@ -71,10 +71,10 @@ class Lab:
         text = INVENTORY.format(address=self.host.address, image=self.image, script=script, port=self.port)
         self.inventory.write_text(text)
 
-    def up(self) -> RunResult:
+    def up(self, *, orphans: bool = False) -> RunResult:
         app = App(Settings(inventory=str(self.inventory), store=str(self.store)), Deaf())
         try:
-            return app.up(Selection())
+            return app.up(Selection(), RunOptions(orphans=orphans))
         finally:
             app.close()
 
@@ -112,6 +112,31 @@ def test_a_good_new_one_takes_the_data_over_and_a_broken_one_gives_them_back(lab
     assert lab.host.api.images(name="llmstack/empty:1")
 
 
+THIRD = """\
+  third:
+    type: container
+    image: "{image}"
+    mounts: ["data:/data:ro"]
+    args: [sleep, "1000"]
+"""
+
+
+def test_a_renamed_one_and_one_that_shares_its_volume_have_the_data_that_there_are(lab: Lab) -> None:
+    lab.want(SERVE.format(word="new"))
+    assert lab.up().exit_code == 0
+    text = lab.inventory.read_text().replace("  page:\n", "  page2:\n")
+    lab.inventory.write_text(text)
+    assert lab.up(orphans=True).exit_code == 0
+    assert lab.seen() == ("first", "new", ["/llmstack-lab-page2"], ["data.1"])
+    lab.inventory.write_text(text.replace("stateful: true", "stateful: false") + THIRD.format(image=lab.image))
+    assert lab.up().exit_code == 0
+    rows = lab.host.api.containers(all=True)
+    assert {row["Names"][0]: row["Mounts"][0]["Name"] for row in rows} == {
+        "/llmstack-lab-page2": "data.1",
+        "/llmstack-lab-third": "data.1",
+    }
+
+
 @pytest.mark.parametrize(("verb", "when"), [("copy_volumes", "before"), ("discard", "before")])
 def test_a_killed_run_is_finished_by_the_next(lab: Lab, verb: str, when: str) -> None:
     lab.want(SERVE.format(word="new"))
@@ -145,7 +170,7 @@ def test_a_stranger_that_mounts_the_volume_stands_in_the_way_of_a_copy(lab: Lab)
     api.create_container(lab.image, ["true"], volumes=["/theirs"], host_config=binds, name="nightly")
     lab.want(SERVE.format(word="new"))
     (outcome,) = lab.up().outcomes
-    assert (outcome.exit_code, "volume data, but nightly mounts it too" in outcome.reason) == (9, True)
+    assert (outcome.exit_code, "volume data for itself, but nightly mounts it too" in outcome.reason) == (9, True)
     assert lab.seen()[:2] == ("first", "old")
     api.remove_container("nightly")
     assert lab.up().exit_code == 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from llmstack.core.apply import apply
-from llmstack.core.archive import inspect
+from llmstack.core.archive import Manifest, inspect
 from llmstack.core.backup import plan_backup, plan_restore
 from llmstack.core.desired import Wanted
 from llmstack.core.facts import with_facts
@@ -24,6 +25,8 @@ from llmstack.domain.secret import Secret
 from llmstack.errors import FetchError, PreflightError, UsageError
 from tests.unit.core.test_replace_volumes import FILES, NAME, only, page, state, up
 from tests.unit.core.world import LOADING, READY, World
+
+EMPTY = Manifest(stack="lab", service="page", type="page", image=None, volumes=(), created_at=0.0, version="1")
 
 
 @pytest.fixture
@@ -40,19 +43,19 @@ def wanted(world: World) -> Wanted:
     return found
 
 
-def run(world: World, wanted: Wanted, planner: Callable[..., Plan], file: str) -> Outcome:
-    context = world.context(planner.__name__.removeprefix("plan_"), file=file)
+def run(world: World, wanted: Wanted, task: str, planner: Callable[..., Plan], file: str) -> Outcome:
+    context = world.context(task, file=file)
     picked = [Picked(wanted, wanted.placement.models)]
     plan = planner(picked, with_facts(picked, sort_out(world.engine().observe("lab"), {}), context))
     return apply(plan, context)[-1]
 
 
 def backup(world: World, wanted: Wanted, file: str) -> Outcome:
-    return run(world, wanted, plan_backup, file)
+    return run(world, wanted, "backup", plan_backup, file)
 
 
-def restore(world: World, wanted: Wanted, file: str) -> Outcome:
-    return run(world, wanted, plan_restore, file)
+def restore(world: World, wanted: Wanted, file: str, found: Manifest | None = None) -> Outcome:
+    return run(world, wanted, "restore", partial(plan_restore, file=file, found=found or inspect(file)), file)
 
 
 def test_it_is_stopped_saved_and_started_again(world: World, wanted: Wanted, file: str) -> None:
@@ -93,9 +96,18 @@ def test_it_goes_back_to_what_was_saved(world: World, wanted: Wanted, file: str)
     backup(world, wanted, file)
     world.engine().data["data"] = {"db/users": b"bert"}
     outcome = restore(world, wanted, file)
-    assert (outcome.status, outcome.reason) == (Status.CHANGED, "it gets other data")
+    assert (outcome.status, outcome.reason) == (Status.CHANGED, f"all data in /data are replaced by those of {file}")
     assert state(world) == ("--it", True, {"data.1": FILES})
     assert [status.status for status in up(world, wanted)] == [Status.OK]
+
+
+def test_what_else_the_inventory_changes_waits_for_up(world: World, wanted: Wanted, file: str) -> None:
+    backup(world, wanted, file)
+    world.engine().data["data"] = {"db/users": b"bert"}
+    changed = page(world, "--other", stateful=False)
+    world.engine().missing = lambda spec: pytest.fail(spec.command[0]) if "--other" in spec.command else ()  # type: ignore[method-assign]
+    assert restore(world, changed, file).reason == f"all data in /data are replaced by those of {file}"
+    assert state(world) == ("--it", True, {"data.1": FILES})
 
 
 def test_one_that_does_not_get_ready_with_it_keeps_what_it_had(world: World, wanted: Wanted, file: str) -> None:
@@ -108,9 +120,10 @@ def test_one_that_does_not_get_ready_with_it_keeps_what_it_had(world: World, wan
 
 def test_a_file_that_was_cut_changes_nothing(world: World, wanted: Wanted, file: str) -> None:
     backup(world, wanted, file)
+    found = inspect(file)
     Path(file).write_bytes(Path(file).read_bytes()[:2000])
     world.engine().calls.clear()
-    assert isinstance(restore(world, wanted, file).error, PreflightError)
+    assert isinstance(restore(world, wanted, file, found).error, PreflightError)
     assert world.engine().writes == []
 
 
@@ -149,6 +162,9 @@ def test_its_secrets_are_given_to_it_again(world: World, file: str) -> None:
     world.engine().create = lambda spec: (given.append(spec), real(spec))[1]  # type: ignore[method-assign]
     assert restore(world, wanted, file).status is Status.CHANGED
     assert [type(spec.secrets["KEY"]) for spec in given] == [Secret]
+    other = replace(wanted, spec=replace(wanted.needed_spec, secrets={"KEY": Secret("env:KEY", lambda: "new")}))
+    world.all[wanted.target] = other
+    assert restore(world, other, file).reason.endswith(f"by those of {file}; env.KEY differs")
 
 
 def secret() -> Secret:
@@ -167,19 +183,18 @@ def test_what_cannot_be_saved_says_why(world: World, file: str) -> None:
     assert "the volumes that `down` kept are read" in absent.message
     assert absent.hint == "`llmstack up --service page`, then this again"
     for reason, wanted in cases.items():
-        for verb in (backup, restore):
-            outcome = verb(world, wanted, file)
+        for outcome in (backup(world, wanted, file), restore(world, wanted, file, EMPTY)):
             assert (outcome.exit_code, reason in outcome.reason) == (9, True)
 
 
 def test_an_interrupted_replace_is_to_be_finished_first(world: World, wanted: Wanted, file: str) -> None:
     world.engine().add(replace(only(world), container_name=f"{NAME}.prev"))
     assert "to be finished first" in backup(world, wanted, file).reason
-    assert "to be finished first" in restore(world, wanted, file).reason
+    assert "to be finished first" in restore(world, wanted, file, EMPTY).reason
 
 
-def test_one_file_is_of_one_service(world: World, wanted: Wanted) -> None:
+def test_one_file_is_of_one_service(world: World, wanted: Wanted, file: str) -> None:
     both = [Picked(wanted, ()), Picked(world.want("other", "page", port=3001), ())]
-    for plan in (plan_backup, plan_restore):
+    for plan in (plan_backup, partial(plan_restore, file=file, found=EMPTY)):
         with pytest.raises(UsageError, match="page@localhost, other@localhost"):
             plan(both, sort_out([], {}))

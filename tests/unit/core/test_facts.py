@@ -156,7 +156,7 @@ def test_a_volume_that_somebody_else_mounts_is_not_followed_by_a_copy(world: Wor
     page = world.want("page", "page", mounts=("data:/data",), args=("--new",), stateful=True)
     error = broken(facts(world, page))[page.target]
     assert error.message == (
-        "page@localhost is to get a copy of volume data, but llmstack-theirs-other mounts it too and would not follow"
+        "page@localhost is to have volume data for itself, but llmstack-theirs-other mounts it too"
     )
     assert broken(facts(world, replace(page, spec=page.needed_spec), task="down")) == {}
     same = world.want("page", "page", mounts=("data:/data",), stateful=True)

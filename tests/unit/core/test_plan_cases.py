@@ -6,7 +6,7 @@
 | inventory | the inventory, as it would be written |
 | files | file name -> content, beside the inventory |
 | there | instances, see below |
-| served, errors, broken, needs, silent, copies | what else was found out, by target; errors by `host/engine` |
+| served, errors, broken, needs, silent, copies, volumes | what else was found out, by target; errors by `host/engine` |
 | no_place | data of the error for a name or port that is taken, by target |
 | pins, newest | names of the image that an instance was made from, and of the one there is of it now |
 | settled | which targets have been used for so long that their data count |
@@ -107,6 +107,7 @@ def look(case: dict[str, Any], folder: Path) -> Observed:
         "no_place": lambda data: PreflightError("no place", **data),
         "needs": lambda found: tuple(Need(**need) for need in found),
         "copies": tuple,
+        "volumes": str,
         "pins": tuple,
         "newest": str,
         "silent": lambda silent: Liveness(Life.SILENT, "connection refused") if silent else Liveness(Life.READY),
