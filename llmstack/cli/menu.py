@@ -176,9 +176,13 @@ def _say(session: Session, command: str = "") -> None:
 
 def _pause(session: Session) -> None:
     """Until what is on the screen was read, where the table would take its place."""
+    import termios
+
     from llmstack.ui.clean import line
 
     if session.err.redraws:
+        with suppress(OSError, termios.error):  # what was typed while a task ran was not meant for this
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
         with suppress(KeyboardInterrupt):
             session.err.prompt(line(("Enter goes back ", "dim")))
             sys.stdin.readline()

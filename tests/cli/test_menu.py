@@ -124,6 +124,17 @@ def test_ctrl_c_ends_what_is_in_front_and_the_menu_last(terminal: Terminal) -> N
     assert terminal.process.wait(DEADLINE_S) == 130
 
 
+def test_what_is_typed_while_a_task_runs_takes_nothing_off_the_screen(terminal: Terminal) -> None:
+    terminal.type("r")
+    terminal.until("Restart everything? [y/N] ")
+    terminal.type("n\n")
+    terminal.until(BACK)
+    terminal.type("q")
+    terminal.until(PROMPT)
+    terminal.type("1")
+    assert "*  1" in terminal.until(PROMPT)
+
+
 def test_what_is_being_typed_stays_while_the_table_follows(terminal: Terminal) -> None:
     os.write(terminal.side, b"1 ")
     assert CLEARED not in terminal.until(DRAWN_OVER) + terminal.until(DRAWN_OVER)
