@@ -52,7 +52,7 @@ class _FellError(Exception):
 class Climb(Listens):
     """One climb of one target. `deep` loads a model that is not loaded; `wait_s` is how long it may make no progress
     before it has failed (the type's own time when None, and a tenfold of it in all); `late` tells that
-    it was given up within that, as what may be busy."""
+    it was given up as what is busy or hangs."""
 
     context: Context
     wanted: Wanted
@@ -86,12 +86,13 @@ class Climb(Listens):
         try:
             self._climb(up_to)
         except _FellError as fall:
-            busy = at_work(self.context, self.wanted, self.there) if self.late else None
+            works = at_work(self.context, self.wanted, self.there) if self.late else None
+            busy = None if self.wait_s is None else works
             check, *left = self.unasked or [None]
             self.note(fall.rung, busy or fall.seen, ok=None if busy else False, check=check)
             for title in left:
                 self.note(fall.rung, f"{title}: not asked", ok=None, check=title)
-            why = self._hangs(fall.why) if self.late and not self.wanted.external else fall.why
+            why = self._hangs(fall.why) if self.late and not (works or self.wanted.external) else fall.why
             self.wrong = self.wrong if busy else why
         return Ladder(target=self.target, rungs=tuple(self.rungs), why=self.wrong)
 
@@ -139,7 +140,7 @@ class Climb(Listens):
         """A little; another state of the server, or another last line of its log, is progress."""
         waited_s = patience.spent_s(lambda: (seen.life, self.last_line()))
         if waited_s is not None:
-            self.late = self.wait_s is not None and seen.late
+            self.late = seen.late and not (self.wait_s is None and self._has(Rung.CREATED))  # else it begins
             reached = self.rungs[-1].rung if self.rungs else "none"
             within = f"not ready within {waited_s:.0f} s, last rung reached: {reached}"
             otherwise = f"{within} ({seen.detail or 'nothing answers'})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmstack.domain.instance import State
+from llmstack.domain.instance import NO_NETWORK, State
 from llmstack.domain.report import StatusReport, StatusRow
+from llmstack.domain.service import EXTERNAL
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import known
 from llmstack.ui.text import Text
@@ -44,15 +45,22 @@ def status_note(report: StatusReport) -> Iterator[Text]:
             yield line(("Why:", "bold"), f"  llmstack why {_flags(row)}")
         elif row.engine == "docker":  # our own tasks would need its inventory
             yield line(("Why:", "bold"), f"  docker logs --tail 20 {row.container_name}")
-    missing = [row for row in report.rows if row.drifts and row.wanted]
-    if missing and report.inventory:
+    drifts = [row for row in report.rows if row.drifts and row.wanted] if report.inventory else []
+    sick = [row for row in drifts if row.state is State.DEGRADED and row.engine != EXTERNAL and row.detail != NO_NETWORK]
+    missing = [row for row in drifts if row not in sick]
+    if missing:
         yield line(("Make it so:", "bold"), f"  llmstack up {_flags(missing[0]) if len(missing) == 1 else ''}".rstrip())
+    for service, host in dict.fromkeys((row.service, row.host) for row in sick):
+        yield line(("Start anew:", "bold"), f"  llmstack restart --service {service}{_on(host)}")
 
 
 def _flags(row: StatusRow) -> str:
     """What selects a row."""
-    host = "" if row.host == "localhost" else f" --host {row.host}"
-    return f"--{'model' if row.model else 'service'} {row.model or row.service}{host}"
+    return f"--{'model' if row.model else 'service'} {row.model or row.service}{_on(row.host)}"
+
+
+def _on(host: str) -> str:
+    return "" if host == "localhost" else f" --host {host}"
 
 
 def _row(row: StatusRow) -> list[Text]:

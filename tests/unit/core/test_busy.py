@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from llmstack.core.apply import apply
+from llmstack.core.ladder import MORE_TIME
+from llmstack.core.observe import sort_out
+from llmstack.core.plan import plan_up
+from llmstack.core.select import Picked
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.server import Life, Liveness
@@ -61,6 +66,26 @@ def test_who_hangs_after_an_error_that_is_known_has_both_told(world: World) -> N
     assert outcome.ladder.why
     assert str(outcome.ladder.why.meaning).endswith("it hangs. The GPU has too little free memory.")
     assert outcome.ladder.why.key == "options.ctx_size"
+
+
+@pytest.mark.parametrize(
+    ("percent", "told", "do"),
+    [(0.0, "it hangs", "llmstack restart --service demo"), (180.0, "None", MORE_TIME)],
+)
+def test_an_up_over_one_that_hangs_says_so_but_not_of_one_that_computes(
+    world: World, percent: float, told: str, do: str
+) -> None:
+    demo = world.want()
+    world.run(demo)
+    world.engine().measured[NAME] = Usage(cpu_percent=percent)
+    world.server().lives = [LATE]
+    observed = sort_out(world.engine().observe("lab"), {})
+    (outcome,) = apply(plan_up([Picked(demo, demo.placement.models)], observed), world.context())
+    assert outcome.ladder
+    assert outcome.ladder.why
+    assert told in str(outcome.ladder.why.meaning)
+    assert outcome.error
+    assert (outcome.exit_code, outcome.error.hint) == (6, do)
 
 
 @pytest.mark.parametrize("kind", ["failed", "cut", "refused"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmstack.domain.instance import State
+from llmstack.domain.instance import NO_NETWORK, State
 from llmstack.domain.leftover import Leftover, LeftoverKind, Remains, Remnant
 from llmstack.domain.position import Position, Problem
 from llmstack.domain.report import Difference, StatusReport, StatusRow, SyncReport
@@ -69,6 +69,15 @@ def test_status_as_a_table():
     )
     assert plain(status_note(report)) == ("Why:  llmstack why --model embed\nMake it so:  llmstack up --model embed\n")
     assert plain(status_note(StatusReport(rows=ROWS[:1], inventory="inventory.yaml"))) == ""
+
+
+def test_what_is_degraded_is_to_be_started_anew_and_not_only_brought_up():
+    sick = replace(ROWS[0], state=State.DEGRADED)
+    lost = replace(ROWS[1], state=State.DEGRADED, detail=NO_NETWORK)
+    report = StatusReport(rows=(sick, replace(sick, model="qwen"), lost), inventory="inventory.yaml")
+    assert plain(status_note(report)) == (
+        "Make it so:  llmstack up --model embed\nStart anew:  llmstack restart --service ollama --host gpu01.lab\n"
+    )
 
 
 def test_a_narrow_status_drops_columns_and_still_tells_what_matters():
