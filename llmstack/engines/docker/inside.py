@@ -21,7 +21,7 @@ class WithCommands:
         """In its container, as its user."""
         with self._wire.doing(f"run {command[0]} in {name}", timeout_s=WRITE_S) as api:
             job = api.exec_create(name, list(command))["Id"]
-            said = api.exec_start(job).decode("utf-8", "replace").strip()
+            said = api.said(job).decode("utf-8", "replace").strip()
             code = api.exec_inspect(job)["ExitCode"]
         if code != 0:
             told = f"{command[0]} in {name} ended with {code}: {said}"

@@ -1,11 +1,14 @@
-"""Log frames and pull lines."""
+"""Log frames, pull lines and what a command inside says."""
 
 from __future__ import annotations
 
 import pytest
 
+from llmstack.engines.docker import DockerEngine
 from llmstack.engines.docker.logs import LONGEST, frames, lines
 from llmstack.engines.docker.pull import progress
+from llmstack.errors import LlmstackError
+from tests.unit.engines.docker.stub import Stub
 
 
 def frame(stream: int, payload: bytes) -> bytes:
@@ -98,3 +101,11 @@ def test_where_it_stands_is_told_while_nothing_comes_and_while_it_is_unpacked() 
         ("extracting", 100),
         ("pulled", 100),
     ]
+
+
+def test_what_a_command_says_is_kept_though_it_comes_together_with_the_head(engine: DockerEngine, stub: Stub) -> None:
+    stub.on("POST .*/containers/web/exec", 200, {"Id": "job"})
+    stub.on("POST .*/exec/job/start", 200, frame(1, b"it is ") + frame(2, b"broken\n"))
+    stub.on("GET .*/exec/job/json", 200, {"ExitCode": 3})
+    with pytest.raises(LlmstackError, match=r"sh in web ended with 3: it is broken$"):
+        engine.execute("web", ("sh", "-c", "exit 3"))
