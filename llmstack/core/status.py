@@ -67,6 +67,7 @@ def _row(
         url=found.url if wanted.external or running else None,
         port=there.port if there else None,
         container_name=there.container_name if there else None,
+        stack=there.stack if there else None,
         restarts=there.restarts if there else None,
         exit_code=there.exit_code if there and there.over else None,
         limits=there.spec.reasons or None if there and there.spec else None,
@@ -113,7 +114,7 @@ def found_row(there: Instance, seen: Look) -> StatusRow:
     models = tuple(there.spec.models) if there.spec else ()
     row = _bare(there, seen.detail, ours=True, url=seen.url)
     model = models[0] if len(models) == 1 else None
-    return replace(row, state=seen.state, stack=there.stack, version=seen.version, model=model)
+    return replace(row, state=seen.state, version=seen.version, model=model)
 
 
 def stranger_row(there: Instance, url: str | None) -> StatusRow:
@@ -131,6 +132,7 @@ def _bare(there: Instance, detail: str, *, ours: bool, url: str | None = None) -
         url=url,
         port=there.port,
         container_name=there.container_name,
+        stack=there.stack if ours else None,
         restarts=there.restarts,
         exit_code=there.exit_code,
         detail=detail,

@@ -43,7 +43,7 @@ FIGURES = ("cpu_percent", "memory_bytes", "memory_limit_bytes", "gpu_memory_byte
 class StatusRow:
     """One model (or companion service) on one host. `ours` is False for a stranger that serves models here; `wanted` is
     False for an orphan or stranger, `enabled` for what is durably off. `stack` is that of an
-    instance that was found without an inventory. `limits` says which limits were decided for it
+    instance of ours. `limits` says which limits were decided for it
     and why, `detail` in words what `state` alone does not (exit code, restarts), `reason` in a word why it is so, where
     that can be told."""
 

@@ -22,8 +22,10 @@ STYLES = {
 
 
 def status_lines(report: StatusReport, width: int) -> Iterator[Text]:
-    """The table, without columns that no row has anything for; below it what a state alone does not say."""
-    yield from known(HEAD, list(map(_row, report.rows)), width, "STATE")
+    """The table, without columns that no row has anything for; below it what a state alone does not say. An inventory
+    is of one stack."""
+    first = 1 if report.inventory else 0
+    yield from known(HEAD[first:], [_row(row)[first:] for row in report.rows], width, "STATE")
     for row in report.rows:
         if row.detail or not row.ours:
             yield prose((f"{row.target}: {row.detail or 'not ours'}", "dim"))

@@ -58,6 +58,7 @@ def test_each_model_has_a_row_and_a_companion_one_of_its_own(world: World) -> No
         "llama3 365c0b",
     )
     assert (second.state, second.detail) == (State.ABSENT, "not pulled: llmstack pull --model gone")
+    assert first.stack == third.stack == "lab"
     assert (third.model, third.service, third.version, third.url) == (None, "page", "1", "http://127.0.0.1:3000")
 
 

@@ -112,6 +112,7 @@ def test_without_an_inventory_each_row_has_its_stack_and_the_next_step_needs_non
     heads, first, second, *_ = plain(status_lines(report, 120)).splitlines()
     assert [line.split()[0] for line in (heads, first, second)] == ["STACK", "lab", "other"]
     assert plain(status_note(report)).endswith("\nWhy:  docker logs --tail 20 llmstack-lab-embed\n")
+    assert plain(status_lines(replace(report, inventory="inventory.yaml"), 120)).startswith("MODEL")
 
 
 def test_one_column_is_cut_where_nothing_else_fits():
