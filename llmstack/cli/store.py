@@ -11,8 +11,8 @@ from llmstack.errors import UsageError
 @verb(OUTPUT_JSON, name="store.info", kind="store", reads_only=True, examples=("store.info", "store.info -o json"))
 def store_info(session: Session) -> int:
     """Show where the store lies, how large it is, and what is in it."""
+    from llmstack.domain.units import moment, size
     from llmstack.ui.clean import line
-    from llmstack.ui.units import moment, size
 
     with session.app() as app:
         found = app.store.info()
@@ -40,8 +40,8 @@ def store_backup(session: Session) -> int:
 
     The copy is a store: `--store FILE` reads it, and moving it to where the store lies gives it back.
     """
+    from llmstack.domain.units import size
     from llmstack.ui.clean import line
-    from llmstack.ui.units import size
 
     file = session[FILE]
     if not file:
@@ -55,8 +55,8 @@ def store_backup(session: Session) -> int:
 @verb(OUTPUT_JSON, name="store.vacuum", kind="store", examples=("store.vacuum", "store.vacuum -o json"))
 def store_vacuum(session: Session) -> int:
     """Give the room of rows that are gone back to the disk."""
+    from llmstack.domain.units import size
     from llmstack.ui.clean import line
-    from llmstack.ui.units import size
 
     with session.app() as app:
         path, (before, after) = app.store.path, app.store.vacuum()

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from llmstack.domain import units
 from llmstack.errors import FetchError, PreflightError, refused
 
 HEAD = "llmstack-backup.json"
@@ -63,7 +64,7 @@ def check_place(file: str | None, size_bytes: int = 0) -> None:
         with TemporaryFile(dir=path.parent):
             free_bytes = shutil.disk_usage(path.parent).free
         if free_bytes < size_bytes:
-            wrong = f"it takes up to {size_bytes / 1e6:.1f} MB, and {free_bytes / 1e6:.1f} MB are free there"
+            wrong = f"it takes up to {units.size(size_bytes)}, and {units.size(free_bytes)} are free there"
     except OSError as error:
         wrong = error.strerror
     if wrong:

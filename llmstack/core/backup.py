@@ -26,6 +26,7 @@ from llmstack.domain.leftover import LeftoverKind
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.plan import Action, ActionKind, Plan
 from llmstack.domain.progress import counted
+from llmstack.domain.units import size
 from llmstack.errors import PreflightError, UsageError
 from llmstack.protocols import Engine
 
@@ -110,12 +111,12 @@ def backup(action: Action, context: Context) -> Outcome:
         if there.running:
             drain(context, wanted, there)
             stop_for_good(context, engine, there)
-        size = _saved(action, context, there.spec, engine.read_volumes(name))
+        saved_bytes = _saved(action, context, there.spec, engine.read_volumes(name))
     except BaseException:
         if there.running:
             engine.start(name)
         raise
-    reason = f"{size / 1e6:.1f} MB in {context.file}"
+    reason = f"{size(saved_bytes)} in {context.file}"
     if not there.running:
         return Outcome(target=action.target, status=Status.CHANGED, reason=reason, action=action)
     climb = Climb(context=context, wanted=wanted, target=action.target, there=engine.inspect(name))

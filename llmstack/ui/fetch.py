@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from llmstack.domain.progress import Progress
+from llmstack.domain.units import duration, percent, size
 from llmstack.ui.clean import line
 from llmstack.ui.text import Text
-from llmstack.ui.units import duration, percent, size
 
 PLAIN_EVERY_S = 10.0
 """Off a terminal a fetch says no more than this often how far it is."""

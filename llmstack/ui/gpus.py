@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmstack.domain.gpu import Gpu, HeldGpu, Holder, HolderKind
+from llmstack.domain.units import UNKNOWN, memory, percent
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN, memory, percent
 
 UNTOLD = "the driver does not tell which processes it works for"
 _STYLES = {HolderKind.INSTANCE: "green", HolderKind.CONTAINER: "yellow", HolderKind.PROCESS: "yellow"}

@@ -12,13 +12,13 @@ from llmstack.domain.ladder import rung_of
 from llmstack.domain.outcome import Status
 from llmstack.domain.plan import ActionKind, FieldChange
 from llmstack.domain.stored import StoredRun
+from llmstack.domain.units import UNKNOWN, millis, moment
 from llmstack.errors import SIGINT
 from llmstack.ui.clean import line
 from llmstack.ui.plan import field_cells
 from llmstack.ui.rungs import rung_lines, rung_text
 from llmstack.ui.table import table
 from llmstack.ui.text import TYPED, Text
-from llmstack.ui.units import UNKNOWN, millis, moment
 
 HEAD = ("RUN", "WHEN", "TASK", "OUTCOME", "TOOK", "WHO", "COMMAND")
 ACTION_HEAD = ("RUN", "WHEN", "TARGET", "ACTION", "STATUS", "TOOK", "WHO")

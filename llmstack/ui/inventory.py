@@ -9,10 +9,10 @@ from typing import Any
 from llmstack.domain.host import Host
 from llmstack.domain.service import Inventory
 from llmstack.domain.setting import Setting
+from llmstack.domain.units import UNKNOWN
 from llmstack.ui.clean import line
 from llmstack.ui.table import table
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN
 
 HEAD = ("HOST", "ENGINE", "REACHED BY", "GROUPS", "SERVICES")
 LOCAL = "this machine"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmstack.domain.leftover import LeftoverKind, Remains, Remnant
+from llmstack.domain.units import size
 from llmstack.ui.clean import line
 from llmstack.ui.table import table
 from llmstack.ui.text import Text
-from llmstack.ui.units import size
 
 
 def leftover_lines(found: Remains, width: int) -> Iterator[Text]:

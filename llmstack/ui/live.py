@@ -14,6 +14,7 @@ from llmstack.domain.ladder import RungResult
 from llmstack.domain.outcome import Outcome
 from llmstack.domain.plan import Plan
 from llmstack.domain.target import Target
+from llmstack.domain.units import duration, size
 from llmstack.errors import LockedError
 from llmstack.ui.clean import line
 from llmstack.ui.console import Console
@@ -21,7 +22,6 @@ from llmstack.ui.plan import plan_lines
 from llmstack.ui.problems import error_lines, warning_line
 from llmstack.ui.rungs import head_line, outcome_lines, rung_lines
 from llmstack.ui.text import Text
-from llmstack.ui.units import duration, size
 
 if TYPE_CHECKING:
     from llmstack.domain.progress import Progress

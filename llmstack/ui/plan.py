@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Price
+from llmstack.domain.units import duration, memory, size
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import table
 from llmstack.ui.text import Text
-from llmstack.ui.units import duration, memory, size
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "dim", "!": "red"}
 _KINDS = {

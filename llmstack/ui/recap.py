@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from llmstack.domain.ladder import Rung
 from llmstack.domain.outcome import Outcome, RunResult, Status
+from llmstack.domain.units import duration
 from llmstack.ui.clean import line, prose
 from llmstack.ui.rungs import flags
 from llmstack.ui.text import Text
-from llmstack.ui.units import duration
 
 _STYLES = {
     Status.OK: "green",

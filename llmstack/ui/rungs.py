@@ -8,10 +8,10 @@ from llmstack.domain.clean import clean
 from llmstack.domain.ladder import Answer, Rung, RungResult
 from llmstack.domain.outcome import Outcome, Status
 from llmstack.domain.target import Target, TargetKind
+from llmstack.domain.units import duration, millis, rate
 from llmstack.errors import LlmstackError
 from llmstack.ui.clean import line, prose
 from llmstack.ui.text import Text
-from llmstack.ui.units import duration, millis, rate
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "yellow")}
 _STATUS_MARKS = {

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from llmstack.domain.measured import Metrics, StoredSample
+from llmstack.domain.units import UNKNOWN, memory, moment, percent, size
 from llmstack.domain.usage import StatsReport, StatsRow, Usage
 from llmstack.ui.clean import line
 from llmstack.ui.table import known, table
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN, memory, moment, percent, size
 
 HEAD = ("SERVICE", "HOST", "CPU", "MEMORY", "GPU MEM", "GPU", "NET IN/OUT", "DISK R/W", "PROCS", "MODELS")
 BARS = "▁▂▃▄▅▆▇█"

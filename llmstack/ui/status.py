@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from llmstack.domain.instance import NO_NETWORK, State
 from llmstack.domain.report import StatusReport, StatusRow
 from llmstack.domain.service import EXTERNAL
+from llmstack.domain.units import UNKNOWN, memory, percent
 from llmstack.ui.clean import line, prose
 from llmstack.ui.table import known
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN, memory, percent
 
 FIGURES = ("DEVICE", "URL", "CPU", "MEMORY", "GPU MEM", "VERSION")
 HEAD = ("STACK", "MODEL", "SERVICE", "HOST", "STATE", *FIGURES)
@@ -48,7 +48,9 @@ def status_note(report: StatusReport) -> Iterator[Text]:
         elif row.engine == "docker":  # our own tasks would need its inventory
             yield line(("Why:", "bold"), f"  docker logs --tail 20 {row.container_name}")
     drifts = [row for row in report.rows if row.drifts and row.wanted] if report.inventory else []
-    sick = [row for row in drifts if row.state is State.DEGRADED and row.engine != EXTERNAL and row.detail != NO_NETWORK]
+    sick = [
+        row for row in drifts if row.state is State.DEGRADED and row.engine != EXTERNAL and row.detail != NO_NETWORK
+    ]
     missing = [row for row in drifts if row not in sick]
     if missing:
         yield line(("Make it so:", "bold"), f"  llmstack up {_flags(missing[0]) if len(missing) == 1 else ''}".rstrip())

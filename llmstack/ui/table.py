@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+from llmstack.domain.units import UNKNOWN
 from llmstack.ui.clean import line
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN
 
 _GAP = "  "
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmstack.domain.stock import DiskUse, Kept, Stock
+from llmstack.domain.units import UNKNOWN, moment, size
 from llmstack.ui.clean import line
 from llmstack.ui.table import known
 from llmstack.ui.text import Text
-from llmstack.ui.units import UNKNOWN, moment, size
 
 _DIGEST = 12
 FILE_HEAD = ("FILE", "HOST", "IN", "SIZE", "WHAT", "SHA-256", "USED BY", "FETCHED", "SOURCE")

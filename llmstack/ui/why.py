@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
 from llmstack.domain.ladder import RungResult, Why
+from llmstack.domain.units import moment
 from llmstack.ui.clean import line, prose
 from llmstack.ui.rungs import rung_lines
 from llmstack.ui.text import Text
-from llmstack.ui.units import moment
 
 
 def why_lines(inquest: Inquest, width: int) -> Iterator[Text]:

@@ -60,7 +60,7 @@ def restore(world: World, wanted: Wanted, file: str, found: Manifest | None = No
 
 def test_it_is_stopped_saved_and_started_again(world: World, wanted: Wanted, file: str) -> None:
     outcome = backup(world, wanted, file)
-    assert (outcome.status, outcome.reason) == (Status.CHANGED, f"0.0 MB in {file}")
+    assert (outcome.status, outcome.reason) == (Status.CHANGED, f"11 kB in {file}")
     assert outcome.ladder is not None
     assert world.engine().writes == [("stop", NAME), ("start", NAME)]
     found = inspect(file)
@@ -80,7 +80,7 @@ def test_a_disk_that_is_too_small_is_found_before_it_is_stopped(world: World, wa
     big = Leftover(LeftoverKind.VOLUME, "data", "data of page", "lab", 1 << 60)
     world.engine().leftovers = lambda stack: (big, replace(big, name="other"))  # type: ignore[method-assign]
     outcome = backup(world, wanted, file)
-    assert (outcome.exit_code, "it takes up to 1152921504606.8 MB" in outcome.reason) == (9, True)
+    assert (outcome.exit_code, "it takes up to 1152922 TB" in outcome.reason) == (9, True)
     assert world.engine().writes == []
 
 

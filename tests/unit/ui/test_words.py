@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from llmstack.domain import units
 from llmstack.domain.clean import block, clean, masked
-from llmstack.ui import units
 from llmstack.ui.clean import line, prose
 from llmstack.ui.console import Console
 from llmstack.ui.text import Text
