@@ -14,6 +14,7 @@ from llmstack.cli.flags import EXTRA, PROMPT, Flag
 from llmstack.errors import NoMatchError, UsageError
 
 if TYPE_CHECKING:
+    from llmstack.cli.session import Session
     from llmstack.domain.selection import Selection
 
 STDIN = "-"
@@ -95,3 +96,10 @@ def kept_command(door: str, task: str, flags: Iterable[Flag[Any]], values: Mappi
     keys = [f"{item.partition('=')[0]}=..." if "=" in item else item for item in values.get(EXTRA.key) or ()]
     told = [flag for flag in flags if flag != PROMPT]
     return command_line(door, task, told, {**values, EXTRA.key: keys})
+
+
+def to_copy(session: Session, how: str, changed: Mapping[str, object]) -> str:
+    """Its command with other flags; in words (`how`) where it gave values that are never shown."""
+    if any("=" in item for item in session[EXTRA]):
+        return f"this command again, {how}"
+    return kept_command(session.door, session.task or "", session.flags, {**session.values, **changed})

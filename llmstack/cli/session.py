@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmstack.cli import flags as known
 from llmstack.cli.flags import Flag, T
 from llmstack.cli.guard import final
-from llmstack.cli.picked import kept_command, selection
+from llmstack.cli.picked import kept_command, selection, to_copy
 from llmstack.cli.streams import answering, unread, write
 from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError, exit_code_of
 
@@ -104,8 +104,7 @@ class Session:
         """
         if self[known.YES]:
             return
-        command = kept_command(self.door, self.task or "", self.flags, {**self.values, known.YES.key: True})
-        hint = f"to do it without being asked: {command}"
+        hint = f"to do it without being asked: {to_copy(self, 'with --yes', {known.YES.key: True})}"
         if not self.terminal:
             raise DeclinedError(f"nobody is here to answer: {what}", hint)
         if self.ask(what, "y/N").lower() not in ("y", "yes"):
@@ -291,8 +290,7 @@ class Session:
             document = self.noticed(result.as_json(), changed=changes)
             code = self.answer(document, plan_lines(actions, diff=self[known.DIFF], checked=True))
             if changes and not result.exit_code:
-                again = kept_command(self.door, self.task or "", self.flags, {**self.values, **_DO_IT})
-                self.talk([line(("Do it:", "bold"), f"  {again}")])
+                self.talk([line(("Do it:", "bold"), f"  {to_copy(self, 'without --check', _DO_IT)}")])
             return code
         code = self.answer(result.as_json())
         self.talk((*recap_lines(result), *next_step(result)))

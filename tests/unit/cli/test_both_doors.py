@@ -109,7 +109,8 @@ def test_check_shows_the_plan_as_the_answer_and_the_command_that_does_it(both, d
     assert ran.out.endswith("1 looked at: 1 create. Nothing was changed.\n")
     assert (ran.code, ran.err) == (8, f"Do it:  {door} up --model a\n")
     assert both("up", "--check", "-q").err == ""
-    assert both("up", "--check", "-e", "key=topsecret").err == f"Do it:  {door} up --extra key=...\n"
+    assert both("up", "--check", "-e", "key=topsecret").err == "Do it:  this command again, without --check\n"
+    assert both("up", "--check", "-e", "@vars.yaml").err == f"Do it:  {door} up --extra @vars.yaml\n"
 
 
 def test_check_with_diff_shows_the_fields(both):
