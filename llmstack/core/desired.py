@@ -17,9 +17,9 @@ from llmstack.domain.secret import Secret
 from llmstack.domain.server import ServedModel
 from llmstack.domain.service import EXTERNAL, Inventory, ModelSpec, Placement, problem_at
 from llmstack.domain.target import Target, TargetKind
-from llmstack.errors import InventoryError, LlmstackError, PluginError
+from llmstack.errors import ConfigError, InventoryError, LlmstackError, PluginError
 from llmstack.modeltype import Family, Launch, LaunchRequest, ModelType, NoOptions, Peer
-from llmstack.modeltype.options import OptionMistake, parse_options
+from llmstack.modeltype.options import parse_options
 from llmstack.modeltype.registry import Registry
 
 ADDRESSES = {"loopback": "127.0.0.1", "lan": "0.0.0.0"}
@@ -111,9 +111,10 @@ def desire(inventory: Inventory, registry: Registry) -> tuple[Wanted, ...]:
             wanted.append(Wanted(placement=placement, engine=placement.engine, error=error))
             continue
         found = tuple(_problems(inventory.on(placement), placement, kind, registry))
-        problems |= {(problem.code, problem.position, problem.message): problem for problem in found}
         if kind and not found:
             wanted.append(_want(inventory, placement, kind, registry))
+            found = tuple(_refused(inventory, wanted[-1]))
+        problems |= {(problem.code, problem.position, problem.message): problem for problem in found}
     problems |= {problem.message: problem for problem in _port_problems(inventory, wanted)}
     if problems:
         raise InventoryError(problems.values())
@@ -142,6 +143,13 @@ def _type_problems(inventory: Inventory, placement: Placement, registry: Registr
             kind = registry.get(placement.service.type)
             found = _problems(inventory.on(placement), placement, kind, registry)
             yield from (problem for problem in found if problem.code in ("E030", "E031", "E037"))
+
+
+def _refused(inventory: Inventory, item: Wanted) -> Iterator[Problem]:
+    """What a type itself says that cannot be."""
+    if type(item.error) is ConfigError and not item.off:
+        there, path, fix = inventory.on(item.placement), item.placement.path, item.error.hint or ""
+        yield problem_at(there, path, "E039", item.error.message, fix, key=True)
 
 
 def _port_problems(inventory: Inventory, wanted: Sequence[Wanted]) -> Iterator[Problem]:
@@ -197,9 +205,8 @@ def _model_problems(inventory: Inventory, placement: Placement, kind: ModelType)
         yield problem_at(inventory, ("models", models[0].name), "E033", message, fix, key=True)
     elif not kind.holds_many and len(models) > 1:
         message = f"a {kind.name} service holds one model, '{placement.service.name}' is given {len(models)}"
-        yield problem_at(
-            inventory, ("models", models[1].name), "E034", message, "give it a service of its own", key=True
-        )
+        fix = "give it a service of its own"
+        yield problem_at(inventory, ("models", models[1].name), "E034", message, fix, key=True)
     elif kind.needs_source and not models and not placement.service.url:
         message = f"service '{placement.service.name}' has no model to serve"
         yield problem_at(inventory, path, "E035", message, "write it under models:, with its source", key=True)
@@ -213,21 +220,15 @@ def _model_problems(inventory: Inventory, placement: Placement, kind: ModelType)
 
 def _option_problems(inventory: Inventory, path: KeyPath, options: type, raw: Any) -> Iterator[Problem]:
     for mistake in parse_options(options, raw)[1]:
-        yield problem_at(
-            inventory, (*path, mistake.name), "E037", mistake.message, _better(mistake), key=mistake.unknown
-        )
-
-
-def _better(mistake: OptionMistake) -> str:
-    near = nearest(mistake.name, mistake.choices) if mistake.unknown else None
-    return near or ", ".join(mistake.choices) or mistake.fix
+        near = nearest(mistake.name, mistake.choices) if mistake.unknown else None
+        fix = near or ", ".join(mistake.choices) or mistake.fix
+        yield problem_at(inventory, (*path, mistake.name), "E037", mistake.message, fix, key=mistake.unknown)
 
 
 def _want(inventory: Inventory, placement: Placement, kind: ModelType, registry: Registry) -> Wanted:
-    engine = placement.engine
     options, _ = parse_options(kind.Options, placement.service.options)
-    base = Wanted(placement=placement, engine=engine, type=kind, options=options)
-    if engine == EXTERNAL or base.adopted:
+    base = Wanted(placement=placement, engine=placement.engine, type=kind, options=options)
+    if base.external or base.adopted:
         return base
     try:
         with plugin_guard(kind.name):

@@ -59,6 +59,8 @@ def folder(tmp_path: Path) -> Folder:
          "services: {big: {type: llamacpp}}\nmodels:\n  a: {service: big, source: m.gguf}\n  b: {service: big}"),
         ("E035", "big", "service 'big' has no model to serve", "write it under models:, with its source",
          "services:\n  big: {type: llamacpp}"),
+        ("E039", "box", "service 'box' has no image", "write image: NAME:TAG",
+         "services:\n  box: {type: container}"),
         ("E036", "demo", "model 'demo' has no source", "write source: file:PATH",
          "models:\n  demo: {type: llamacpp}"),
         ("E037", "ctx_sze", "unknown option 'ctx_sze'", "ctx_size",
@@ -203,7 +205,7 @@ def test_what_is_wrong_with_one_service_stays_with_it(folder: Folder) -> None:
     fine, imageless, missing = folder.desire(
         """
         llmstack: 1
-        services: {box: {type: container, image: "b:1"}, no: {type: container}}
+        services: {box: {type: container, image: "b:1"}, no: {type: container, enabled: false}}
         models: {gone: {type: llamacpp, source: gone.gguf}}
         """
     )
