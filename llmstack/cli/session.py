@@ -76,26 +76,16 @@ class Session:
     @property
     def selection(self) -> Selection:
         """What the user picked. Raises UsageError."""
-        return selection(
-            self[known.MODEL],
-            services=self[known.SERVICE],
-            hosts=self[known.HOST],
-            exclude=self[known.EXCLUDE],
-            tags=self[known.TAGS],
-        )
+        more = {"services": known.SERVICE, "hosts": known.HOST, "exclude": known.EXCLUDE, "tags": known.TAGS}
+        return selection(self[known.MODEL], **{key: self[flag] for key, flag in more.items()})
 
     @property
     def options(self) -> RunOptions:
         """How the task goes about it."""
         from llmstack.domain.selection import RunOptions
 
-        return RunOptions(
-            check=self[known.CHECK],
-            wait=self[known.WAIT],
-            orphans=self[known.ORPHANS],
-            re_decide=self[known.RE_DECIDE],
-            file=self[known.FILE],
-        )
+        told: tuple[Flag[Any], ...] = (known.CHECK, known.WAIT, known.ORPHANS, known.RE_DECIDE, known.FILE)
+        return RunOptions(**{flag.key: self[flag] for flag in told})
 
     def confirm(self, what: str) -> None:
         """Ask before something is lost for good: `what` ends in a question mark.

@@ -89,7 +89,7 @@ def _take(wire: Wire, stack: str, owner: str, lease_s: float) -> tuple[str, bool
         taken_over = True
         time.sleep(LOOK_AGAIN_S)
     owner, since = holder.get(OWNER, "somebody unknown"), holder.get(SINCE, "")
-    when = f" since {_clock(int(since))}" if since.isdigit() else ""
+    when = f" since {datetime.fromtimestamp(int(since), UTC).astimezone():%H:%M:%S}" if since.isdigit() else ""
     raise LockedError(
         f"stack {stack} on {wire.host} is locked by {owner}{when}",
         hint=f"that of a run that died ends by itself within {lease_s:.0f} s, or at once by: docker rm {name}",
@@ -123,7 +123,3 @@ def _renewed_until(wire: Wire, container_id: str) -> float:
         except api.refused:
             return 0.0
     return rows.seconds(path_stat(answer.headers).get("mtime")) or 0.0
-
-
-def _clock(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S")
