@@ -90,8 +90,8 @@ def _mounted(source: str, specs: Iterable[InstanceSpec]) -> set[str]:
 def _ambiguous(spec: InstanceSpec, source: str, names: list[str]) -> PreflightError:
     return PreflightError(
         f"{spec.target} is to mount volume {source}, and there is more than one of it: {', '.join(names)}",
-        "remove the one that is not wanted, with what mounts it (after an interrupted replace the last may be half a "
-        f"copy): docker volume rm {names[-1]}",
+        "remove the one that is not wanted, with what mounts it: docker volume rm NAME (after an interrupted replace "
+        f"{names[-1]} may be half a copy)",
     )
 
 
