@@ -16,6 +16,7 @@ from llmstack.store import plain
 Row = Mapping[str, Any]
 
 _ENDS = {State.STOPPED: True, State.CRASHED: False}
+_OF_INSTANCE = ("service", "stack", "engine", "port", "started_at", "restarts", "out_of_memory")
 _UNTOLD = (State.ABSENT, State.UNREACHABLE)
 
 
@@ -33,19 +34,8 @@ def row_of_model(model: StoredModel) -> dict[str, object]:
 
 def row_of_instance(instance: Instance, version: str | None, url: str | None) -> dict[str, object]:
     """What an instance tells of each of its models; what it does not tell is left out."""
-    known = {
-        "service": instance.service,
-        "stack": instance.stack,
-        "engine": instance.engine,
-        "port": instance.port,
-        "url": url,
-        "installed_version": version,
-        "container_id": instance.id,
-        "started_at": instance.started_at,
-        "ended_at": instance.finished_at,
-        "restarts": instance.restarts,
-        "out_of_memory": instance.out_of_memory,
-    }
+    known = {name: getattr(instance, name) for name in _OF_INSTANCE}
+    known |= {"container_id": instance.id, "ended_at": instance.finished_at, "installed_version": version, "url": url}
     facts = {key: value for key, value in known.items() if value is not None} | row_of_state(instance.state)
     return facts if instance.state in _UNTOLD else facts | {"stopped_on_purpose": _ENDS.get(instance.state)}
 
@@ -128,10 +118,5 @@ def _target_of(row: Row) -> Target:
 
 
 def _row_of_rung(result: RungResult) -> dict[str, object]:
-    return {
-        "rung": result.rung.value,
-        "ok": result.ok,
-        "ms": result.ms,
-        "detail": result.detail,
-        **{name: getattr(result.answer, name, None) for name in FIGURES},
-    }
+    told = {name: getattr(result, name) for name in ("ok", "ms", "detail")}
+    return {"rung": result.rung.value, **told, **{name: getattr(result.answer, name, None) for name in FIGURES}}
