@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -67,8 +66,10 @@ class Doctor:
         items = [item for item in self.wanted if (item.target.host, item.engine) == place]
         needs = [need for item in items for need in self._needs(item)]
         if place[1] == "docker":
-            wanted, tool = any(map(_wants_gpu, items)), not facts.local or shutil.which("nvidia-ctk") is not None
-            yield from findings.runtime(_name(place), facts, wanted=wanted, there=there and facts.local, tool=tool)
+            wanted = any(map(_wants_gpu, items))
+            yield from findings.runtime(
+                _name(place), facts, wanted=wanted, there=there and facts.local, tool=facts.tool
+            )
         if items:
             yield findings.disk(_name(place), facts, needs)
         if facts.local:

@@ -11,6 +11,7 @@ from llmstack.core.actions import astray
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import by_hand, changes, defaults_changed
+from llmstack.core.findings import no_gpu
 from llmstack.core.generations import settled, stateful
 from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
@@ -151,7 +152,8 @@ def _before_start(wanted: Wanted, observed: Observed, context: Context) -> Facts
         with plugin_guard(wanted.kind.name):
             wanted.kind.preflight(spec)
         needs = tuple(_sized(need, wanted, context) for need in engine.missing(spec))
-        return Facts(needs=needs, broken=None if context.task == "pull" else _no_place(wanted, observed, context))
+        lacks = _no_gpu(wanted, engine, context) or _no_place(wanted, observed, context)
+        return Facts(needs=needs, broken=None if context.task == "pull" else lacks)
     except LlmstackError as error:
         return Facts(broken=error)
 
@@ -195,6 +197,14 @@ def check_host_room(need: Need, wanted: Wanted, context: Context) -> None:
     """Raises PreflightError for what cannot fit where the host keeps it, as far as that is known."""
     if need.size_bytes and not wanted.external:
         context.engine(wanted).facts().check_room(f"{need.name} on {wanted.target.host}", need.size_bytes)
+
+
+def _no_gpu(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError | None:
+    """What `doctor` tells once for all, of those that ask for a GPU; a process may have one of another maker."""
+    if not wanted.needed_spec.limits.gpus or engine.kind != "docker" or context.task == "doctor":
+        return None
+    facts = engine.facts()
+    return no_gpu(str(wanted.target), facts, context.gpus.gpus() if facts.here else None, tool=facts.tool)
 
 
 def _no_place(wanted: Wanted, observed: Observed, context: Context) -> LlmstackError | None:

@@ -6,16 +6,15 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmstack.domain.checkup import Finding, Verdict, trouble
-from llmstack.domain.engine_facts import EngineFacts
+from llmstack.domain.engine_facts import ROOM_HINT, EngineFacts
 from llmstack.domain.gpu import Gpu
 from llmstack.domain.instance import Need
-from llmstack.errors import LlmstackError, UnreachableError
+from llmstack.errors import LlmstackError, PreflightError, UnreachableError
 
 MOST_SKEW_S = 5.0
 HUB = "registry-1.docker.io"
 GPU_FIX = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 TOOL_FIX = "sudo apt-get install nvidia-container-toolkit"
-ROOM_FIX = "free some: docker system df   docker image prune"
 DRIVER_FIX = "install the NVIDIA driver, or take `gpus:` out of its `resources:`"
 CLOCK_FIX = "sudo timedatectl set-ntp true"
 DNS_FIX = "look at /etc/resolv.conf and at the network, or set `HTTPS_PROXY` for the engine"
@@ -82,6 +81,14 @@ def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool, tool:
         yield Finding("toolkit", target, verdict, told, GPU_FIX if tool else f"{TOOL_FIX} && {GPU_FIX}")
 
 
+def no_gpu(target: str, facts: EngineFacts, cards: Sequence[Gpu] | None, *, tool: bool) -> LlmstackError | None:
+    """What is sure to keep an engine from giving `target` a GPU; `cards` are this machine's, None where unknown."""
+    found = [gpus((), None, ["it"])] if facts.here and cards == () else []
+    found += runtime(target, facts, wanted=True, there=facts.here and bool(cards), tool=tool)
+    bad = next((one for one in found if one.verdict is Verdict.FAILED), None)
+    return PreflightError(f"{target}: {bad.summary}", bad.fix) if bad else None
+
+
 def disk(target: str, facts: EngineFacts, needs: Sequence[Need]) -> Finding:
     """The room where images and volumes lie, beside what is still to be fetched."""
     known = sum(need.size_bytes or 0 for need in needs)
@@ -92,7 +99,7 @@ def disk(target: str, facts: EngineFacts, needs: Sequence[Need]) -> Finding:
         return Finding("disk", target, Verdict.SKIPPED, f"free space unknown, {asked}")
     told = f"{facts.folder} {facts.free_bytes / 1e9:.0f} GB free, {asked}"
     if known > facts.free_bytes:
-        return Finding("disk", target, Verdict.FAILED, told, ROOM_FIX)
+        return Finding("disk", target, Verdict.FAILED, told, ROOM_HINT)
     return Finding("disk", target, Verdict.OK, told)
 
 

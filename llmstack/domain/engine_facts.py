@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 
 from llmstack.errors import PreflightError
@@ -31,6 +32,16 @@ class EngineFacts:
     cpus: int | None = None
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def here(self) -> bool:
+        """Whether its machine is surely this one: of no other is the free memory told."""
+        return self.free_memory_bytes is not None
+
+    @property
+    def tool(self) -> bool:
+        """Whether NVIDIA's toolkit is installed there, as far as that can be seen."""
+        return not self.local or shutil.which("nvidia-ctk") is not None
 
     def check_room(self, what: str, size_bytes: int | None) -> None:
         """Raises PreflightError for what does not fit where models lie, as far as both are known."""

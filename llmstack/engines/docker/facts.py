@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from llmstack.domain.engine_facts import EngineFacts
@@ -13,6 +14,8 @@ from llmstack.engines.docker.rows import seconds
 
 HOOK = "nvidia-container-runtime-hook"
 """The program by which an engine before CDI gives GPUs to containers; it looks for it on its own PATH."""
+
+CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
 
 
 def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], address: Address) -> EngineFacts:
@@ -26,7 +29,7 @@ def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], addres
         now=seconds(info.get("SystemTime")),
         local=address.local,
         rootless=any("rootless" in option for option in options),
-        gpu=_gives_gpus(info, local=address.local),
+        gpu=_gives_gpus(info, here=address.local and _here(info)),
         folder=folder,
         free_bytes=_free_bytes(folder) if folder and address.local and _here(info) else None,
         memory_bytes=info.get("MemTotal") or None,
@@ -37,12 +40,16 @@ def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], addres
     )
 
 
-def _gives_gpus(info: Mapping[str, Any], *, local: bool) -> bool | None:
-    """A runtime of NVIDIA's, or one of its devices by CDI, or the hook; that is not told by an engine elsewhere."""
+def _gives_gpus(info: Mapping[str, Any], *, here: bool) -> bool | None:
+    """A runtime of NVIDIA's, or one of its devices by CDI, or the hook; that there is none can be seen `here` alone,
+    and not of one that has descriptions of devices, and does not list these."""
     devices = [str(device.get("ID")) for device in info.get("DiscoveredDevices") or ()]
     if "nvidia" in (info.get("Runtimes") or {}) or any(device.startswith("nvidia.com/gpu") for device in devices):
         return True
-    return shutil.which(HOOK) is not None if local else None
+    if not here:
+        return None
+    described = any(any(Path(folder).glob("*")) for folder in info.get("CDISpecDirs") or CDI_FOLDERS)
+    return shutil.which(HOOK) is not None or (None if described else False)
 
 
 def _here(info: Mapping[str, Any]) -> bool:

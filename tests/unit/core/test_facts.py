@@ -12,10 +12,11 @@ from llmstack.core.context import client_of
 from llmstack.core.desired import Wanted
 from llmstack.core.facts import with_facts
 from llmstack.core.observe import Observed, elsewhere, in_parallel, observe, places_of, sort_out
-from llmstack.core.plan import plan_pull
+from llmstack.core.plan import plan_pull, plan_up
 from llmstack.core.select import Picked
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.event import EventType
+from llmstack.domain.gpu import Gpu
 from llmstack.domain.instance import Need
 from llmstack.domain.plan import ActionKind
 from llmstack.domain.secret import Secret
@@ -304,3 +305,30 @@ def test_a_model_that_does_not_fit_is_refused_alone_and_the_size_of_others_is_to
     ]
     assert actions["big"].reason == "big on localhost needs 5.0 MB, /var/lib/docker has 4.0 MB"
     assert actions["small"].needs[0].size_bytes == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("gpu", "free", "cards", "told"),
+    [
+        (False, None, (), "the engine has no NVIDIA runtime"),
+        (True, 1 << 30, (), "no NVIDIA GPU or driver"),
+        (True, 1 << 30, None, None),
+        (True, None, (), None),
+        (None, None, (), None),
+    ],
+)
+def test_a_gpu_that_an_engine_surely_cannot_give_is_refused_before_anything_stops(
+    world: World, gpu: bool | None, free: int | None, cards: tuple[Gpu, ...] | None, told: str | None
+) -> None:
+    world.run(world.want())
+    world.gpus.found = cards
+    world.engine().told = EngineFacts(name="docker 28", gpu=gpu, free_memory_bytes=free)
+    demo = world.want(gpus=("all",), args=("--new",))
+    observed = with_facts(picked(demo), seen(world), world.context())
+    (action,) = plan_up(picked(demo), observed).actions
+    if told is None:
+        assert action.kind is ActionKind.REPLACE
+        return
+    assert action.error is not None
+    assert (action.kind, action.error.exit_code, bool(action.error.hint)) == (ActionKind.REFUSED, 9, True)
+    assert told in action.error.message
