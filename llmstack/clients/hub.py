@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from llmstack.clients.origin import NOT_IT, Origin
 from llmstack.clients.replies import printable
 from llmstack.domain.names import is_loopback
+from llmstack.domain.units import size
 from llmstack.errors import ConfigError, FetchError, LlmstackError, PreflightError
 
 TIMEOUT_S = 20.0
@@ -73,9 +74,7 @@ def _choices(files: Sequence[HubFile], *, paths: bool = False) -> str:
 
 
 def _size(size_bytes: int | None) -> str:
-    if size_bytes is None:
-        return "size unknown"
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
+    return "size unknown" if size_bytes is None else size(size_bytes)
 
 
 def hub_origin(item: str, repo: str, wanted: str, sha256: str | None) -> Origin:

@@ -25,8 +25,6 @@ def is_dead(holder: str) -> bool:
         return False
     try:
         return has_ended(int(pid)) or abs(psutil.Process(int(pid)).create_time() - float(started)) > SAME_START_S
-    except psutil.NoSuchProcess:
-        return True
     except (psutil.Error, ValueError):
         return False
 

@@ -186,20 +186,20 @@ def test_one_file_is_picked(paths: list[str], wanted: str, found: str) -> None:
         (["config.json"], "Q4_0", "no_gguf", "o/r has no GGUF files", "look for a repository that ends in -GGUF"),
         (
             *(["m-Q4_0.gguf", "m-Q8_0.gguf"], "Q5_0", "no_quant"),
-            *("o/r has no Q5_0", "it has: Q4_0 (1.0 GB), Q8_0 (2.0 GB)"),
+            *("o/r has no Q5_0", "it has: Q4_0 (1 GB), Q8_0 (2 GB)"),
         ),
         (
             *(["m-Q4_0.gguf", "m-Q8_0.gguf"], "", "ambiguous", "o/r has 2 files, and none of them is chosen"),
-            "write hf:o/r: and one of: Q4_0 (1.0 GB), Q8_0 (2.0 GB)",
+            "write hf:o/r: and one of: Q4_0 (1 GB), Q8_0 (2 GB)",
         ),
         (
             *(["a-Q4_0.gguf", "b-Q4_0.gguf"], "Q4_0", "ambiguous", "o/r has 2 files of Q4_0"),
-            "write hf:o/r: and one of: a-Q4_0.gguf (1.0 GB), b-Q4_0.gguf (2.0 GB)",
+            "write hf:o/r: and one of: a-Q4_0.gguf (1 GB), b-Q4_0.gguf (2 GB)",
         ),
         (
             *(["m-Q8_0-00001-of-00002.gguf", "m-Q8_0-00002-of-00002.gguf", "m-Q4_0.gguf"], "Q8_0", "split"),
             *("Q8_0 of o/r is split into 2 files, which cannot be fetched yet",),
-            "choose one in a single file: Q4_0 (3.0 GB)",
+            "choose one in a single file: Q4_0 (3 GB)",
         ),
     ],
 )
@@ -218,4 +218,4 @@ def test_an_unknown_size_is_no_size() -> None:
             "o/r",
             "",
         )
-    assert caught.value.hint == "write hf:o/r: and one of: Q4_0 (size unknown), Q2_K (94 MB), [2J.gguf (1.0 GB)"
+    assert caught.value.hint == "write hf:o/r: and one of: Q4_0 (size unknown), Q2_K (94 MB), [2J.gguf (1 GB)"
