@@ -64,12 +64,26 @@ class Looking(Machines):
     def changes(self, selection: Selection, due: Callable[[], bool] = bool) -> Iterator[None]:
         """Once at first, and then whenever something has happened to what is picked since it was last asked, or it is
         `due`; endless. Keeps the store true, as `watch` does."""
+        self._deadline = self.context("status").deadline
         yield
         asked = self.clock.now()
         for event in self._watched(selection):
             if event.ts >= asked if event else due():
                 asked = self.clock.now()
                 yield
+
+    def turns(self, *, every_s: float = 0.0, rest_s: float = 0.0) -> Iterator[None]:
+        """Once at first, and then every so often, with a rest after each look; endless. All looks together have the
+        time of a run. Raises InterruptedRunError and DeadlineError."""
+        context = self.context("turns")
+        self._deadline = context.deadline
+        while True:
+            began = self.clock.monotonic()
+            yield
+            now = self.clock.monotonic()
+            rest_until = max(began + every_s, now + rest_s)
+            self.clock.sleep(max(0.0, min(rest_until, context.deadline or rest_until) - now))
+            context.check()
 
     def status(self, selection: Selection) -> StatusReport:
         """What runs; without an inventory, what serves models on this machine."""

@@ -41,8 +41,8 @@ class Machines(Root):
         """
         from llmstack.core.stats import stats_report
 
-        context = self.context("stats")
-        report = stats_report(self._pick(selection), context)
+        picked, context = self._pick(selection), self.context("stats")
+        report = within(lambda: stats_report(picked, context), context)
         minute = int(context.clock.now() // 60)
         if keep and minute != self._kept_minute:
             self._kept_minute = minute

@@ -40,6 +40,9 @@ T = TypeVar("T")
 class Root:
     """One inventory and what serves it; what happens is told to `sink`."""
 
+    _deadline: float | None = None
+    """Of all runs together, once one goes on."""
+
     def __init__(self, settings: Settings, sink: Sink, *, clock: Clock | None = None) -> None:
         self.settings, self.sink = settings, sink
         self.clock = clock or SystemClock()
@@ -115,7 +118,7 @@ class Root:
     def context(self, task: str, *, wait: bool = True) -> Context:
         """A run's context. Raises StoreError for a store that was named where none can be."""
         _refuse_no_file(self.settings.store)
-        timeout_s = self.settings.timeout_s
+        timeout_s, began = self.settings.timeout_s, self.clock.monotonic()
         wanted = self._wanted_or_none()
         return Context(
             task=task,
@@ -128,9 +131,9 @@ class Root:
             stack=self.inventory.stack if wanted else None,
             forks=self.settings.forks,
             wait=wait,
-            began=self.clock.monotonic(),
+            began=began,
             promised=fixed_ports(wanted),
-            deadline=None if timeout_s is None else self.clock.monotonic() + timeout_s,
+            deadline=self._deadline or (None if timeout_s is None else began + timeout_s),
             proved=lambda target: self._told(lambda store: next(iter(store.versions(target)), None)),
         )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from llmstack.cli.again import check_endless, show_again
 from llmstack.cli.flags import DEEP, OUTPUT, OUTPUT_RUN, PATIENCE, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
+from llmstack.errors import OK
 
 EVERY_S = 5.0
 
@@ -43,11 +42,11 @@ def _watch(session: Session) -> int:
     check_endless(session)
     with session.app(RunScreen(session.err, keep=False, quiet=True)) as app:  # each look is told as a whole, below
         result = None
-        while True:
+        for _ in app.turns(rest_s=EVERY_S):
             result = app.health(session.selection, deep=session[DEEP], before=result)
             items = [outcome.as_json() for outcome in result.outcomes]
             show_again(session, items, report_lines(result.outcomes, session.out.width))
-            time.sleep(EVERY_S)
+    return OK
 
 
 @verb(

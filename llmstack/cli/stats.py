@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from llmstack.cli.again import check_endless, show_again
-from llmstack.cli.flags import OUTPUT, SELECT, WATCH
+from llmstack.cli.flags import OUTPUT, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
 from llmstack.cli.task import verb
+from llmstack.errors import OK
 
 if TYPE_CHECKING:
     from llmstack.domain.usage import StatsReport
@@ -17,7 +17,7 @@ EVERY_S = 1.0
 
 
 @verb(
-    *(*SELECT, OUTPUT, WATCH),
+    *(*SELECT, OUTPUT, WATCH, TIMEOUT),
     kind="stats",
     reads_only=True,
     examples=("stats", "stats --model demo --watch -o ndjson"),
@@ -30,21 +30,27 @@ def stats(session: Session) -> int:
     """
     from llmstack.ui.stats import stats_lines
 
-    picked, watches = session.selection, session[WATCH]
-    if watches:
-        check_endless(session)
+    if session[WATCH]:
+        return _watch(session)
     with session.app() as app:
-        report = app.stats(picked, keep=watches)
-        while watches:
-            began = time.monotonic()
-            show_again(session, _items(report), stats_lines(report, session.out.width), *report.errors)
-            time.sleep(max(0.0, began + EVERY_S - time.monotonic()))
-            report = app.stats(picked, keep=True)
+        report = app.stats(session.selection)
     code = session.answer(session.document(_items(report), *report.errors), stats_lines(report, session.out.width))
     session.tell(*report.errors)
     if not report.rows and not report.errors:
         session.warn("nothing of it runs")
     return code
+
+
+def _watch(session: Session) -> int:
+    """Raises InterruptedRunError when it is told to end."""
+    from llmstack.ui.stats import stats_lines
+
+    check_endless(session)
+    with session.app() as app:
+        for _ in app.turns(every_s=EVERY_S):
+            report = app.stats(session.selection, keep=True)
+            show_again(session, _items(report), stats_lines(report, session.out.width), *report.errors)
+    return OK
 
 
 def _items(report: StatsReport) -> list[dict[str, object]]:

@@ -94,7 +94,7 @@ class Context:
         """Raise InterruptedRunError or DeadlineError when the run should go no further."""
         if self.stopped:
             raise InterruptedRunError("interrupted", "run it again to go on")
-        if self.deadline is not None and self.clock.monotonic() > self.deadline:
+        if self.deadline is not None and self.clock.monotonic() >= self.deadline:
             raise DeadlineError("the run took longer than --timeout", "give it more time, or pick less with --model")
 
     def emit(self, type_: EventType, target: Target | None = None, message: str = "", **data: object) -> None:

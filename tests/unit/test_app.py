@@ -20,6 +20,7 @@ from llmstack.domain.server import ChatChunk, ServedModel
 from llmstack.domain.usage import Usage
 from llmstack.errors import (
     ConfigError,
+    DeadlineError,
     InventoryError,
     NoInventoryError,
     NoMatchError,
@@ -360,3 +361,24 @@ def test_a_sync_of_one_model_judges_nobody_else(bench: Bench) -> None:
     assert [str(difference.target) for difference in one.differences] == ["demo@localhost"]
     rest = bench.app().sync()
     assert sorted(str(difference.target) for difference in rest.differences) == ["llama3@localhost", "page@localhost"]
+
+
+def test_looks_that_go_on_have_the_time_of_one_run_together(bench: Bench) -> None:
+    app = bench.app(timeout_s=12.0)
+    ends = (app.context("health").deadline for _ in app.turns(rest_s=5.0))
+    assert [next(ends) for _ in range(3)] == [12.0] * 3
+    with pytest.raises(DeadlineError):
+        next(ends)
+    assert bench.world.clock.monotonic() == 12.0
+
+
+def test_a_turn_has_its_rest_or_its_rhythm(bench: Bench) -> None:
+    clock = bench.world.clock
+    for given, rests in (({"every_s": 1.0}, [0.75, 0.0]), ({"rest_s": 5.0}, [5.0, 5.0])):
+        turns = bench.app().turns(**given)
+        clock.slept.clear()
+        for spent_s in (0.25, 2.0):
+            next(turns)
+            clock.advance(spent_s)
+        next(turns)
+        assert clock.slept == rests
