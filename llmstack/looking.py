@@ -14,7 +14,7 @@ from llmstack.core.run import not_noted, note
 from llmstack.core.select import Picked
 from llmstack.domain.apart import apart
 from llmstack.domain.host import Host
-from llmstack.domain.outcome import RunResult, Status
+from llmstack.domain.outcome import RunResult
 from llmstack.domain.selection import EVERYTHING, Selection
 from llmstack.domain.target import Target
 from llmstack.errors import NoInventoryError, StoreError
@@ -44,7 +44,7 @@ class Looking(Machines):
         look = partial(self._observe, picked, context, facts=False)
         outcomes = within(lambda: health(picked, look(), context, deep=deep), context)
         result = context.result((*outcomes, *switched_off(picked, self.inventory)))
-        if before and _came_to(before) == _came_to(result):
+        if before and [one.came_to for one in before.outcomes] == [one.came_to for one in result.outcomes]:
             return result
         try:
             result = replace(result, run_id=self.store.begin_run(self.settings.task or "health", self.settings.command))
@@ -225,10 +225,6 @@ class Looking(Machines):
         """The hosts that patterns pick, all without any, with their variables. Raises NoMatchError."""
         names = self._with_hosts(Selection(hosts=patterns)).hosts or tuple(self.inventory.hosts)
         return tuple((self.inventory.hosts[name], self._source.host(name)) for name in names)
-
-
-def _came_to(result: RunResult) -> list[tuple[Target, Status]]:
-    return [(outcome.target, outcome.status) for outcome in result.outcomes]
 
 
 def _was_killed(run: StoredRun) -> bool:

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def check_endless(session: Session) -> None:
-    """Raises UsageError for a format that needs an end."""
+    """Let it be ended by Ctrl-C, with nothing to say of that. Raises UsageError for a format that needs an end."""
+    session.endless = True
     if session[OUTPUT] not in ("text", "ndjson"):
         raise UsageError("--watch has no end, so it makes no document", "take -o ndjson")
+
+
+def redraws(session: Session) -> bool:
+    """Whether each look takes the place of the one before."""
+    return session.out.redraws and session[OUTPUT] == "text"
 
 
 def show_again(
@@ -24,11 +30,10 @@ def show_again(
 ) -> None:
     """One look of many: on a terminal in the place of the one before, elsewhere without the errors that were told with
     that; as lines of JSON each item."""
-    redraws = session.out.redraws and session[OUTPUT] == "text"
     if session[OUTPUT] == "ndjson":
         for item in items:
             session.lines.put("item", item)
     else:
         session.out.put_anew(lines)
-    session.tell(*(error for error in errors if redraws or error.message not in session.told))
+    session.tell(*(error for error in errors if redraws(session) or error.message not in session.told))
     session.told = {error.message for error in errors}

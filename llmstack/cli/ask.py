@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llmstack.cli.flags import MAX_TOKENS, MODEL, OUTPUT, OUTPUT_JSON, PROMPT, SELECT, TIMEOUT
 from llmstack.cli.picked import STDIN, piped_text
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK, UsageError
 
 if TYPE_CHECKING:
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from llmstack.domain.server import ChatChunk
 
 
-@verb(
+@look(
     *(*SELECT, PROMPT, MAX_TOKENS, OUTPUT_JSON, TIMEOUT),
     kind="answer",
-    reads_only=True,
     examples=('ask --model demo --prompt "Why is the sky blue?"', "ask --model demo --max-tokens 50 --prompt Hello"),
 )
 def ask(session: Session) -> int:

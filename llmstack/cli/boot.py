@@ -11,12 +11,7 @@ DOES = {True: "sudo systemctl daemon-reload", False: "systemctl --user daemon-re
 """What makes a new unit known; a user's own runs at boot only if the user lingers."""
 
 
-@verb(
-    *(SYSTEM, CHECK, OUTPUT_JSON),
-    name="boot.install",
-    kind="boot",
-    examples=("boot.install", "boot.install --system --check"),
-)
+@verb(*(SYSTEM, CHECK, OUTPUT_JSON), kind="boot", examples=("boot.install", "boot.install --system --check"))
 def boot_install(session: Session) -> int:
     """Let this inventory be made true when the machine starts: a systemd unit that runs `up`.
 
@@ -38,7 +33,7 @@ def boot_install(session: Session) -> int:
     return code
 
 
-@verb(*(SYSTEM, OUTPUT_JSON), name="boot.remove", kind="boot", examples=("boot.remove", "boot.remove --system"))
+@verb(*(SYSTEM, OUTPUT_JSON), kind="boot", examples=("boot.remove", "boot.remove --system"))
 def boot_remove(session: Session) -> int:
     """Take that unit away; what runs goes on."""
     from llmstack.ui.clean import line

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from llmstack.cli.flags import OUTPUT_JSON, TIMEOUT
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 
 
-@verb(*(OUTPUT_JSON, TIMEOUT), kind="doctor", reads_only=True, examples=("doctor", "doctor -o json"))
+@look(*(OUTPUT_JSON, TIMEOUT), kind="doctor", examples=("doctor", "doctor -o json"))
 def doctor(session: Session) -> int:
     """Examine what a start needs, and name the command that repairs what is wrong; changes nothing.
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from llmstack.cli.again import check_endless, show_again
+from llmstack.cli.again import check_endless, redraws, show_again
 from llmstack.cli.flags import DEEP, OUTPUT, OUTPUT_RUN, PATIENCE, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK
 
 EVERY_S = 5.0
 
 
-@verb(
-    *(*SELECT, OUTPUT_RUN, DEEP, WATCH, TIMEOUT),
-    reads_only=True,
-    examples=("health --watch", "health --deep -o junit > health.xml"),
-)
+@look(*(*SELECT, OUTPUT_RUN, DEEP, WATCH, TIMEOUT), examples=("health --watch", "health --deep -o junit > health.xml"))
 def health(session: Session) -> int:
     """Prove that each model answers, or say why not; changes nothing.
 
@@ -41,19 +37,16 @@ def _watch(session: Session) -> int:
 
     check_endless(session)
     with session.app(RunScreen(session.err, keep=False, quiet=True)) as app:  # each look is told as a whole, below
-        result = None
+        result, told = None, set[object]()
         for _ in app.turns(rest_s=EVERY_S):
             result = app.health(session.selection, deep=session[DEEP], before=result)
-            items = [outcome.as_json() for outcome in result.outcomes]
-            show_again(session, items, report_lines(result.outcomes, session.out.width))
+            new = [one for one in result.outcomes if redraws(session) or one.came_to not in told]
+            show_again(session, [one.as_json() for one in new], report_lines(new, session.out.width))
+            told = {one.came_to for one in result.outcomes}
     return OK
 
 
-@verb(
-    *(*SELECT, OUTPUT, PATIENCE),
-    reads_only=True,
-    examples=("wait --model demo", "wait --service web --timeout 5m"),
-)
+@look(*(*SELECT, OUTPUT, PATIENCE), examples=("wait --model demo", "wait --service web --timeout 5m"))
 def wait(session: Session) -> int:
     """Wait until what is picked has really answered; for scripts. Starts nothing.
 

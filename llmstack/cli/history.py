@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from llmstack.cli.flags import LAST, METRICS, MODEL, OUTPUT, RUN
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import UsageError
 
 
-@verb(
+@look(
     *(RUN, MODEL, METRICS, LAST, OUTPUT),
     kind="history",
-    reads_only=True,
     examples=("history", "history --model demo --last 5", "history --model demo --metrics"),
 )
 def history(session: Session) -> int:

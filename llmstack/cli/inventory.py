@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import HOST, OUTPUT, OUTPUT_JSON, Flag, name, names, switch
 from llmstack.cli.picked import selection
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.setting import Setting
 
 NAME = names("name", "NAME of a model or service, or NAME@HOST", "n")
-look = partial(verb, reads_only=True)
 LIST = switch("list", "Print the JSON of a dynamic inventory, as Ansible reads it.")
 WHICH = HOST._replace(also=(*HOST.also, "name"))
 LIMIT = names("limit", "Only hosts of this PATTERN, such as gpu:!gpu02", "l")
@@ -47,7 +45,7 @@ def inventory(session: Session) -> int:
     return session.answer(session.document(rows), host_lines(rows, session.out.width))
 
 
-@look(OUTPUT_JSON, name="inventory.graph", kind="groups", examples=("inventory.graph", "inventory.graph -o json"))
+@look(OUTPUT_JSON, kind="groups", examples=("inventory.graph", "inventory.graph -o json"))
 def inventory_graph(session: Session) -> int:
     """Draw groups, their hosts, and the services of each host."""
     from llmstack.ui.inventory import graph_lines
@@ -60,7 +58,6 @@ def inventory_graph(session: Session) -> int:
 
 @look(
     *(WHICH, OUTPUT_JSON),
-    name="inventory.host",
     kind="settings",
     examples=("inventory.host --host gpu01", "inventory.host --host gpu -o json"),
 )
@@ -72,7 +69,6 @@ def inventory_host(session: Session) -> int:
 
 @look(
     *(NAME, HOST, OUTPUT_JSON),
-    name="inventory.explain",
     kind="settings",
     examples=("inventory.explain --name demo", "inventory.explain --name llama3@gpu01 -o json"),
 )

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import FOLLOW, OUTPUT, OUTPUT_JSON, SELECT, TAIL
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.target import Target
 
 
-@verb(
+@look(
     *(*SELECT, TAIL, FOLLOW, OUTPUT_JSON),
     kind="logs",
-    reads_only=True,
     examples=("logs --model demo --tail 50", "logs --service ollama --follow"),
 )
 def logs(session: Session) -> int:
@@ -28,6 +27,7 @@ def logs(session: Session) -> int:
     picked, follow = session.selection, session[FOLLOW]
     if follow and session[OUTPUT] == "json":
         raise UsageError("--follow has no end, so it makes no JSON document", "take -o ndjson")
+    session.endless = follow
     with session.app() as app:
         lines: Iterable[tuple[Target, str]] = app.logs(picked, tail=session[TAIL], follow=follow)
         if session[OUTPUT] == "ndjson":

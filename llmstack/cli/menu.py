@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from llmstack.cli.flags import COMMON, MODEL, PROMPT, SERVICE, TAIL
 from llmstack.cli.picked import command_line
 from llmstack.cli.session import Session
-from llmstack.cli.task import Verb, verb
+from llmstack.cli.task import Verb, look
 from llmstack.domain.stop import STOP
 from llmstack.errors import OK, SIGINT, LlmstackError, PreflightError, UsageError
 
@@ -42,7 +42,7 @@ LOOK_AGAIN_S, LAST_LINES, PROMPT_LINES, UNDRAWN = 2.0, "50", 2, (0, 0)
 HELP = "numbers mark, a letter acts on what is marked, or else on all, as in 1 3 r"
 
 
-@verb(reads_only=True, examples=("menu", "menu -i lab.yaml"))
+@look(examples=("menu", "menu -i lab.yaml"))
 def menu(session: Session) -> int:
     """Start, stop, ask and look by numbers and letters, below a table that stays true. Needs a terminal.
 

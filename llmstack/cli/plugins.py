@@ -15,7 +15,6 @@ FILE = Flag[str | None]("file", "FILE with the plugin.", None, name)
 
 @verb(
     *(FILE, OUTPUT_JSON),
-    name="plugins.trust",
     kind="plugins",
     examples=("plugins.trust --file plugins/speed.py", "plugins.trust --file plugins/speed.py -o json"),
 )

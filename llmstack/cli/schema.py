@@ -6,7 +6,7 @@ import json
 
 from llmstack.cli.flags import OUTPUT_JSON, Flag, choice
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK, UsageError
 
 INVENTORY = "inventory"
@@ -15,7 +15,7 @@ NAMES = (*_ANSWERS.split(), INVENTORY)
 KIND: Flag[str | None] = choice("kind", f"KIND of answer: {', '.join(NAMES)}.", *NAMES, default=None)
 
 
-@verb(KIND, OUTPUT_JSON, kind="schema", reads_only=True, examples=("schema --kind run", "schema --kind event"))
+@look(KIND, OUTPUT_JSON, kind="schema", examples=("schema --kind run", "schema --kind event"))
 def schema(session: Session) -> int:
     """Show a JSON Schema of an answer, of a line of -o ndjson, or of an inventory.
 

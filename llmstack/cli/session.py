@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from llmstack.cli import flags as known
 from llmstack.cli.flags import Flag, T
 from llmstack.cli.guard import final
 from llmstack.cli.picked import kept_command, selection, to_copy
 from llmstack.cli.streams import answering, unread, write
-from llmstack.errors import CHANGES, OK, DeclinedError, LlmstackError, OutputError, exit_code_of
+from llmstack.errors import CHANGES, OK, DeclinedError, InterruptedRunError, LlmstackError, OutputError, exit_code_of
 
 if TYPE_CHECKING:
     from llmstack.app import App
@@ -34,25 +35,22 @@ ENDS = {"names": "\n", "names0": "\0"}
 """What stands behind each name."""
 
 
+@dataclass(eq=False)
 class Session:
     """`door` is how the user spells our commands, `values` what was given for `flags`, `kind` the word for the task's
-    JSON document; a task that `reads_only` may be cut off."""
+    JSON document; a task that `reads_only` may be cut off, and one that is `endless` is by Ctrl-C, each of its looks
+    without the errors that were `told` before."""
 
-    def __init__(
-        self,
-        door: str,
-        task: str | None = None,
-        flags: Iterable[Flag[Any]] = (),
-        values: Mapping[str, Any] | None = None,
-        *,
-        kind: str = "run",
-        reads_only: bool = False,
-    ) -> None:
-        self.door, self.task, self.flags, self.values = door, task, tuple(flags), values or {}
-        self.kind, self.reads_only = kind, reads_only
-        self.warnings: list[str] = []
-        self.told: set[str] = set()  # errors of the last look, where a task looks again and again
-        self._lost: OutputError | None = None
+    door: str
+    task: str | None = None
+    flags: Sequence[Flag[Any]] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "run"
+    reads_only: bool = False
+    endless: bool = False
+    warnings: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+    _lost: OutputError | None = None
 
     def __getitem__(self, flag: Flag[T]) -> T:
         """The value of a flag, by the task's own formats. Raises UsageError or ConfigError."""
@@ -114,20 +112,20 @@ class Session:
 
     @cached_property
     def out(self) -> Console:
-        """Where the answer goes."""
-        from llmstack.ui.console import Console
-
-        color, progress = self.leniently(known.COLOR), self.leniently(known.PROGRESS)
-        moves = "auto" if progress == "tty" else progress  # a file gets no codes of a terminal
-        return Console(sys.stdout, talk=False, color=color, progress=moves, door=self.door, flags=self._again)
+        """Where the answer goes; a file gets no codes of a terminal."""
+        progress = self.leniently(known.PROGRESS)
+        return self._console(sys.stdout, "auto" if progress == "tty" else progress)
 
     @cached_property
     def err(self) -> Console:
         """Where everything else goes."""
+        return self._console(sys.stderr, self.leniently(known.PROGRESS))
+
+    def _console(self, stream: TextIO, progress: str) -> Console:
         from llmstack.ui.console import Console
 
-        color, progress = self.leniently(known.COLOR), self.leniently(known.PROGRESS)
-        return Console(sys.stderr, talk=True, color=color, progress=progress, door=self.door, flags=self._again)
+        color, talk = self.leniently(known.COLOR), stream is sys.stderr
+        return Console(stream, talk=talk, color=color, progress=progress, door=self.door, flags=self._again)
 
     @property
     def _again(self) -> str:
@@ -246,8 +244,11 @@ class Session:
         self.err.put(error_lines(*errors))
 
     def fail(self, error: LlmstackError) -> None:
-        """Show what ended the task, and as its document on stdout where one was asked for."""
-        self.tell(error)
+        """Show what ended the task, unless it was to end so, and as its document on stdout where one was asked for."""
+        if not (self.endless and isinstance(error, InterruptedRunError)):
+            self.tell(error)
+        elif self.err.terminal:
+            self.err.file.write("\n")  # behind ^C
         self.answer(self.document((), error))
 
     def warn(self, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmstack.cli.again import check_endless, show_again
 from llmstack.cli.flags import OUTPUT, SELECT, TIMEOUT, WATCH
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK
 
 if TYPE_CHECKING:
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 
 
-@verb(
-    *(*SELECT, OUTPUT, WATCH, TIMEOUT),
-    kind="stats",
-    reads_only=True,
-    examples=("stats", "stats --model demo --watch -o ndjson"),
-)
+@look(*(*SELECT, OUTPUT, WATCH, TIMEOUT), kind="stats", examples=("stats", "stats --model demo --watch -o ndjson"))
 def stats(session: Session) -> int:
     """Show what everything that runs uses: CPU, memory, GPU, network, disk; changes nothing.
 
@@ -57,7 +52,7 @@ def _items(report: StatsReport) -> list[dict[str, object]]:
     return [row.as_json() for row in report.rows]
 
 
-@verb(OUTPUT, kind="gpus", reads_only=True, examples=("gpus", "gpus -o json"))
+@look(OUTPUT, kind="gpus", examples=("gpus", "gpus -o json"))
 def gpus(session: Session) -> int:
     """Show this machine's NVIDIA GPUs, and who holds their memory: instances, other containers, other processes.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from llmstack.cli.again import check_endless, show_again
+from llmstack.cli.again import check_endless, redraws, show_again
 from llmstack.cli.flags import DRIFT, OUTPUT, SELECT, STATES, TIMEOUT, WATCH
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look
 from llmstack.errors import OK
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ FIGURES_S = 5.0
 """Figures that are watched on a terminal are as old at most."""
 
 
-@verb(
+@look(
     *(*SELECT, STATES, WATCH, OUTPUT, DRIFT, TIMEOUT),
     kind="status",
-    reads_only=True,
     examples=("status --watch", "status -o names --status crashed,degraded"),
 )
 def status(session: Session) -> int:
@@ -52,10 +51,9 @@ def _watch(session: Session) -> int:
 
     check_endless(session)
     told, width, at = list[dict[str, object]](), 0, 0.0
-    moves = session.out.redraws and session[OUTPUT] == "text"
 
     def due() -> bool:
-        return moves and (session.out.width != width or time.monotonic() - at >= FIGURES_S)
+        return redraws(session) and (session.out.width != width or time.monotonic() - at >= FIGURES_S)
 
     with session.app() as app:
         for _ in app.changes(session.selection, due):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from llmstack.cli.flags import FILE, OUTPUT_JSON
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look, verb
 from llmstack.errors import UsageError
 
 
-@verb(OUTPUT_JSON, name="store.info", kind="store", reads_only=True, examples=("store.info", "store.info -o json"))
+@look(OUTPUT_JSON, kind="store", examples=("store.info", "store.info -o json"))
 def store_info(session: Session) -> int:
     """Show where the store lies, how large it is, and what is in it."""
     from llmstack.domain.units import moment, size
@@ -31,7 +31,6 @@ def store_info(session: Session) -> int:
 
 @verb(
     *(FILE, OUTPUT_JSON),
-    name="store.backup",
     kind="store",
     examples=("store.backup --file store-copy.db", "store.backup --file /backup/llmstack.db -o json"),
 )
@@ -52,7 +51,7 @@ def store_backup(session: Session) -> int:
     return session.answer(document, [line(("copied ", "green"), f"{file}  {size(copied)}")])
 
 
-@verb(OUTPUT_JSON, name="store.vacuum", kind="store", examples=("store.vacuum", "store.vacuum -o json"))
+@verb(OUTPUT_JSON, kind="store", examples=("store.vacuum", "store.vacuum -o json"))
 def store_vacuum(session: Session) -> int:
     """Give the room of rows that are gone back to the disk."""
     from llmstack.domain.units import size
@@ -64,7 +63,7 @@ def store_vacuum(session: Session) -> int:
     return session.answer(session.document([item]), [line(path, f"  {size(before)} → {size(after)}")])
 
 
-@verb(OUTPUT_JSON, name="store.check", kind="store", reads_only=True, examples=("store.check", "store.check -o json"))
+@look(OUTPUT_JSON, kind="store", examples=("store.check", "store.check -o json"))
 def store_check(session: Session) -> int:
     """Prove that the store is whole; fails with 11 when it is not, and changes nothing."""
     from llmstack.ui.clean import line

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -23,23 +25,23 @@ def goes_on(session: Session, code: int) -> bool:
     return code not in SIGNALS and bool(session.leniently(KEEP_GOING))
 
 
+@dataclass(eq=False)
 class Verb:
     """A task with flags of our table. `kind` names its JSON document; a task that `reads_only` may be cut off.
     `examples` are lines that work, without the name of the door; `error` says why it can only be listed."""
 
-    def __init__(
-        self,
-        run: Run,
-        flags: tuple[Flag[Any], ...],
-        *,
-        name: str | None,
-        kind: str,
-        reads_only: bool,
-        examples: tuple[str, ...],
-    ) -> None:
-        self.run, self.flags, self.kind, self.reads_only = run, flags, kind, reads_only
-        self.name, self.doc, self.examples = name or run.__name__, run.__doc__ or "", examples
-        self.error: LlmstackError | None = None
+    run: Run
+    flags: tuple[Flag[Any], ...]
+    name: str
+    kind: str
+    reads_only: bool
+    examples: tuple[str, ...]
+    error: LlmstackError | None = None
+
+    @property
+    def doc(self) -> str:
+        """All that its help tells."""
+        return self.run.__doc__ or ""
 
     @property
     def about(self) -> str:
@@ -99,6 +101,11 @@ def verb(
     reads_only: bool = False,
     examples: tuple[str, ...] = (),
 ) -> Callable[[Run], Verb]:
-    """Make a function of a session, which returns the exit code, a task; the common flags come along. `name` may have
-    dots (`inventory.graph`); without it the function's own is taken."""
-    return lambda run: Verb(run, (*flags, *COMMON), name=name, kind=kind, reads_only=reads_only, examples=examples)
+    """Make a function of a session, which returns the exit code, a task; the common flags come along. Without a
+    `name` it has the function's, with dots (`inventory.graph`)."""
+    told = (*flags, *COMMON)
+    return lambda run: Verb(run, told, name or run.__name__.replace("_", "."), kind, reads_only, examples)
+
+
+look = partial(verb, reads_only=True)
+"""As `verb`, for a task that may be cut off."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmstack.cli.flags import CHECK, HOST, LOCK_WAIT, OUTPUT, OUTPUT_JSON, TIMEOUT, YES
 from llmstack.cli.session import Session
-from llmstack.cli.task import verb
+from llmstack.cli.task import look, verb
 
 if TYPE_CHECKING:
     from llmstack.domain.leftover import Remains
@@ -22,13 +22,7 @@ def listed(session: Session, found: Remains | Stock, kind: str, lines: Iterable[
     return session.answer(session.document(items, *found.lost.values(), kind=kind), lines)
 
 
-@verb(
-    *(HOST, OUTPUT),
-    name="weights.list",
-    kind="weights",
-    reads_only=True,
-    examples=("weights.list", "weights.list --host gpu -o json"),
-)
+@look(*(HOST, OUTPUT), kind="weights", examples=("weights.list", "weights.list --host gpu -o json"))
 def weights_list(session: Session) -> int:
     """Show the model files that were fetched or copied to hosts: what is in them, and who uses them."""
     from llmstack.ui.weights import weights_lines
@@ -38,12 +32,7 @@ def weights_list(session: Session) -> int:
     return listed(session, found, "weights", weights_lines(found, session.out.width))
 
 
-@verb(
-    *(HOST, OUTPUT, TIMEOUT),
-    name="weights.verify",
-    reads_only=True,
-    examples=("weights.verify", "weights.verify --host gpu01 --timeout 1h"),
-)
+@look(*(HOST, OUTPUT, TIMEOUT), examples=("weights.verify", "weights.verify --host gpu01 --timeout 1h"))
 def weights_verify(session: Session) -> int:
     """Read every model file and compare it with the digest that it came with; changes nothing."""
     with session.app(session.screen()) as app:
@@ -53,7 +42,6 @@ def weights_verify(session: Session) -> int:
 
 @verb(
     *(HOST, OUTPUT, CHECK, YES, TIMEOUT, LOCK_WAIT),
-    name="weights.prune",
     examples=("weights.prune --check", "weights.prune --host gpu01 --yes"),
 )
 def weights_prune(session: Session) -> int:
@@ -74,7 +62,7 @@ def weights_prune(session: Session) -> int:
     return session.finish(result)
 
 
-@verb(*(HOST, OUTPUT_JSON), kind="du", reads_only=True, examples=("du", "du --host gpu -o json"))
+@look(*(HOST, OUTPUT_JSON), kind="du", examples=("du", "du --host gpu -o json"))
 def du(session: Session) -> int:
     """Show what models take on the disks of hosts: those of servers, and model files."""
     from llmstack.ui.weights import du_lines

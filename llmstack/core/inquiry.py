@@ -95,7 +95,7 @@ class Asker:
 
     def _last(self, outcome: Outcome) -> Climbed | None:
         """The climb that is remembered, of what is not there now, or was stopped because it failed."""
-        fallen = outcome.ladder.fallen if outcome.ladder else None
+        fallen = outcome.fallen
         if self.memory is None or fallen not in (Rung.CREATED, Rung.RUNNING):
             return None
         last = last_ladder(self.memory, outcome.target)

@@ -264,7 +264,7 @@ def _begun(outcome: Outcome, context: Context) -> Ladder | None:
 def _only_looked(outcome: Outcome) -> bool:
     """Whether it was seen not to run: that tells nothing of how its last climb ended."""
     looked = outcome.action is not None and outcome.action.kind is ActionKind.KEEP
-    return looked and outcome.ladder is not None and outcome.ladder.fallen in (Rung.CREATED, Rung.RUNNING)
+    return looked and outcome.fallen in (Rung.CREATED, Rung.RUNNING)
 
 
 def _started(outcome: Outcome) -> InstanceSpec | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from llmstack.domain.ladder import Ladder
+from llmstack.domain.ladder import Ladder, Rung
 from llmstack.domain.plan import Action
 from llmstack.domain.tabular import Document
 from llmstack.domain.target import Target
@@ -51,6 +51,16 @@ class Outcome:
     def exit_code(self) -> int:
         """0 unless an error says otherwise."""
         return self.error.exit_code if self.error else 0
+
+    @property
+    def fallen(self) -> Rung | None:
+        """The rung that failed."""
+        return self.ladder.fallen if self.ladder else None
+
+    @property
+    def came_to(self) -> tuple[Target, Status, Rung | None]:
+        """What is no news when it is the same again."""
+        return self.target, self.status, self.fallen
 
     def as_json(self) -> dict[str, object]:
         """JSON-ready record, one item of a run."""

@@ -14,9 +14,7 @@ from llmstack.ui.text import Text
 _STYLES = {
     Status.OK: "green",
     Status.CHANGED: "yellow",
-    Status.UNREACHABLE: "red",
-    Status.FAILED: "red",
-    Status.UNHEALTHY: "red",
+    **dict.fromkeys((Status.UNREACHABLE, Status.FAILED, Status.UNHEALTHY), "red"),
     Status.SKIPPED: "cyan",
     Status.INTERRUPTED: "yellow",
 }

@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -120,6 +120,9 @@ class App(FakeWeights):
         yield Event(1.0, EventType.WARNING, "sync", message="gpu03 is away")
         if "stuck" in selection.models:
             raise KeyboardInterrupt
+
+    def changes(self, selection: Selection, due: Callable[[], bool]) -> Iterator[None]:
+        return self.turns()
 
     def status(self, selection: Selection) -> StatusReport:
         self._enter("status", selection)

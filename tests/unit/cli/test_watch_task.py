@@ -18,7 +18,7 @@ from tests.unit.cli.test_formats import wrong
 def test_what_is_watched_is_told_as_it_happens_until_a_signal(both):
     ran = both("sync", "--watch", "-m", "stuck")
     assert ran.out[8:] == "  llama3@gpu01  store: active   engine: exited 7  → recorded\n"
-    assert (ran.code, ran.err) == (130, "! gpu03 is away\nerror: interrupted\n       run it again to go on\n")
+    assert (ran.code, ran.err) == (130, "! gpu03 is away\n")
     lines = [json.loads(line) for line in both("sync", "--watch", "-o", "ndjson").out.splitlines()]
     assert [wrong(line, schema_of("event")) for line in lines] == [[], []]
     assert [line["type"] for line in lines] == ["change", "warning"]
@@ -40,9 +40,18 @@ def test_what_has_no_end_makes_no_document_and_cannot_be_a_check(both, words, co
     assert CALLS == []
 
 
-def test_a_look_of_health_is_told_once(both):
+def test_what_health_comes_to_again_is_told_once_where_nothing_is_redrawn(both):
     ran = both("health", "--watch", "-m", "broken")
-    assert (ran.code, ran.out.count("broken@localhost"), ran.err.count("broken@localhost")) == (130, 2, 0)
+    assert (ran.code, ran.out.count("broken@localhost"), ran.err) == (130, 1, "")
+    assert [call for call, *_ in CALLS].count("health") == 2
+    lines = [json.loads(line) for line in both("health", "--watch", "-o", "ndjson").out.splitlines()]
+    assert [line["type"] for line in lines if line["type"] in ("item", "recap")] == ["item", "recap"]
+
+
+@pytest.mark.parametrize("task", ["status", "stats", "health"])
+def test_what_goes_on_is_ended_by_ctrl_c_without_a_word(both, task):
+    ran = both(task, "--watch", "-q")
+    assert (ran.code, ran.err) == (130, "")
 
 
 @pytest.mark.parametrize(("progress", "moves"), [("auto", True), ("tty", True), ("plain", False), ("none", False)])
