@@ -191,7 +191,7 @@ class App(Looking):
             anew = frozenset(item.wanted.target for item in picked if options.re_decide)
             policy, again = Policy(orphans=orphans, re_decide=anew), partial(planner, picked, observed)
             plan = again(policy)
-            if not anew and not any(action.spec and action.spec.undecided for action in plan.actions):
+            if not anew and not any(action.spec and action.spec.resources.autos for action in plan.changes):
                 return plan
             from llmstack.core.deciding import with_limits
 

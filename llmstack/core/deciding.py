@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from llmstack.core.actions import unable
 from llmstack.core.context import Context
@@ -18,7 +18,7 @@ from llmstack.core.policy import Policy
 from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint, guessed
 from llmstack.domain.gpu import Gpu, HeldGpu
-from llmstack.domain.instance import InstanceSpec
+from llmstack.domain.instance import WHY, InstanceSpec
 from llmstack.domain.measured import Peak
 from llmstack.domain.plan import Action, ActionKind, FieldChange, Plan
 from llmstack.domain.resources import AUTO, gib
@@ -52,11 +52,29 @@ class _Decider:
                 decided, lacks = self._decided(wanted, decided, _footprint(wanted, spec, action))
         except LlmstackError as error:
             return unable(wanted, error)
-        if decided is spec:
+        told = decided.reasons if spec.undecided else self._outgrown(wanted, spec, action)
+        if decided is spec and not told:
             return action
-        reasons = "; ".join((action.reason, *filter(None, (decided.reasons, lacks))))
+        reasons = "; ".join((action.reason, *filter(None, (told, lacks))))
         changes = tuple(_told(change, decided) for change in action.changes)
         return replace(action, spec=decided, reason=reasons, changes=changes)
+
+    def _outgrown(self, wanted: Wanted, spec: InstanceSpec, action: Action) -> str | None:
+        """That the memory which was decided once is less than would be decided now, if so; a run warns of it."""
+        had = spec.limits.memory_bytes
+        if not isinstance(had, int) or "memory_bytes" not in spec.resources.autos:
+            return None
+        with suppress(LlmstackError):
+            anew, _ = self._decided(wanted, spec.reopened("memory_bytes"), _footprint(wanted, spec, action))
+            now = anew.limits.memory_bytes
+            if isinstance(now, int) and had < now:
+                why = anew.decided[f"{WHY}memory_bytes"]
+                told = f"memory stays {gib(float(had))}, as it was decided once; now it would be {why}"
+                told += ": llmstack up --re-decide takes that"
+                if not self.context.only_looks:
+                    self.context.once(partial(self.context.warn, told, wanted.target), "outgrown", str(wanted.target))
+                return told
+        return None
 
     def _on_its_port(self, wanted: Wanted, spec: InstanceSpec, action: Action) -> InstanceSpec:
         """With the port that it has, where no better one is free now; else that stays open until it is made."""

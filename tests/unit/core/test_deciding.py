@@ -15,6 +15,7 @@ from llmstack.core.plan import plan_up
 from llmstack.core.policy import Policy
 from llmstack.core.select import Picked, in_order
 from llmstack.domain.engine_facts import EngineFacts
+from llmstack.domain.event import EventType
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.gpu import Gpu, Owner
 from llmstack.domain.instance import Need, State, Weights
@@ -91,6 +92,25 @@ def test_it_is_decided_once_and_anew_only_when_asked(world: World, monkeypatch: 
     told = {change.field: (change.before, change.after) for change in again.changes}
     assert told["gpus"] == ("auto (GPU-small)", "auto (GPU-large)")
     assert told["memory_bytes"][1].isdecimal()
+
+
+@pytest.mark.parametrize(("size", "told"), [(20 * GIB, True), (9 * GIB, False)])
+def test_a_limit_that_was_decided_once_and_is_too_small_now_is_warned_of(
+    world: World, monkeypatch: pytest.MonkeyPatch, size: int, told: bool
+) -> None:
+    takes(monkeypatch, world, 9 * GIB)
+    made = want(world, memory_bytes="auto")
+    (action,) = plan(world)
+    assert action.spec
+    world.run(replace(made, spec=action.spec))
+    takes(monkeypatch, world, size)
+    world.all[made.target] = replace(made, spec=replace(made.needed_spec, wish={"args": ["--more"]}, command=("more",)))
+    (again,) = plan(world)
+    assert again.kind is ActionKind.REPLACE
+    assert again.spec
+    assert again.spec.limits.memory_bytes == action.spec.limits.memory_bytes
+    assert ("memory stays 10.0 GiB, as it was decided once; now it would be memory 21.0 GiB" in again.reason) is told
+    assert ("--re-decide" in again.reason, len(world.ears.of(EventType.WARNING))) == (told, int(told))
 
 
 @pytest.mark.parametrize("state", [State.STARTING, State.STOPPED])
