@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmstack.core.context import Context
 from llmstack.core.interrupt import within
+from llmstack.core.remember import keep_devices
 from llmstack.core.run import not_noted, note
 from llmstack.core.select import Picked
 from llmstack.domain.apart import apart
@@ -59,7 +60,9 @@ class Looking(Machines):
 
         picked, context = self._pick(selection), self.context("wait")
         look = partial(self._observe, picked, context, facts=False)
-        return context.result((*await_health(picked, look, context), *switched_off(picked, self.inventory)))
+        outcomes = await_health(picked, look, context)
+        self._told(partial(keep_devices, outcomes, context))
+        return context.result((*outcomes, *switched_off(picked, self.inventory)))
 
     def changes(self, selection: Selection, due: Callable[[], bool] = bool) -> Iterator[None]:
         """Once at first, and then whenever something has happened to what is picked since it was last asked, or it is
@@ -108,7 +111,7 @@ class Looking(Machines):
         return replace(within(look, context), inventory=self.inventory.path)
 
     def why(self, selection: Selection) -> Inquest:
-        """Why each of what is picked is as it is; a fresh look that changes nothing."""
+        """Why each of what is picked is as it is; a fresh look that changes nothing on engines and servers."""
         from llmstack.core.context import quiet
         from llmstack.core.health import health
         from llmstack.core.inquiry import Asker
@@ -122,6 +125,7 @@ class Looking(Machines):
             observed = self._observe(picked, context)
             report = status_report(picked, observed, (), context, memory=memory, registry=self.registry)
             outcomes = health(picked, observed, quiet(context), deep=False)
+            self._told(partial(keep_devices, outcomes, context))
             asker = Asker(context, memory, self._source.placement, self.inventory, observed)
             return tuple(page for item in picked for page in asker.ask(item, report.rows, outcomes))
 

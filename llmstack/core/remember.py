@@ -248,6 +248,11 @@ def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger)
             ledger.climbed(ladder, name, started_spec=digest(spec) if spec else None)
 
 
+def keep_devices(outcomes: Iterable[Outcome], context: Context, ledger: Ledger) -> None:
+    """The climbs that found out on which device something runs: nobody who only lists it can tell."""
+    _keep_ladders((one for one in outcomes if one.ladder and one.ladder.find(Rung.DEVICE)), context, ledger)
+
+
 def _begun(outcome: Outcome, context: Context) -> Ladder | None:
     """PURE: how far something has come that was fetched, or found to be another, and nobody waited for its answer."""
     action, rung = outcome.action, None

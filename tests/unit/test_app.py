@@ -382,3 +382,13 @@ def test_a_turn_has_its_rest_or_its_rhythm(bench: Bench) -> None:
             clock.advance(spent_s)
         next(turns)
         assert clock.slept == rests
+
+
+def test_the_device_that_wait_and_why_find_is_the_one_that_status_tells(bench: Bench) -> None:
+    demo = Selection(models=("demo",))
+    for look in ("wait", "why"):
+        bench.app().up(demo, RunOptions(wait=False))
+        assert bench.app().status(demo).rows[0].device == "unknown"
+        getattr(bench.app(), look)(demo)
+        assert bench.app().status(demo).rows[0].device == "cpu"
+        bench.app().down(demo)
