@@ -18,6 +18,7 @@ from llmstack.core.remedy import remedy
 from llmstack.core.report import last_ladder
 from llmstack.core.select import Picked
 from llmstack.domain.clean import clean, masked
+from llmstack.domain.footprint import gguf_footprint
 from llmstack.domain.inquiry import Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder, Rung, Why, rung_of, why_of
@@ -73,7 +74,7 @@ class Asker:
                 ladder=ladder,
                 climbed_at=at,
                 excerpt=() if not why else tuple(self._excerpt(wanted, why)),
-                remedy=self._remedy(wanted, key) if key else None,
+                remedy=self._remedy(wanted, key, why.summary if why else "") if key else None,
                 error=broken or outcome.error,
             )
         for row in mine:
@@ -81,12 +82,14 @@ class Asker:
                 remedy = self._remedy(wanted, "enabled") if row.target == wanted.target else None
                 yield Inquiry(target=row.target, row=row, remedy=remedy)
 
-    def _remedy(self, wanted: Wanted, key: str) -> Remedy:
+    def _remedy(self, wanted: Wanted, key: str, told: str = "") -> Remedy | None:
         """What was decided for `auto` counts as it was in force."""
         placement, there = wanted.placement, self.observed.find(wanted)
         if wanted.spec and wanted.spec.undecided and there and there.spec:
             wanted = replace(wanted, spec=there.spec)
-        return remedy(wanted, key, self.written(placement), self.inventory.on(placement).positions)
+        most = gguf_footprint(wanted.spec.weights, 0) if wanted.spec else None
+        trained, positions = most.context if most else None, self.inventory.on(placement).positions
+        return remedy(wanted, key, self.written(placement), positions, told=told, trained=trained)
 
     def _wish(self, wanted: Wanted) -> tuple[FieldChange, ...]:
         """How what is there differs from what is wanted."""

@@ -15,9 +15,25 @@ CONTEXT, LEAST_CONTEXT = ("ctx_size", "context_length", "max_model_len"), 512
 """What types call their option for it."""
 
 
-def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Positions) -> Remedy:
-    """Where to change `key` of a service or model, and to what."""
+def remedy(
+    wanted: Wanted,
+    key: str,
+    written: Sequence[Setting],
+    positions: Positions,
+    *,
+    told: str = "",
+    trained: int | None = None,
+) -> Remedy | None:
+    """Where to change `key` of a service or model, and to what; None where it has no such thing. `told` is what its
+    server said of it, `trained` the context that its model was made for."""
     path, key = wanted.placement.path, _called(key, wanted)
+    if key == "image" and wanted.engine == "process":
+        return None
+    if key == "source" and any("/" in arg and arg.rpartition("=")[2] in told for arg in wanted.placement.service.args):
+        key = "args"
+    value = _VALUES[key](wanted) if key in _VALUES else None
+    if trained and isinstance(value, int):
+        value = min(value, trained)
     parts = tuple(key.split("."))
     place = next((each.at for each in written if each.key == ".".join((*map(str, path), *parts))), None)
     return Remedy(
@@ -25,7 +41,7 @@ def remedy(wanted: Wanted, key: str, written: Sequence[Setting], positions: Posi
         key=key,
         at=place or locate(positions, path, key=True),
         written=place is not None,
-        value=_VALUES[key](wanted) if key in _VALUES else None,
+        value=value,
     )
 
 

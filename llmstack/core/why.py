@@ -59,17 +59,22 @@ def _starved(there: Instance) -> Verdict:
     ended = there.exit_code in SIGKILLED and there.over
     killed = "it" if ended else "it, or a process in it" if there.restarts else "a process in it"
     meaning = f"Out of memory: the kernel killed {killed}"
-    limit = there.spec.limits.memory_bytes if there.spec else None
-    if isinstance(limit, int):
+    if limit := _limit_bytes(there):
         return f"{meaning} at the limit of its container, {limit / MIB:.0f} MiB.", _MORE, "resources.memory"
     return f"{meaning}; its host had no more{'' if there.spec else ', or its container no more to use'}.", _LESS, None
+
+
+def _limit_bytes(there: Instance) -> int | None:
+    limit = there.spec.limits.memory_bytes if there.spec else None
+    return limit if isinstance(limit, int) else None
 
 
 def _verdict(there: Instance | None, rule: FailureRule | None) -> Verdict:
     if there and there.out_of_memory:
         return _starved(there)
     if rule:
-        return rule.meaning, rule.do, rule.key
+        lacks = rule.key == "resources.memory" and there and there.spec and not _limit_bytes(there)
+        return rule.meaning, _LESS if lacks else rule.do, rule.key
     if there and there.over and there.exit_code in SIGKILLED:
         return _KILLED
     return _OF_EXIT.get(there.exit_code or 0, (None, None, None)) if there else (None, None, None)

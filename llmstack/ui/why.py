@@ -46,7 +46,8 @@ def _reasons(why: Why, rungs: Sequence[RungResult]) -> list[str]:
     """As far as its rung does not say it already."""
     known = [rung.detail for rung in rungs]
     ended = f"exit code {why.exit_code}" if why.exit_code is not None else ""
-    memory = "not out of memory" if ended and why.out_of_memory is False else ""
+    told = "memory" in (why.meaning or "")
+    memory = "not out of memory" if ended and why.out_of_memory is False and not told else ""
     restarts = f"restarts {why.restarts}" if why.restarts is not None else ""
     facts = ", ".join(filter(None, (ended, memory, restarts if ended else "")))
     return [text for text in (why.summary, why.meaning, facts) if text and text not in known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llmstack.core.desired import Wanted
 from llmstack.core.remedy import remedy
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
@@ -18,7 +19,10 @@ from llmstack.domain.ladder import Rung
 from llmstack.domain.resources import Resources
 from llmstack.errors import ConfigError, FetchError, PreflightError
 from llmstack.inventory.fixes import fix
+from llmstack.modeltype import Launch
+from llmstack.modeltype.source import gguf_weights
 from llmstack.ui.why import why_lines
+from tests.gguf_files import gguf
 from tests.unit.core.stack import ALL, Bench
 from tests.unit.core.world import World
 
@@ -31,6 +35,13 @@ models:
     port: 8000
     resources: {memory: 100MiB}
 """
+
+
+@dataclass(frozen=True)
+class Context:
+    ctx_size: int = 4096
+
+
 MEMORY = Remedy(entry="demo", key="resources.memory", value="256MiB")
 
 
@@ -48,6 +59,11 @@ def asked(bench: Bench) -> Inquiry:
     finally:
         app.close()
     return found
+
+
+def change(wanted: Wanted, key: str, **told: Any) -> tuple[str, Any] | None:
+    found = remedy(wanted, key, (), {}, **told)
+    return (found.key, found.value) if found else None
 
 
 def up(bench: Bench) -> None:
@@ -100,6 +116,30 @@ def test_a_limit_that_was_decided_is_raised_from_what_it_was(bench: Bench, monke
     remedy = asked(bench).remedy
     assert remedy is not None
     assert (remedy.key, remedy.value, remedy.written) == ("resources.memory", "2560MiB", True)
+
+
+def test_a_huge_context_without_a_limit_is_to_be_made_smaller_and_nothing_contradicts_that(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "m.gguf"
+    file.write_bytes(gguf(4096, context=8192))
+    monkeypatch.setattr(type(bench.world.types["loader"]), "Options", Context)
+    monkeypatch.setattr(
+        type(bench.world.types["loader"]),
+        "launch",
+        lambda *_: Launch(image="image:1", weights=gguf_weights(f"file:{file}", str(tmp_path))),
+    )
+    bench.write(TEXT.replace("resources: {memory: 100MiB}", "options: {ctx_size: 2000000}"))
+    bench.world.engine().script("demo", "terminate called: 'std::bad_alloc'", exit_code=1)
+    up(bench)
+    found = asked(bench)
+    assert found.remedy is not None
+    assert (found.remedy.key, found.remedy.value) == ("options.ctx_size", 8192)
+    told = "".join(text.plain for text in why_lines(Inquest(inquiries=(found,)), 80))
+    assert "exit code 1" in told
+    assert "not out of memory" not in told
+    assert "raise `memory:`" not in told
+    assert "use a smaller context" in told
 
 
 def test_what_keeps_it_from_starting_now_goes_before_what_once_did(bench: Bench) -> None:
@@ -259,10 +299,33 @@ def test_what_happened_meanwhile_to_one_that_is_well_is_told(
 )
 def test_the_context_is_changed_where_its_type_has_it(options: dict[str, Any], key: str, value: int | None) -> None:
     wanted = replace(World().want(), options=SimpleNamespace(**options))
-    found = remedy(wanted, "options.ctx_size", (), {})
-    assert (found.key, found.value) == (key, value)
-    without = remedy(wanted, "resources.memory", (), {})
-    assert (without.key, without.value) == ((key, value) if options else ("resources.memory", None))
+    assert change(wanted, "options.ctx_size") == (key, value)
+    assert change(wanted, "resources.memory") == ((key, value) if options else ("resources.memory", None))
+
+
+@pytest.mark.parametrize(("size", "value"), [(2_000_000, 8192), (8192, 4096), (512, None)])
+def test_a_context_goes_no_further_than_what_the_model_was_trained_for(size: int, value: int | None) -> None:
+    wanted = replace(World().want(), options=SimpleNamespace(ctx_size=size))
+    assert change(wanted, "options.ctx_size", trained=8192) == ("options.ctx_size", value)
+
+
+@pytest.mark.parametrize(
+    ("args", "key"),
+    [
+        (("--lora", "/no.gguf"), "args"),
+        (("--lora=/no.gguf",), "args"),
+        (("--lora", "/other"), "source"),
+        ((), "source"),
+    ],
+)
+def test_a_file_that_an_argument_names_is_corrected_there(args: tuple[str, ...], key: str) -> None:
+    told = "failed to open GGUF file '/no.gguf' (No such file or directory)"
+    assert change(World().want(args=args), "source", told=told) == (key, None)
+
+
+def test_a_process_has_no_image_to_change() -> None:
+    assert change(World().want(), "image") == ("image", None)
+    assert change(World().want(engine="process"), "image") is None
 
 
 @pytest.mark.parametrize(("shm", "value"), [(None, "1GiB"), (64 << 20, "1GiB"), (1 << 30, "2GiB"), (3 << 30, "6GiB")])
@@ -270,7 +333,7 @@ def test_shared_memory_is_raised_beyond_what_it_is(shm: int | None, value: str) 
     wanted = World().want()
     assert wanted.spec
     wanted = replace(wanted, spec=replace(wanted.spec, resources=Resources(shm_bytes=shm)))
-    assert remedy(wanted, "resources.shm", (), {}).value == value
+    assert change(wanted, "resources.shm") == ("resources.shm", value)
 
 
 def test_a_fix_is_laid_over_what_the_file_holds(tmp_path: Path) -> None:
