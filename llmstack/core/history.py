@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from llmstack.domain.measured import Metrics, StoredSample
 from llmstack.domain.names import nearest
@@ -36,6 +37,16 @@ def one_run(memory: Ledger, run_id: str) -> StoredRun:
         told = f"runs {known[-1].id} to {known[0].id} are: `llmstack history`" if known else "nothing was run so far"
         raise NoMatchError(f"no run '{run_id}' is remembered", told)
     return replace(run, events=memory.events(run_id))
+
+
+def last_work(runs: Iterable[StoredRun], names: Collection[str]) -> tuple[StoredRun, Mapping[str, Any]] | None:
+    """PURE: the newest of `runs` that worked on a target of one of these names, and what came of it; to leave it as it
+    is was no work."""
+    for run in runs:
+        for item in run.items:
+            if item["target"] in names and (item.get("action") or {}).get("action", "keep") != "keep":
+                return run, item
+    return None
 
 
 def names_in(selection: Selection) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from llmstack.core.actions import IN_IT
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
 from llmstack.core.diff import changes
+from llmstack.core.history import last_work
 from llmstack.core.ladder import Climb
 from llmstack.core.observe import Observed
 from llmstack.core.remedy import remedy
@@ -23,12 +24,13 @@ from llmstack.domain.inquiry import Inquiry, Remedy
 from llmstack.domain.instance import State
 from llmstack.domain.ladder import Ladder, Rung, Why, rung_of, why_of
 from llmstack.domain.outcome import Outcome
-from llmstack.domain.plan import FieldChange
+from llmstack.domain.plan import ActionKind, FieldChange
 from llmstack.domain.report import StatusRow
 from llmstack.domain.resources import AUTO
 from llmstack.domain.secret import revealed
 from llmstack.domain.service import Inventory, Placement
 from llmstack.domain.setting import Setting
+from llmstack.domain.stored import StoredRun
 from llmstack.errors import LlmstackError, StoreError
 from llmstack.modeltype.failures import common, first_error
 from llmstack.protocols import Ledger
@@ -62,7 +64,7 @@ class Asker:
             row = next((row for row in mine if row.target == outcome.target), mine[0])
             wish = self._wish(wanted)
             broken = None if row.state in RUNNING and not wish else self.observed.told(wanted.target).broken
-            refused = None if broken else self._refused(outcome.ladder, wish)
+            refused = None if broken else self._refused(wanted, outcome.ladder, wish)
             last = None if broken or refused else self._last(outcome)
             fresh = self._survived(wanted, row, outcome.ladder) if not (broken or refused or last) else None
             ladder, at = refused or last or (fresh, None)
@@ -104,25 +106,15 @@ class Asker:
         last = last_ladder(self.memory, outcome.target)
         return (last.ladder, last.at) if last and (fallen is Rung.CREATED or not last.ladder.ok) else None
 
-    def _refused(self, ladder: Ladder | None, wish: Sequence[FieldChange]) -> Climbed | None:
-        """Why the last run could not make it, of what is not there, or is as it was since that run undid its `wish`."""
+    def _refused(self, wanted: Wanted, ladder: Ladder | None, wish: Sequence[FieldChange]) -> Climbed | None:
+        """By which run it was taken down, of what is not there, or why the last one could not make it, or undid its
+        `wish`."""
         if self.memory is None or ladder is None or not (wish or ladder.fallen is Rung.CREATED):
             return None
+        names = (str(ladder.target), str(wanted.target))
         with suppress(StoreError):
-            items = ((run, item) for run in self.memory.runs(None, [str(ladder.target)]) for item in run.items)
-            worked = (one for one in items if (one[1].get("action") or {}).get("action", "keep") != "keep")
-            for run, item in islice(worked, 1):
-                error, rungs = item.get("error"), tuple(map(rung_of, item.get("rungs", ())))
-                if not error or (rungs and not wish) or (wish and not _is_of(item, wish)):
-                    return None
-                if rungs:  # the log that its lines were counted in went with it
-                    why = replace(why_of(item["why"]), log_line=None)
-                    return replace(ladder, rungs=rungs, why=why), run.ended_at
-                message = error["message"]
-                found = first_error([message], common())
-                key = found[2].key if found and found[2] else None
-                why = Why(summary=f"its last start failed: {message}", do=error["hint"], key=key)
-                return replace(ladder, why=why), None
+            if worked := last_work(self.memory.runs(None, names), names):
+                return _told_by(*worked, ladder, wish)
         return None
 
     def _survived(self, wanted: Wanted, row: StatusRow, ladder: Ladder | None) -> Ladder | None:
@@ -149,6 +141,23 @@ class Asker:
                 yield number, masked(clean(text), secrets)
         except LlmstackError:
             return
+
+
+def _told_by(run: StoredRun, item: Mapping[str, Any], ladder: Ladder, wish: Sequence[FieldChange]) -> Climbed | None:
+    """PURE: `ladder` with what came of the last work of a run on it, if that says why it is as it is."""
+    error, rungs = item.get("error"), tuple(map(rung_of, item.get("rungs", ())))
+    if not error and item["action"]["action"] == ActionKind.REMOVE and ladder.why:
+        who = f" of {run.user}@{run.controller}" if run.controller else ""
+        summary = f"taken down on purpose, by run {run.id} ({run.task}){who}"
+        return replace(ladder, why=replace(ladder.why, summary=summary)), None
+    if not error or (rungs and not wish) or (wish and not _is_of(item, wish)):
+        return None
+    if rungs:  # the log that its lines were counted in went with it
+        return replace(ladder, rungs=rungs, why=replace(why_of(item["why"]), log_line=None)), run.ended_at
+    message = error["message"]
+    found = first_error([message], common())
+    key = found[2].key if found and found[2] else None
+    return replace(ladder, why=Why(summary=f"its last start failed: {message}", do=error["hint"], key=key)), None
 
 
 def _is_of(item: Mapping[str, Any], wish: Sequence[FieldChange]) -> bool:

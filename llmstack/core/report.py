@@ -16,14 +16,14 @@ from llmstack.core.observe import Observed, in_parallel, observe, places_of
 from llmstack.core.plan import plan_up
 from llmstack.core.remember import external_instance, keep_row
 from llmstack.core.select import Picked
-from llmstack.core.status import found_row, orphan_row, rows_of, stranger_row
+from llmstack.core.status import found_row, orphan_row, rows_of, stranger_row, with_failure
 from llmstack.core.sync import Seen, differences, wishes
 from llmstack.domain.happening import What
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
-from llmstack.domain.stored import StoredLadder, StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target
 from llmstack.errors import LlmstackError, StoreError, UnreachableError
 from llmstack.modeltype import Family
@@ -48,9 +48,10 @@ def status_report(
 ) -> StatusReport:
     """One row per model and companion, orphans last; `memory` is None where the store cannot be read."""
     known: Known = {}
+    runs: Sequence[StoredRun] = ()
     if memory:
         with contextlib.suppress(StoreError):
-            known = _known(memory.models())
+            known, runs = _known(memory.models()), memory.runs()
     observed = _inspected([item.wanted for item in picked], observed, context, known)
     looks = _looks([item.wanted for item in picked], observed, context)
     lost = [orphan_row(*one, context.wanted.values()) for one in _looked_at(orphans, context, registry)]
@@ -58,8 +59,9 @@ def status_report(
     names = {(item.wanted.target.host, item.wanted.container_name or "") for item in picked}
     there = {(one.host, one.container_name) for one in observed.rows()}
     taken = _taken([known[name] for name in (names & known.keys()) - there], observed, context)
-    rows = [*rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now()), *lost]
-    return StatusReport(rows=tuple(rows), errors=tuple(observed.errors.values()))
+    rows = rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now())
+    told = (with_failure(row, runs) for row in rows)
+    return StatusReport(rows=(*told, *lost), errors=tuple(observed.errors.values()))
 
 
 def last_ladder(memory: Ledger, target: Target) -> StoredLadder | None:

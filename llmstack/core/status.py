@@ -9,6 +9,7 @@ from llmstack.core.actions import astray, describe
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, verdict
 from llmstack.core.fate import Reason, reason
+from llmstack.core.history import last_work
 from llmstack.core.look import Look, look_at_model
 from llmstack.core.observe import Observed
 from llmstack.core.select import Picked
@@ -17,7 +18,7 @@ from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Rung
 from llmstack.domain.report import Fate, StatusRow
 from llmstack.domain.service import ModelSpec
-from llmstack.domain.stored import StoredLadder, StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target
 
 AGAIN = (Fate.RESTARTED, Fate.CRASH_LOOP)
@@ -60,7 +61,7 @@ def _row(
         model=model.name if model else None,
         service=wanted.placement.service.name,
         host=wanted.target.host,
-        state=found.state,
+        state=State.CRASHED if why and why.fate is Fate.FAILED else found.state,
         engine=wanted.engine,
         device=found.device,
         version=found.version,
@@ -75,6 +76,17 @@ def _row(
         reason=why.fate if why else None,
         enabled=not wanted.off and (model is None or model.enabled),
     )
+
+
+def with_failure(row: StatusRow, runs: Iterable[StoredRun]) -> StatusRow:
+    """With why the last of `runs` that was to make it failed, of what is not there and could be."""
+    if row.state is not State.ABSENT or not row.enabled or (row.detail and row.reason is not Fate.STOPPED):
+        return row
+    worked = last_work(runs, (str(row.target), str(Target(row.service, row.host))))
+    if worked is None or not (error := worked[1].get("error")):
+        return row
+    told = error["message"].removeprefix(f"{row.target}: ")
+    return replace(row, reason=Fate.FAILED, detail=f"its last {worked[0].task} failed: {told}")
 
 
 def _on_device(found: Look, there: Instance | None, climb: StoredLadder | None) -> Look:

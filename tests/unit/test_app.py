@@ -236,7 +236,7 @@ def test_a_start_that_failed_and_was_stopped_again_says_so_afterwards(bench: Ben
     bench.world.server(8080).chunks = (ChatChunk(done=True, tokens=0),)
     assert bench.app().up(demo).exit_code == 6
     (row,) = bench.app().status(demo).rows
-    assert (row.state, row.reason, row.detail[:33]) == (State.STOPPED, Fate.FAILED, "its last start failed: answered: ")
+    assert (row.state, row.reason, row.detail[:33]) == (State.CRASHED, Fate.FAILED, "its last start failed: answered: ")
     (difference,) = bench.app().sync(demo, check=True).differences
     assert (difference.reason, difference.engine) == (Fate.WANTED, f"wanted, {row.detail}")
     assert bench.app().why(demo).inquiries[0].row.reason is Fate.FAILED

@@ -10,6 +10,7 @@ import pytest
 
 from llmstack.domain.event import EventType
 from llmstack.domain.instance import Instance, State
+from llmstack.domain.report import Fate
 from llmstack.domain.selection import AS_USUAL, RunOptions, Selection
 from llmstack.domain.server import ServedModel
 from llmstack.domain.target import Target, TargetKind
@@ -336,3 +337,32 @@ def test_rm_of_one_model_leaves_the_others_of_its_server_active_in_the_store(ben
     bench.app().up(ALL)
     assert bench.app().rm(LLAMA3).exit_code == 0
     assert {row.name: row.status for row in bench.app().store.models()} == {"llama3": "inactive", "qwen": "active"}
+
+
+def test_what_is_not_there_tells_why_its_last_start_failed_or_by_which_run_it_was_taken_down(bench: Bench) -> None:
+    page, engine = Selection(services=("page",)), bench.world.engine()
+
+    def told() -> tuple[State, Fate | None, str]:
+        (row,) = bench.app().status(page).rows
+        return row.state, row.reason, row.detail
+
+    assert told() == (State.ABSENT, None, "")
+    engine.occupied[3000] = "nginx"
+    assert bench.app().up(page).exit_code
+    failed = told()
+    assert failed[:2] == (State.ABSENT, Fate.FAILED)
+    assert failed[2].startswith("its last up failed: port 3000")
+    assert "nginx" in failed[2]
+    bench.app().health(page)
+    assert told() == failed
+    engine.occupied.clear()
+    bench.app().up(page)
+    bench.app(task="down").down(page)
+    assert told()[1] is Fate.STOPPED
+    why = bench.app().why(page).inquiries[0].ladder.why  # type: ignore[union-attr]
+    assert why is not None
+    assert why.summary.startswith("taken down on purpose, by run 4 (down) of ")
+    assert why.do == "llmstack up --service page"
+    engine.occupied[3000] = "nginx"
+    bench.app().up(page)
+    assert told() == failed
