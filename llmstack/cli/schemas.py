@@ -87,6 +87,7 @@ def _action() -> Schema:
     return _object({"action": str, **_names(), "reason": str, **lists, "price": _maybe(_fields(Price))})
 
 
+_MOMENT = {"type": "string", "format": "date-time"}
 _PLACE = {"file": str | None, "line": int | None, "column": int | None}
 _RUNG = {"rung": Rung, "ok": bool | None, "ms": float, "detail": str}
 _SPEED = {"first_token_ms": float | None, "tokens_per_s": float | None}
@@ -136,12 +137,16 @@ def _event() -> Schema:
 
 
 def _line(type_: str, facts: Schema, *, maybe: Schema | None = None) -> Schema:
-    base = {"v": {"const": 1}, "seq": int, "type": {"const": type_}, "ts": {"type": "string", "format": "date-time"}}
+    base = {"v": {"const": 1}, "seq": int, "type": {"const": type_}, "ts": _MOMENT}
     return _object({**base, "run": str | None, "task": str | None, **facts}, maybe=maybe)
 
 
 def _inquiry() -> Schema:
-    told = {"why": _maybe(_fields(Why)), "log": _list(_object({"line": int, "text": str})), "climbed_at": float | None}
+    told = {
+        "why": _maybe(_fields(Why)),
+        "log": _list(_object({"line": int, "text": str})),
+        "climbed_at": _or_null(_MOMENT),
+    }
     remedy = _maybe({"key": str, "value": str | int | None, "written": bool, **_PLACE})
     rungs, error = _list(_object(_RUNG, maybe=_FIGURES)), _or_null(_error())
     return {"target": str, **_fields(StatusRow), **told, "remedy": remedy, "rungs": rungs, "error": error}
@@ -155,8 +160,7 @@ def _setting() -> Schema:
 
 def _run() -> Schema:
     """A run that is remembered; its items are those of a run's document, as they were written then."""
-    moment = {"type": "string", "format": "date-time"}
-    told = {"started_at": moment, "ended_at": _or_null(moment), "counts": {"type": "object"}}
+    told = {"started_at": _MOMENT, "ended_at": _or_null(_MOMENT), "counts": {"type": "object"}}
     lists = {"items": _list({"type": "object"}), "events": _or_null(_list({"type": "object"}))}
     return {**_fields(StoredRun, "process"), **told, **lists}
 

@@ -57,7 +57,8 @@ class Asker:
         """One page for each of `outcomes` that is of this placement, each with its own of `rows`, or the first
         of the placement; and for each row of what is off. What keeps it from starting now goes before what once did."""
         wanted = item.wanted
-        mine = [row for row in rows if (row.service, row.host) == (wanted.target.name, wanted.target.host)]
+        names = (wanted.target.name, wanted.target.host)
+        mine = [replace(row, stack=self.context.stack) for row in rows if (row.service, row.host) == names]
         for outcome in outcomes:
             if not outcome.action or outcome.action.placement is not wanted.placement:
                 continue

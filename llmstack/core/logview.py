@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
+from llmstack.core.remedy import more_memory
 from llmstack.core.why import explain
 from llmstack.domain.clean import clean, masked
 from llmstack.domain.instance import Instance
@@ -65,6 +66,12 @@ class Listens:
         """Why this instance failed, from its engine's facts and its log; `do` is advised where those tell nothing."""
         first, lines = self._log()
         found = explain(there, lines, self.wanted.kind.failures, otherwise, first=first)
+        starved = found.out_of_memory and found.key == "resources.memory"
+        if more := more_memory(there.spec) if starved and there else None:
+            which = "model" if self.wanted.placement.own_model else "service"
+            fix = f"llmstack why --{which} {self.wanted.target.name} --fix"
+            do = f"raise resources.memory to {more} ({fix}), or use a smaller context or model"
+            return replace(found, do=do)
         return replace(found, do=found.do or do)
 
     def _log(self) -> tuple[int, list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmstack.core.desired import Wanted
 from llmstack.domain.inquiry import Remedy
+from llmstack.domain.instance import InstanceSpec
 from llmstack.domain.position import Positions, locate
 from llmstack.domain.setting import Setting
 
@@ -56,9 +57,8 @@ def _called(key: str, wanted: Wanted) -> str:
     return "args" if group == "options" and not hasattr(wanted.options, name) else key
 
 
-def _memory(wanted: Wanted) -> str | None:
-    """Twice the limit, and room for the weights beside a server; rounded up to 256 MiB."""
-    spec = wanted.spec
+def more_memory(spec: InstanceSpec | None) -> str | None:
+    """Twice the limit, and room for the weights beside a server; rounded up to 256 MiB. None where none is set."""
     limit = spec.limits.memory_bytes if spec else None
     if spec is None or not isinstance(limit, int):
         return None
@@ -81,7 +81,7 @@ def _context(wanted: Wanted) -> int | None:
 
 
 _VALUES: Mapping[str, Callable[[Wanted], Any]] = {
-    "resources.memory": _memory,
+    "resources.memory": lambda wanted: more_memory(wanted.spec),
     **{f"options.{name}": _context for name in CONTEXT},
     "resources.shm": _shm,
     "port": lambda _: "auto",

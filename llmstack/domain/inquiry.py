@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from llmstack.domain.event import rfc3339
 from llmstack.domain.ladder import Ladder
 from llmstack.domain.position import Position, place
 from llmstack.domain.report import StatusRow
@@ -51,13 +52,15 @@ class Inquiry(Tabular):
         return self.error is None
 
     def as_json(self) -> dict[str, object]:
-        """JSON-ready record."""
-        why = self.ladder.why if self.ladder else None
+        """JSON-ready record; what ended before it was stopped keeps the exit code that explains it."""
+        why, row = self.ladder.why if self.ladder else None, self.row
+        if why and why.exit_code is not None and row.exit_code is not None:
+            row = replace(row, exit_code=why.exit_code)
         return {
-            **self.row.as_json(),
+            **row.as_json(),
             "target": str(self.target),
             "rungs": [rung.as_json() for rung in self.ladder.rungs] if self.ladder else [],
-            "climbed_at": self.climbed_at,
+            "climbed_at": rfc3339(self.climbed_at) if self.climbed_at else None,
             "why": why.as_json() if why else None,
             "log": [{"line": number, "text": text} for number, text in self.excerpt],
             "remedy": self.remedy.as_json() if self.remedy else None,

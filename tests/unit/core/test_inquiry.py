@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,7 +101,11 @@ def test_the_first_error_stands_in_its_place_with_the_line_to_change(bench: Benc
 
 def test_out_of_memory_has_a_limit_to_set_and_the_place_of_the_one_that_is(bench: Bench) -> None:
     bench.world.engine().script("demo", exit_code=137, out_of_memory=True)
-    up(bench)
+    app = bench.app()
+    (error,) = app.up(ALL).errors
+    app.close()
+    do = "raise resources.memory to 256MiB (llmstack why --model demo --fix), or use a smaller context or model"
+    assert (error.exit_code, error.hint) == (6, do)
     remedy = asked(bench).remedy
     assert remedy is not None
     assert (remedy.entry, remedy.key, remedy.value, remedy.written) == ("demo", "resources.memory", "256MiB", True)
@@ -238,6 +243,16 @@ def test_what_runs_as_before_tells_of_the_replace_that_was_undone(bench: Bench) 
     assert (found.remedy.key, found.remedy.value, found.remedy.written) == ("resources.memory", "256MiB", True)
     bench.write(TEXT.replace("100MiB", "80MiB"))
     assert asked(bench).climbed_at is None
+
+
+def test_as_json_an_end_is_that_of_the_climb_with_its_stack_and_time(bench: Bench) -> None:
+    bench.world.engine().script("demo", exit_code=137, out_of_memory=True)
+    up(bench)
+    there = bench.world.engine().instances["llmstack-lab-demo"]
+    bench.world.engine().add(replace(there, exit_code=143, state=State.STOPPED))
+    told: Any = asked(bench).as_json()
+    assert (told["stack"], told["exit_code"], told["why"]["exit_code"]) == ("lab", 137, 137)
+    assert datetime.fromisoformat(told["climbed_at"]).tzinfo is not None
 
 
 def test_a_replace_that_the_engine_refused_to_start_is_told_and_where_it_is_wished(bench: Bench) -> None:
