@@ -7,14 +7,15 @@ from datetime import datetime
 UNKNOWN = "-"
 
 
-def size(count: float | None, whole: float | None = None) -> str:
-    """`94 MB`: bytes of a file or transfer; with its whole `2.9/4.7 GB`."""
-    return _scaled(count, whole, 1000, ("B", "kB", "MB", "GB", "TB"))
+def size(count: float | None) -> str:
+    """`94 MB`: bytes of a file or transfer."""
+    return _scaled(count, 1000, ("B", "kB", "MB", "GB", "TB"))
 
 
 def memory(count: float | None, limit: float | None = None) -> str:
-    """`7.4 GiB`: bytes of memory of a process or device; with a limit `1.2/12 GiB`, `3 MiB/12 GiB`."""
-    return _scaled(count, limit, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+    """`7.4 GiB`: bytes of memory of a process or device; with a limit `117 MiB / 2.2 GiB`."""
+    told = (count,) if count is None or limit is None else (count, limit)
+    return " / ".join(_scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB")) for value in told)
 
 
 def duration(seconds: float) -> str:
@@ -47,17 +48,13 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.0f} %"
 
 
-def _scaled(count: float | None, whole: float | None, base: int, units: tuple[str, ...]) -> str:
-    """Both in the unit that suits the whole."""
+def _scaled(count: float | None, base: int, units: tuple[str, ...]) -> str:
     if count is None:
         return UNKNOWN
-    both = (count,) if whole is None else (count, whole)
     power = 0
-    while round(both[-1] / base**power, 1) >= base and power < len(units) - 1:
+    while round(count / base**power, 1) >= base and power < len(units) - 1:
         power += 1
-    if count and _number(count / base**power) == "0":
-        return f"{_scaled(count, None, base, units)}/{_scaled(whole, None, base, units)}"
-    return f"{'/'.join(_number(value / base**power) for value in both)} {units[power]}"
+    return f"{_number(count / base**power)} {units[power]}"
 
 
 def _number(value: float) -> str:

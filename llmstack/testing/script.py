@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from queue import SimpleQueue
 
 from llmstack.domain.engine_facts import EngineFacts
@@ -38,40 +38,35 @@ class _Refusal:
     times: int | None
 
 
+@dataclass(eq=False)
 class ScriptedEngine:
     """State and script of a `FakeEngine`."""
 
-    def __init__(
-        self,
-        host: str = "localhost",
-        *,
-        kind: str = "docker",
-        abilities: frozenset[Ability] = frozenset(Ability),
-        clock: Clock | None = None,
-    ) -> None:
-        self.host = host
-        self.kind = kind
-        self.abilities = abilities
-        self.clock = clock or FakeClock()
-        self.calls: list[tuple[str, str]] = []
-        self.instances: dict[str, Instance] = {}
-        self.occupied: dict[int, str] = {}
-        self.measured: dict[str, Usage] = {}
-        self.data: dict[str, dict[str, bytes]] = {}
-        self.owners: dict[str, tuple[str, str]] = {}
-        self.tags: dict[str, str] = {}
-        self.registry: dict[str, str] = {}
-        self.told: EngineFacts | None = None
-        self.files: dict[ModelFile, bytes] = {}
-        self.litter = self.closed = False
-        self._strangers: list[Instance] = []
-        self._listeners: list[SimpleQueue[Happening | bool | None]] = []
-        self._refusals: dict[str, _Refusal] = {}
-        self._needs: dict[str, tuple[Need, ...]] = {}
-        self._scripts: dict[str, Script] = {}
-        self._logs: dict[str, list[str]] = {}
-        self._locks: dict[str, tuple[object, str, float]] = {}
-        self._created = 0
+    host: str = "localhost"
+    _: KW_ONLY
+    kind: str = "docker"
+    abilities: frozenset[Ability] = frozenset(Ability)
+    clock: Clock = field(default_factory=FakeClock)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    occupied: dict[int, str] = field(default_factory=dict)
+    measured: dict[str, Usage] = field(default_factory=dict)
+    data: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    owners: dict[str, tuple[str, str]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    registry: dict[str, str] = field(default_factory=dict)
+    told: EngineFacts | None = None
+    files: dict[ModelFile, bytes] = field(default_factory=dict)
+    litter: bool = False
+    closed: bool = False
+    _strangers: list[Instance] = field(default_factory=list)
+    _listeners: list[SimpleQueue[Happening | bool | None]] = field(default_factory=list)
+    _refusals: dict[str, _Refusal] = field(default_factory=dict)
+    _needs: dict[str, tuple[Need, ...]] = field(default_factory=dict)
+    _scripts: dict[str, Script] = field(default_factory=dict)
+    _logs: dict[str, list[str]] = field(default_factory=dict)
+    _locks: dict[str, tuple[object, str, float]] = field(default_factory=dict)
+    _created: int = 0
 
     @property
     def writes(self) -> list[tuple[str, str]]:

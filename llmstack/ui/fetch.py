@@ -39,7 +39,7 @@ class Fetch:
         done, total = latest.completed_bytes, latest.total_bytes
         if total:
             yield percent(100 * done / total)
-            yield size(done, total)
+            yield f"{size(done)} / {size(total)}"
         elif done:
             yield size(done)
         if latest.stalled_s is not None:

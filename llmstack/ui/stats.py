@@ -14,9 +14,11 @@ from llmstack.ui.text import Text
 
 HEAD = ("SERVICE", "HOST", "CPU", "MEMORY", "GPU MEM", "GPU", "NET IN/OUT", "DISK R/W", "PROCS", "MODELS")
 BARS = "▁▂▃▄▅▆▇█"
-GAP = " "
+GAP, PAUSE = " ", "·"
 LONGEST_GAP_S = 90.0
 """What lies further apart was not measured in between."""
+LEAST_ROOM = 10
+"""Cells of a curve that are worth having words beside it."""
 Series = list[float | None]
 
 
@@ -46,10 +48,22 @@ def _both(one: int | None, other: int | None) -> str:
     return UNKNOWN if one is None and other is None else f"{size(one)} / {size(other)}"
 
 
-def sparkline(values: Series) -> str:
-    """PURE: one bar a value, from nothing to the highest; what is unknown is a gap."""
-    top = max((value for value in values if value is not None), default=0.0) or 1.0
-    return "".join(GAP if value is None else BARS[round(max(0.0, value) / top * (len(BARS) - 1))] for value in values)
+def sparkline(runs: Sequence[Series], room: int) -> str:
+    """PURE: one bar a value, from nothing to the highest; what is unknown is a gap, and between two runs is a pause.
+    Where they have no room a bar is the highest of some, and where even that does not help the oldest go."""
+    top = max((value for run in runs for value in run if value is not None), default=0.0) or 1.0
+    shown = ""
+    for step in range(1, sum(map(len, runs)) + 1):
+        bars = ("".join(_bar(run[at : at + step], top) for at in range(0, len(run), step)) for run in runs)
+        shown = PAUSE.join(bars)
+        if len(shown) <= room:
+            break
+    return shown[-room:]
+
+
+def _bar(values: Series, top: float) -> str:
+    known = _known(values)
+    return BARS[round(max(0.0, *known) / top * (len(BARS) - 1))] if known else GAP
 
 
 def metrics_lines(found: Sequence[Metrics], width: int) -> Iterator[Text]:
@@ -57,15 +71,28 @@ def metrics_lines(found: Sequence[Metrics], width: int) -> Iterator[Text]:
     for each in found:
         first, last = each.samples[0], each.samples[-1]
         yield line((str(last.target), "bold"), f"  {moment(first.at)} to {moment(last.at)}")
-        curves = ((name, series(each.samples), told) for name, series, told in _FIGURES)
-        rows = [_curve(name, values, told) for name, values, told in curves if any(v is not None for v in values)]
-        yield from table(rows, width)
+        curves = [(name, series(each.samples), told) for name, series, told in _FIGURES]
+        known = [(f"  {name}", values, _range(values, told)) for name, values, told in curves if _known(values)]
+        beside = max((len(name) for name, *_ in known), default=0) + 2
+        room = width - beside - max((len(words) + 2 for *_, words in known), default=0)
+        room = room if room >= LEAST_ROOM else width - beside
+        rows = ((name, sparkline(_runs(each.samples, values), room), (words, "dim")) for name, values, words in known)
+        yield from table([[line(cell) for cell in row] for row in rows], width)
 
 
-def _curve(name: str, values: Series, told: Callable[[float | None], str]) -> list[Text]:
-    known = [value for value in values if value is not None]
-    words = f"{told(min(known))} to {told(max(known))}, last {told(values[-1])}"
-    return [line(f"  {name}"), line(sparkline(values)), line((words, "dim"))]
+def _known(values: Series) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _runs(samples: Sequence[StoredSample], values: Series) -> list[Series]:
+    """PURE: `values` of `samples`, parted where there was a pause."""
+    pauses = [at for at, (one, two) in enumerate(pairwise(samples), 1) if two.at - one.at > LONGEST_GAP_S]
+    return [values[start:end] for start, end in pairwise((0, *pauses, len(values)))]
+
+
+def _range(values: Series, told: Callable[[float | None], str]) -> str:
+    known = _known(values)
+    return f"{told(min(known))} to {told(max(known))}, last {told(values[-1])}"
 
 
 def _level(read: Callable[[Usage], float | None]) -> Callable[[Sequence[StoredSample]], Series]:

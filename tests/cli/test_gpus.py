@@ -67,7 +67,7 @@ def shown(started: Desk) -> list[dict[str, Any]]:
 def test_what_an_instance_holds_is_told_with_its_card(started: Desk, door: str, cards: Callable[..., None]) -> None:
     cards(held(HOT, server(started)))
     told = started.good("gpus", door=door).out
-    assert told.splitlines()[0] == "GPU 0  Tesla T4  2/15 GiB  61 %  62 °C  42/70 W"
+    assert told.splitlines()[0] == "GPU 0  Tesla T4  2 GiB / 15 GiB  61 %  62 °C  42/70 W"
     assert told.splitlines()[1].split()[:4] == ["ollama@localhost", "instance", "2", "GiB"]
     (row,) = started.good("stats", "-o", "json", door=door).json["items"]
     assert (row["gpu_memory_bytes"], row["gpu_percent"]) == (2 * GIB, 61.0)

@@ -8,7 +8,10 @@ from tests.unit.cli.fake_app import CALLS
 
 
 def test_stats_are_a_table_and_watched_one_after_the_other(both):
-    shown = "SERVICE  HOST       CPU  MEMORY      PROCS  MODELS\ndemo     localhost  3 %  1.5/12 GiB  2      demo\n"
+    shown = (
+        "SERVICE  HOST       CPU  MEMORY            PROCS  MODELS\n"
+        "demo     localhost  3 %  1.5 GiB / 12 GiB  2      demo\n"
+    )
     assert both("stats").out == shown
     assert both("stats", "-o", "names").out == "demo@localhost\n"
     assert both("stats", "-m", "gone").err == "! nothing of it runs\n"
@@ -24,7 +27,7 @@ def test_stats_are_a_table_and_watched_one_after_the_other(both):
 
 def test_gpus_are_told_with_whoever_holds_them(both):
     assert both("gpus").out == (
-        "GPU 0  RTX 4090  20/24 GiB  98 %  62 °C\n"
+        "GPU 0  RTX 4090  20 GiB / 24 GiB  98 %  62 °C\n"
         "  demo@localhost  instance  20 GiB  -  pid 7\n"
         "GPU 1  -  \n"
         "  the GPU is lost\n"

@@ -60,10 +60,10 @@ ROWS = (
 def test_status_as_a_table():
     report = StatusReport(rows=ROWS, inventory="inventory.yaml")
     assert plain(status_lines(report, 140)) == (
-        "MODEL   SERVICE  HOST       STATE    DEVICE  URL                     CPU  MEMORY      GPU MEM  VERSION\n"
-        "llama3  ollama   gpu01.lab  ready    gpu     http://127.0.0.1:11434  3 %  1.2/12 GiB  5.1 GiB  0.12.6\n"
-        "embed   embed    localhost  crashed  -       -                       -    -           -        -\n"
-        "-       evil     localhost  ready    -       -                       -    -           -        -\n"
+        "MODEL   SERVICE  HOST       STATE    DEVICE  URL                     CPU  MEMORY            GPU MEM  VERSION\n"
+        "llama3  ollama   gpu01.lab  ready    gpu     http://127.0.0.1:11434  3 %  1.2 GiB / 12 GiB  5.1 GiB  0.12.6\n"
+        "embed   embed    localhost  crashed  -       -                       -    -                 -        -\n"
+        "-       evil     localhost  ready    -       -                       -    -                 -        -\n"
         "embed@localhost: exit 137, out of memory, 4 restarts\n"
         "evil@localhost: not ours\n"
     )

@@ -108,9 +108,9 @@ def test_off_a_terminal_a_fetch_says_at_most_every_ten_seconds_how_far_it_is(err
     steps = [progress(second * 100_000_000, 1000.0 + second, **pace) for second in range(25)]
     play(RunScreen(err), *steps)
     assert said(err) == (
-        "demo@localhost  llama3:8b  0 %  0/4.7 GB  100 MB/s  0:00:37\n"
-        "demo@localhost  llama3:8b  21 %  1/4.7 GB  100 MB/s  0:00:37\n"
-        "demo@localhost  llama3:8b  43 %  2/4.7 GB  100 MB/s  0:00:37\n"
+        "demo@localhost  llama3:8b  0 %  0 B / 4.7 GB  100 MB/s  0:00:37\n"
+        "demo@localhost  llama3:8b  21 %  1 GB / 4.7 GB  100 MB/s  0:00:37\n"
+        "demo@localhost  llama3:8b  43 %  2 GB / 4.7 GB  100 MB/s  0:00:37\n"
     )
 
 

@@ -15,7 +15,14 @@ from tests.unit.ui.conftest import plain
     [([], ""), ([0.0], "▁"), ([0.0, 50.0, 100.0], "▁▅█"), ([5.0, None, 5.0], "█ █"), ([None], " "), ([0.0, 0.0], "▁▁")],
 )
 def test_a_curve_goes_from_nothing_to_the_highest(values: list[float | None], bars: str) -> None:
-    assert sparkline(values) == bars
+    assert sparkline([values], 80) == bars
+
+
+@pytest.mark.parametrize(
+    ("room", "bars"), [(80, "▁▂▃▄·▅▆▇█"), (8, "▂▄·▆█"), (4, "▄·█"), (3, "▄·█"), (2, "·█"), (1, "█")]
+)
+def test_where_there_is_no_room_for_all_a_bar_is_the_highest_of_some(room: int, bars: str) -> None:
+    assert sparkline([[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]], room) == bars
 
 
 def sample(minute: int, **usage: float) -> StoredSample:
@@ -39,4 +46,13 @@ def test_each_figure_that_is_known_has_its_curve() -> None:
 def test_a_rate_is_unknown_after_a_gap_and_where_the_count_began_anew() -> None:
     samples = [sample(minute, disk_read_bytes=count) for minute, count in ((0, 0), (1, 600), (5, 9000), (6, 10))]
     told = plain(metrics_lines([Metrics(service="a", host="h", samples=tuple(samples))], 80)).splitlines()
-    assert told[1:] == ["  DISK   █    10 B/s to 10 B/s, last -"]
+    assert told[1:] == ["  DISK   █·    10 B/s to 10 B/s, last -"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_time_that_was_not_measured_is_a_dot_at_any_width(width: int) -> None:
+    minutes = [*range(30), *range(57, 87)]
+    samples = tuple(sample(minute, cpu_percent=minute % 7, memory_bytes=1 << 30) for minute in minutes)
+    told = plain(metrics_lines([Metrics(service="a", host="h", samples=samples)], width)).splitlines()[1:]
+    assert [(line.count("·"), len(line) <= width) for line in told] == [(1, True)] * 2
+    assert ("last" in told[0], len(told[0]) > 70) == (width > 40, width == 200)

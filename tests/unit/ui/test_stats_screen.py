@@ -15,7 +15,7 @@ def test_a_column_that_nobody_has_anything_for_is_not_there() -> None:
     report = StatsReport(rows=(row("a", cpu_percent=98.4, memory_bytes=9 << 30, memory_limit_bytes=24 << 30), row("b")))
     assert plain(stats_lines(report, 80)).splitlines() == [
         "SERVICE  HOST   CPU   MEMORY",
-        "a        gpu01  98 %  9/24 GiB",
+        "a        gpu01  98 %  9 GiB / 24 GiB",
         "b        gpu01  -     -",
     ]
 
