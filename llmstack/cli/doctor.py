@@ -16,8 +16,7 @@ def doctor(session: Session) -> int:
     """
     from llmstack.ui.doctor import doctor_lines, doctor_note
 
-    with session.app(session.screen(keep=False)) as app:
-        checkup = app.checkup()
+    checkup = session.look(lambda app: app.checkup())
     code = session.answer(checkup.as_json(), doctor_lines(checkup))
     session.talk(doctor_note(checkup))
     return code

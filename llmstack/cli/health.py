@@ -23,8 +23,7 @@ def health(session: Session) -> int:
 
     if session[WATCH]:
         return _watch(session)
-    with session.app(session.screen(keep=False)) as app:
-        result = app.health(session.selection, deep=session[DEEP])
+    result = session.look(lambda app: app.health(session.selection, deep=session[DEEP]))
     code = session.answer(result.as_json(), report_lines(result.outcomes, session.out.width))
     session.talk(recap_lines(result))
     return code
@@ -54,6 +53,5 @@ def wait(session: Session) -> int:
     """
     from llmstack.ui.rungs import report_lines
 
-    with session.app(session.screen(keep=False)) as app:
-        result = app.wait(session.selection)
+    result = session.look(lambda app: app.wait(session.selection))
     return session.answer(result.as_json(), report_lines(result.outcomes, session.out.width))

@@ -265,9 +265,18 @@ class Session:
 
     def carry_out(self, verb: Do) -> int:
         """Do what an app has a verb for, and tell how it ended."""
+        return self.done(lambda app: verb(app)(self.selection, self.options))
+
+    def done(self, work: Callable[[App], RunResult]) -> int:
+        """The same, of any work."""
         with self.app(self.screen()) as app:
-            result = verb(app)(self.selection, self.options)
+            result = work(app)
         return self.finish(result)
+
+    def look(self, ask: Callable[[App], T]) -> T:
+        """What an app answers; what is done for that leaves nothing on the screen."""
+        with self.app(self.screen(keep=False)) as app:
+            return ask(app)
 
     def finish(self, result: RunResult) -> int:
         """Answer with a run: its plan if it was a check, else the recap and the next step."""

@@ -34,8 +34,7 @@ def status(session: Session) -> int:
 
     if session[WATCH]:
         return _watch(session)
-    with session.app(session.screen(keep=False)) as app:
-        report = _narrowed(session, app.status(session.selection))
+    report = _narrowed(session, session.look(lambda app: app.status(session.selection)))
     document = session.noticed(report.as_json(), changed=any(row.drifts for row in report.rows))
     code = session.answer(document, status_lines(report, session.out.width))
     session.tell(*report.errors)

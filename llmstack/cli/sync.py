@@ -19,8 +19,7 @@ def sync(session: Session) -> int:
 
     if session[WATCH]:
         return _watch(session)
-    with session.app(session.screen(keep=False)) as app:
-        report = app.sync(session.selection, check=session[CHECK])
+    report = session.look(lambda app: app.sync(session.selection, check=session[CHECK]))
     code = session.answer(report.as_json(), sync_lines(report))
     session.tell(*report.errors)
     return code

@@ -23,12 +23,9 @@ def uninstall(session: Session) -> int:
     from llmstack.ui.leftovers import leftover_lines
 
     everything, picked = session[ALL], session.selection
-    with session.app(session.screen(keep=False)) as app:
-        found = app.leftovers(picked, everything=everything)
+    found = session.look(lambda app: app.leftovers(picked, everything=everything))
     if session[CHECK] or not found.items:
-        return listed(session, found, "leftovers", leftover_lines(found, session.out.width))
+        return listed(session, found.items, found.lost, "leftovers", leftover_lines(found, session.out.width))
     session.talk(leftover_lines(found, session.err.width))
     session.confirm(f"Remove all of that for good, with {'the data' if everything else 'its data'} and no way back?")
-    with session.app(session.screen()) as app:
-        result = app.uninstall(found, picked, everything=everything)
-    return session.finish(result)
+    return session.done(lambda app: app.uninstall(found, picked, everything=everything))

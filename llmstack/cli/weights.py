@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from llmstack.cli.flags import CHECK, HOST, LOCK_WAIT, OUTPUT, OUTPUT_JSON, TIMEOUT, YES
 from llmstack.cli.session import Session
 from llmstack.cli.task import look, verb
+from llmstack.errors import LlmstackError
 
 if TYPE_CHECKING:
-    from llmstack.domain.leftover import Remains
-    from llmstack.domain.stock import Stock
     from llmstack.ui.text import Text
 
+Lost = Mapping[Any, LlmstackError]
+"""Why something could not be asked, by what it is."""
 
-def listed(session: Session, found: Remains | Stock, kind: str, lines: Iterable[Text]) -> int:
+
+def listed(session: Session, items: Iterable[Any], lost: Lost, kind: str, lines: Iterable[Text]) -> int:
     """Show what there is, and what could not be asked; returns the exit code."""
-    session.tell(*found.lost.values())
-    items = [item.as_json() for item in found.items]
-    return session.answer(session.document(items, *found.lost.values(), kind=kind), lines)
+    session.tell(*lost.values())
+    document = session.document((item.as_json() for item in items), *lost.values(), kind=kind)
+    return session.answer(document, lines)
 
 
 @look(*(HOST, OUTPUT), kind="weights", examples=("weights.list", "weights.list --host gpu -o json"))
@@ -27,17 +29,14 @@ def weights_list(session: Session) -> int:
     """Show the model files that were fetched or copied to hosts: what is in them, and who uses them."""
     from llmstack.ui.weights import weights_lines
 
-    with session.app(session.screen(keep=False)) as app:
-        found = app.weights(session[HOST])
-    return listed(session, found, "weights", weights_lines(found, session.out.width))
+    found = session.look(lambda app: app.weights(session[HOST]))
+    return listed(session, found.items, found.lost, "weights", weights_lines(found, session.out.width))
 
 
 @look(*(HOST, OUTPUT, TIMEOUT), examples=("weights.verify", "weights.verify --host gpu01 --timeout 1h"))
 def weights_verify(session: Session) -> int:
     """Read every model file and compare it with the digest that it came with; changes nothing."""
-    with session.app(session.screen()) as app:
-        result = app.verify_weights(session[HOST])
-    return session.finish(result)
+    return session.done(lambda app: app.verify_weights(session[HOST]))
 
 
 @verb(
@@ -51,15 +50,12 @@ def weights_prune(session: Session) -> int:
     """
     from llmstack.ui.weights import weights_lines
 
-    with session.app(session.screen(keep=False)) as app:
-        found = app.weights(session[HOST]).unused
+    found = session.look(lambda app: app.weights(session[HOST]).unused)
     if session[CHECK] or not found.items:
-        return listed(session, found, "weights", weights_lines(found, session.out.width))
+        return listed(session, found.items, found.lost, "weights", weights_lines(found, session.out.width))
     session.talk(weights_lines(found, session.err.width))
     session.confirm("Delete these model files?")
-    with session.app(session.screen()) as app:
-        result = app.prune_weights(found)
-    return session.finish(result)
+    return session.done(lambda app: app.prune_weights(found))
 
 
 @look(*(HOST, OUTPUT_JSON), kind="du", examples=("du", "du --host gpu -o json"))
@@ -67,8 +63,5 @@ def du(session: Session) -> int:
     """Show what models take on the disks of hosts: those of servers, and model files."""
     from llmstack.ui.weights import du_lines
 
-    with session.app(session.screen(keep=False)) as app:
-        rows, stock = app.disk_use(session[HOST])
-    session.tell(*stock.lost.values())
-    items = [row.as_json() for row in rows]
-    return session.answer(session.document(items, *stock.lost.values()), du_lines(rows, session.out.width))
+    rows, stock = session.look(lambda app: app.disk_use(session[HOST]))
+    return listed(session, rows, stock.lost, "du", du_lines(rows, session.out.width))

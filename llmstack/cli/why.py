@@ -39,6 +39,4 @@ def why(session: Session) -> int:
     for path, old, new in rewrites:
         agreed(session, path.name, old, new, f"Write {path}, and bring it up again?")
         write(path, new)
-    with session.app(session.screen()) as app:
-        result = app.up(Selection(models=tuple(map(str, inquest.fixes))))
-    return session.finish(result)
+    return session.done(lambda app: app.up(Selection(models=tuple(map(str, inquest.fixes)))))

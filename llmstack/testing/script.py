@@ -14,12 +14,8 @@ from llmstack.errors import LlmstackError, NoMatchError, PreflightError
 from llmstack.protocols import Ability, Clock
 from llmstack.testing.clock import FakeClock
 
-WRITES = frozenset(
-    (
-        *("fetch", "execute", "create", "start", "stop", "remove", "rename", "lock"),
-        *("copy_volumes", "write_volumes", "discard"),
-    )
-)
+WRITES = {"fetch", "execute", "create", "start", "stop", "remove", "rename", "lock"}
+WRITES |= {"copy_volumes", "write_volumes", "discard"}
 """The calls that change something."""
 
 

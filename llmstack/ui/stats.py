@@ -17,8 +17,8 @@ BARS = "▁▂▃▄▅▆▇█"
 GAP, PAUSE = " ", "·"
 LONGEST_GAP_S = 90.0
 """What lies further apart was not measured in between."""
-LEAST_ROOM = 10
-"""Cells of a curve that are worth having words beside it."""
+BESIDE, LEAST_ROOM = 50, 10
+"""Cells of name and words, and of a curve that is worth drawing."""
 Series = list[float | None]
 
 
@@ -50,15 +50,11 @@ def _both(one: int | None, other: int | None) -> str:
 
 def sparkline(runs: Sequence[Series], room: int) -> str:
     """PURE: one bar a value, from nothing to the highest; what is unknown is a gap, and between two runs is a pause.
-    Where they have no room a bar is the highest of some, and where even that does not help the oldest go."""
+    Where they have no room a bar is the highest of some, and the oldest go."""
     top = max((value for run in runs for value in run if value is not None), default=0.0) or 1.0
-    shown = ""
-    for step in range(1, sum(map(len, runs)) + 1):
-        bars = ("".join(_bar(run[at : at + step], top) for at in range(0, len(run), step)) for run in runs)
-        shown = PAUSE.join(bars)
-        if len(shown) <= room:
-            break
-    return shown[-room:]
+    step = -(-sum(map(len, runs)) // room) or 1
+    bars = ("".join(_bar(run[at : at + step], top) for at in range(0, len(run), step)) for run in runs)
+    return PAUSE.join(bars)[-room:]
 
 
 def _bar(values: Series, top: float) -> str:
@@ -73,9 +69,7 @@ def metrics_lines(found: Sequence[Metrics], width: int) -> Iterator[Text]:
         yield line((str(last.target), "bold"), f"  {moment(first.at)} to {moment(last.at)}")
         curves = [(name, series(each.samples), told) for name, series, told in _FIGURES]
         known = [(f"  {name}", values, _range(values, told)) for name, values, told in curves if _known(values)]
-        beside = max((len(name) for name, *_ in known), default=0) + 2
-        room = width - beside - max((len(words) + 2 for *_, words in known), default=0)
-        room = room if room >= LEAST_ROOM else width - beside
+        room = max(LEAST_ROOM, width - BESIDE)
         rows = ((name, sparkline(_runs(each.samples, values), room), (words, "dim")) for name, values, words in known)
         yield from table([[line(cell) for cell in row] for row in rows], width)
 

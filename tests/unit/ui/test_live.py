@@ -200,13 +200,13 @@ def drawn(progress, *, bar=False):
 
 
 def test_a_bar_fills_from_left_to_right():
-    assert drawn(HALF, bar=True) == "m  ━━━━━━━━━━━───────────  50 %  50/100 B  pulling"
+    assert drawn(HALF, bar=True) == "m  ━━━━━━━━━━━───────────  50 %  50 B / 100 B  pulling"
     full = replace(HALF, phase="verifying", completed_bytes=100)
-    assert drawn(full, bar=True) == "m  ━━━━━━━━━━━━━━━━━━━━━━  100 %  100/100 B  verifying"
+    assert drawn(full, bar=True) == "m  ━━━━━━━━━━━━━━━━━━━━━━  100 %  100 B / 100 B  verifying"
 
 
 def test_a_fetch_that_stands_still_says_so():
-    assert drawn(replace(HALF, stalled_s=35.0)) == "m  50 %  50/100 B  stalled 35 s"
+    assert drawn(replace(HALF, stalled_s=35.0)) == "m  50 %  50 B / 100 B  stalled 35 s"
 
 
 def test_a_fetch_of_unknown_size_shows_its_phase_and_bytes():
@@ -216,7 +216,7 @@ def test_a_fetch_of_unknown_size_shows_its_phase_and_bytes():
 
 
 def test_rate_and_time_left_are_shown_once_they_are_known():
-    assert drawn(replace(HALF, bytes_per_s=5.0, left_s=10.0)) == "m  50 %  50/100 B  5 B/s  0:00:10"
+    assert drawn(replace(HALF, bytes_per_s=5.0, left_s=10.0)) == "m  50 %  50 B / 100 B  5 B/s  0:00:10"
 
 
 def test_a_look_that_takes_a_moment_shows_the_time_and_leaves_nothing(terminal, monkeypatch):
