@@ -67,9 +67,7 @@ class Doctor:
         needs = [need for item in items for need in self._needs(item)]
         if place[1] == "docker":
             wanted = any(map(_wants_gpu, items))
-            yield from findings.runtime(
-                _name(place), facts, wanted=wanted, there=there and facts.local, tool=facts.tool
-            )
+            yield from findings.runtime(_name(place), facts, wanted=wanted, there=there and facts.local)
         if items:
             yield findings.disk(_name(place), facts, needs)
         if facts.local:

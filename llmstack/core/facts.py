@@ -204,7 +204,7 @@ def _no_gpu(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError |
     if not wanted.needed_spec.limits.gpus or engine.kind != "docker" or context.task == "doctor":
         return None
     facts = engine.facts()
-    return no_gpu(str(wanted.target), facts, context.gpus.gpus() if facts.here else None, tool=facts.tool)
+    return no_gpu(str(wanted.target), facts, context.gpus.gpus() if facts.here else None)
 
 
 def _no_place(wanted: Wanted, observed: Observed, context: Context) -> LlmstackError | None:

@@ -66,8 +66,8 @@ def gpus(found: Sequence[Gpu] | None, reason: str | None, wanting: Sequence[str]
     return Finding("gpu", "localhost", Verdict.OK, "no NVIDIA GPU, and none is wanted")
 
 
-def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool, tool: bool = True) -> Iterator[Finding]:
-    """Whether an engine gives GPUs to containers, where some are `there` or `wanted`; `tool` is NVIDIA's toolkit."""
+def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool) -> Iterator[Finding]:
+    """Whether an engine gives GPUs to containers, where some are `there` or `wanted`."""
     if not (wanted or there):
         return
     if facts.gpu:
@@ -75,18 +75,17 @@ def runtime(target: str, facts: EngineFacts, *, wanted: bool, there: bool, tool:
     else:
         seen = "the driver sees a GPU, but " if there else ""
         verdict = Verdict.FAILED if wanted and facts.gpu is False else Verdict.WARNING
-        told = (
-            f"{seen}the engine has no NVIDIA runtime and no CDI device{'' if tool else ', and no toolkit is installed'}"
-        )
-        yield Finding("toolkit", target, verdict, told, GPU_FIX if tool else f"{TOOL_FIX} && {GPU_FIX}")
+        lacks, fix = ("", GPU_FIX) if facts.tool else (", and no toolkit is installed", f"{TOOL_FIX} && {GPU_FIX}")
+        told = f"{seen}the engine has no NVIDIA runtime and no CDI device{lacks}"
+        yield Finding("toolkit", target, verdict, told, fix)
 
 
-def no_gpu(target: str, facts: EngineFacts, cards: Sequence[Gpu] | None, *, tool: bool) -> LlmstackError | None:
+def no_gpu(target: str, facts: EngineFacts, cards: Sequence[Gpu] | None) -> LlmstackError | None:
     """What is sure to keep an engine from giving `target` a GPU; `cards` are this machine's, None where unknown."""
     found = [gpus((), None, ["it"])] if facts.here and cards == () else []
-    found += runtime(target, facts, wanted=True, there=facts.here and bool(cards), tool=tool)
+    found += runtime(target, facts, wanted=True, there=facts.here and bool(cards))
     bad = next((one for one in found if one.verdict is Verdict.FAILED), None)
-    return PreflightError(f"{target}: {bad.summary}", bad.fix) if bad else None
+    return PreflightError(f"{target}: {bad.summary}", bad.fix, gpu=facts.gpu) if bad else None
 
 
 def disk(target: str, facts: EngineFacts, needs: Sequence[Need]) -> Finding:

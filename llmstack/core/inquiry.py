@@ -18,6 +18,7 @@ from llmstack.core.observe import Observed
 from llmstack.core.remedy import remedy
 from llmstack.core.report import last_ladder
 from llmstack.core.select import Picked
+from llmstack.core.why import explain
 from llmstack.domain.clean import clean, masked
 from llmstack.domain.footprint import gguf_footprint
 from llmstack.domain.inquiry import Inquiry, Remedy
@@ -32,13 +33,13 @@ from llmstack.domain.service import Inventory, Placement
 from llmstack.domain.setting import Setting
 from llmstack.domain.stored import StoredRun
 from llmstack.errors import LlmstackError, StoreError
-from llmstack.modeltype.failures import common, first_error
 from llmstack.protocols import Ledger
 
 Climbed = tuple[Ladder, float | None]
 """A climb, and when it was; None is now."""
 BEFORE, AFTER = 2, 3
 """Lines shown around the one that explains a failure."""
+_KEYS = {"port": "port", "path": "source", "gpu": "resources.gpus"}
 SURVIVED = "It is well again; neither its engine nor its log tells why it ended."
 RUNNING = (State.STARTING, State.LOADING, State.READY, State.DEGRADED)
 
@@ -136,12 +137,10 @@ class Asker:
         if why.log_line is None or not wanted.container_name:
             return
         first, secrets = max(1, why.log_line - BEFORE), revealed(wanted.spec.secrets.values()) if wanted.spec else ()
-        try:
+        with suppress(LlmstackError):
             lines = self.context.engine(wanted).logs(wanted.container_name)
             for number, text in enumerate(islice(lines, first - 1, why.log_line + AFTER), first):
                 yield number, masked(clean(text), secrets)
-        except LlmstackError:
-            return
 
 
 def _told_by(run: StoredRun, item: Mapping[str, Any], ladder: Ladder, wish: Sequence[FieldChange]) -> Climbed | None:
@@ -155,10 +154,8 @@ def _told_by(run: StoredRun, item: Mapping[str, Any], ladder: Ladder, wish: Sequ
         return None
     if rungs:  # the log that its lines were counted in went with it
         return replace(ladder, rungs=rungs, why=replace(why_of(item["why"]), log_line=None)), run.ended_at
-    message = error["message"]
-    found = first_error([message], common())
-    key = found[2].key if found and found[2] else None
-    return replace(ladder, why=Why(summary=f"its last start failed: {message}", do=error["hint"], key=key)), None
+    told = f"its last start failed: {error['message']}"
+    return replace(ladder, why=Why(summary=told, do=error["hint"], key=explain(None, [told], (), "").key)), None
 
 
 def _is_of(item: Mapping[str, Any], wish: Sequence[FieldChange]) -> bool:
@@ -171,4 +168,4 @@ def _is_of(item: Mapping[str, Any], wish: Sequence[FieldChange]) -> bool:
 def _key(error: LlmstackError | None) -> str | None:
     """The key of the inventory that what keeps something from starting is about."""
     data = error.data if error else {}
-    return next((key for fact, key in (("port", "port"), ("path", "source")) if fact in data), None)
+    return next((key for fact, key in _KEYS.items() if fact in data), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from llmstack.core.context import Context
@@ -48,10 +49,8 @@ def last_line(engine: Engine, name: str) -> str:
 
 
 def _lines(engine: Engine, name: str, tail: int | None = None) -> Iterator[str]:
-    try:
+    with suppress(LlmstackError):
         yield from engine.logs(name, tail=tail)
-    except LlmstackError:
-        return
 
 
 class Listens:

@@ -66,10 +66,9 @@ def status_report(
 
 def last_ladder(memory: Ledger, target: Target) -> StoredLadder | None:
     """The last climb of a target; a store that fails remembers none."""
-    try:
+    with contextlib.suppress(StoreError):
         return memory.last_ladder(target)
-    except StoreError:
-        return None
+    return None
 
 
 def _known(rows: Sequence[StoredModel]) -> Known:

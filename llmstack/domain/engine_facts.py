@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 
 from llmstack.errors import PreflightError
@@ -13,18 +12,21 @@ ROOM_HINT = "free some: llmstack weights.prune   docker system df   docker image
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
     """None is unknown, or does not apply to this kind. `name` is kind and version, `origin` where its address was
-    written, `now` its clock in seconds since the epoch; `local` tells whether it works on this machine's files, `gpu`
-    whether it can give NVIDIA's GPUs to an instance; `free_bytes` is the room where images and volumes lie (`folder`),
-    `memory_bytes` and `cpus` are its machine's, `free_memory_bytes` what of it nobody uses now;
-    `proxy` what it pulls through (empty without one)."""
+    written, `now` its clock in seconds since the epoch; `local` tells whether it works on this machine's files, `here`
+    whether its machine surely is this one, `gpu` whether it can give NVIDIA's GPUs to an instance, `tool` whether their
+    toolkit is installed there, as far as that can be seen; `free_bytes` is the room where images and volumes lie
+    (`folder`), `memory_bytes` and `cpus` are its machine's, `free_memory_bytes` what of it nobody uses now; `proxy` what
+    it pulls through (empty without one)."""
 
     name: str
     origin: str | None = None
     api_version: str | None = None
     now: float | None = None
     local: bool = True
+    here: bool = False
     rootless: bool | None = None
     gpu: bool | None = None
+    tool: bool = True
     folder: str | None = None
     free_bytes: int | None = None
     memory_bytes: int | None = None
@@ -32,16 +34,6 @@ class EngineFacts:
     cpus: int | None = None
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
-
-    @property
-    def here(self) -> bool:
-        """Whether its machine is surely this one: of no other is the free memory told."""
-        return self.free_memory_bytes is not None
-
-    @property
-    def tool(self) -> bool:
-        """Whether NVIDIA's toolkit is installed there, as far as that can be seen."""
-        return not self.local or shutil.which("nvidia-ctk") is not None
 
     def check_room(self, what: str, size_bytes: int | None) -> None:
         """Raises PreflightError for what does not fit where models lie, as far as both are known."""

@@ -62,14 +62,8 @@ class RungResult:
 
     def as_json(self) -> dict[str, object]:
         """Flat, JSON-ready record; the figures of an answer stand beside the rung's own."""
-        record: dict[str, object] = {
-            "rung": self.rung.value,
-            "ok": self.ok,
-            "ms": round(self.ms, 1),
-            "detail": self.detail,
-        }
-        if self.check is not None:
-            record["check"] = self.check
+        told = {"rung": self.rung.value, "ok": self.ok, "ms": round(self.ms, 1), "detail": self.detail}
+        record: dict[str, object] = {**told, **({} if self.check is None else {"check": self.check})}
         if self.answer:
             record |= {name: getattr(self.answer, name) for name in FIGURES}
         return record

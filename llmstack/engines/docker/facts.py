@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
 
 def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], address: Address) -> EngineFacts:
     """The facts; those of the disk only where the engine's folder is this machine's."""
-    folder = info.get("DockerRootDir") or None
+    folder, here = info.get("DockerRootDir") or None, address.local and info.get("Name") == socket.gethostname()
     options = [str(option) for option in info.get("SecurityOptions") or ()]
     return EngineFacts(
         name=name,
@@ -29,11 +30,13 @@ def facts_of(name: str, api_version: str | None, info: Mapping[str, Any], addres
         now=seconds(info.get("SystemTime")),
         local=address.local,
         rootless=any("rootless" in option for option in options),
-        gpu=_gives_gpus(info, here=address.local and _here(info)),
+        here=here,  # a socket may lead into a virtual machine or a container
+        gpu=_gives_gpus(info, here=here),
+        tool=not address.local or shutil.which("nvidia-ctk") is not None,
         folder=folder,
-        free_bytes=_free_bytes(folder) if folder and address.local and _here(info) else None,
+        free_bytes=_free_bytes(folder) if folder and here else None,
         memory_bytes=info.get("MemTotal") or None,
-        free_memory_bytes=_free_memory_bytes() if address.local and _here(info) else None,
+        free_memory_bytes=_free_memory_bytes() if here else None,
         cpus=info.get("NCPU") or None,
         proxy=str(info.get("HttpsProxy") or info.get("HttpProxy") or ""),
         warnings=tuple(str(text) for text in info.get("Warnings") or ()),
@@ -52,16 +55,10 @@ def _gives_gpus(info: Mapping[str, Any], *, here: bool) -> bool | None:
     return shutil.which(HOOK) is not None or (None if described else False)
 
 
-def _here(info: Mapping[str, Any]) -> bool:
-    """Whether the engine sees this machine's disks: a socket may lead into a virtual machine or a container."""
-    return bool(info.get("Name") == socket.gethostname())
-
-
 def _free_bytes(folder: str) -> int | None:
-    try:
+    with suppress(OSError):
         return shutil.disk_usage(folder).free
-    except OSError:
-        return None
+    return None
 
 
 def _free_memory_bytes() -> int:

@@ -11,7 +11,6 @@ from llmstack.domain.engine_facts import ROOM_HINT
 from llmstack.errors import FetchError, LlmstackError, NoMatchError, PreflightError, UnreachableError
 
 LONGEST = 400
-START_HINT = "start it: sudo systemctl start docker   (Docker Desktop: open the application), or set DOCKER_HOST"
 TOOL = "nvidia-container-cli: "
 _CLASSES = {kind.name: kind for kind in (UnreachableError, PreflightError, FetchError, NoMatchError, LlmstackError)}
 _CAUSED = (UnreachableError.name, PreflightError.name, None)
@@ -81,8 +80,6 @@ def explain(refusal: Refusal) -> LlmstackError:
     rule = next((rule for rule in rules() if rule.fits(refusal)), None)
     if rule:
         return rule.build(refusal)
-    if refusal.status is None:
-        return UnreachableError(f"the Docker engine of {refusal.host} broke off: {refusal.short}", START_HINT)
     return refusal.otherwise(
         f"cannot {refusal.doing} on {refusal.host}: {refusal.short}", "see `docker info` and the engine's own log"
     )

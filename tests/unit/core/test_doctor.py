@@ -118,7 +118,7 @@ def test_what_an_engine_complains_of_is_told() -> None:
 
 def test_a_toolkit_that_is_not_installed_is_installed_first() -> None:
     (found,) = findings.runtime(
-        "localhost", EngineFacts(name="docker", gpu=False), wanted=True, there=False, tool=False
+        "localhost", EngineFacts(name="docker", gpu=False, tool=False), wanted=True, there=False
     )
     assert found.summary.endswith("no toolkit is installed")
     assert str(found.fix).startswith("sudo apt-get install nvidia-container-toolkit && sudo nvidia-ctk")

@@ -308,21 +308,21 @@ def test_a_model_that_does_not_fit_is_refused_alone_and_the_size_of_others_is_to
 
 
 @pytest.mark.parametrize(
-    ("gpu", "free", "cards", "told"),
+    ("gpu", "here", "cards", "told"),
     [
-        (False, None, (), "the engine has no NVIDIA runtime"),
-        (True, 1 << 30, (), "no NVIDIA GPU or driver"),
-        (True, 1 << 30, None, None),
-        (True, None, (), None),
-        (None, None, (), None),
+        (False, False, (), "the engine has no NVIDIA runtime"),
+        (True, True, (), "no NVIDIA GPU or driver"),
+        (True, True, None, None),
+        (True, False, (), None),
+        (None, False, (), None),
     ],
 )
 def test_a_gpu_that_an_engine_surely_cannot_give_is_refused_before_anything_stops(
-    world: World, gpu: bool | None, free: int | None, cards: tuple[Gpu, ...] | None, told: str | None
+    world: World, gpu: bool | None, here: bool, cards: tuple[Gpu, ...] | None, told: str | None
 ) -> None:
     world.run(world.want())
     world.gpus.found = cards
-    world.engine().told = EngineFacts(name="docker 28", gpu=gpu, free_memory_bytes=free)
+    world.engine().told = EngineFacts(name="docker 28", gpu=gpu, here=here)
     demo = world.want(gpus=("all",), args=("--new",))
     observed = with_facts(picked(demo), seen(world), world.context())
     (action,) = plan_up(picked(demo), observed).actions

@@ -13,6 +13,7 @@ import yaml
 
 from llmstack.core.desired import Wanted
 from llmstack.core.remedy import remedy
+from llmstack.domain.engine_facts import EngineFacts
 from llmstack.domain.footprint import Footprint
 from llmstack.domain.inquiry import Inquest, Inquiry, Remedy
 from llmstack.domain.instance import State
@@ -272,6 +273,12 @@ def test_a_replace_that_the_engine_refused_to_start_is_told_and_where_it_is_wish
 
 def test_what_keeps_the_wish_from_being_is_told_of_what_runs_otherwise(bench: Bench) -> None:
     up(bench)
+    bench.write(TEXT.replace("100MiB", "100MiB, gpus: all"))
+    bench.world.engine().told = EngineFacts(name="docker", gpu=False)
+    gpu = asked(bench)
+    assert gpu.error is not None
+    assert gpu.remedy is not None
+    assert (gpu.error.exit_code, gpu.remedy.key, gpu.remedy.written) == (9, "resources.gpus", True)
     bench.write(TEXT.replace("8000", "8001"))
     bench.world.engine().occupied[8001] = "nginx"
     found = asked(bench)
