@@ -35,7 +35,7 @@ from tests.servers import driver
 from tests.servers.fake_nvml import GIB, RTX_4090, T4
 
 WIDTH = 80
-CLEAR, PROMPT = "\x1b[2J\x1b[H", "as in 1 3 r > "
+CLEAR, PROMPT = "\x1b[2J\x1b[H", "1 3 r > "
 LAB = """\
 llmstack: 1
 stack: lab

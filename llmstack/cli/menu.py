@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import shlex
 import shutil
@@ -33,13 +34,13 @@ LETTERS = {
     "w": ("why", "why"),
     "x": ("shell", "shell"),
     "g": ("gpus", "GPUs"),
+    "?": ("help", "help"),
     "q": ("quit", "quit"),
 }
 """Letter -> the task, and what it does in a word."""
 WITHOUT_NAMES = ("gpus",)
-TAKES_DOWN = ("down", "restart")
 LOOK_AGAIN_S, LAST_LINES, PROMPT_LINES, UNDRAWN = 2.0, "50", 2, (0, 0)
-HELP = "numbers mark, a letter acts on what is marked, or else on all, as in 1 3 r"
+HELP = "numbers mark, a letter acts on what is marked, or else on all, as in 3r or 1 3 r"
 
 
 @look(examples=("menu", "menu -i lab.yaml"))
@@ -50,42 +51,43 @@ def menu(session: Session) -> int:
     """
     if not session.terminal:
         raise UsageError("a menu needs a terminal", "llmstack status, llmstack up and the others do the same")
-    marked: set[str] | None = set()
+    typed: str | None = ""
+    marked = set[str]()
     try:
-        while marked is not None:
-            marked = _turn(session, marked)
+        while typed is not None:
+            marked, typed = _turn(session, marked, typed)
     except KeyboardInterrupt:
         _say(session)
         return SIGINT
     return OK
 
 
-def _turn(session: Session, marked: set[str]) -> set[str] | None:
-    """What is marked after one line of the user's; None in the end."""
-    report = _waited(session, marked)
-    typed = sys.stdin.readline()
-    if not typed:
+def _turn(session: Session, marked: set[str], typed: str) -> tuple[set[str], str | None]:
+    """What is marked after one line of the user's, `typed` already or to come, and the next one, if that is typed
+    already; None in the end."""
+    report = _waited(session, marked, bool(typed))
+    if not (typed := typed or sys.stdin.readline()):
         _say(session)
-        return None
+        return marked, None
     by_number = {str(number): str(row.target) for number, row in enumerate(report.rows, 1)}
-    words = typed.lower().split()
+    words = re.findall(r"\d+|[^\d\s]+", typed.lower())
     numbers = {by_number[word] for word in words if word in by_number}
     letters = [word for word in words if word not in by_number]
     if wrong := " ".join(word for word in letters if word not in LETTERS):
         session.warn(f"no number and no letter here: {wrong}; nothing was done. {HELP}")
-        _pause(session)
-        return marked
-    marked = numbers if numbers and letters else marked ^ numbers
+        return marked, _pause(session)
+    marked, typed = numbers if numbers and letters else marked ^ numbers, ""
     for letter in letters:
         if letter == "q":
-            return None
-        _act(session, LETTERS[letter][0], [row for row in report.rows if str(row.target) in marked], report.rows)
-    return marked
+            return marked, None
+        rows = [row for row in report.rows if str(row.target) in marked]
+        typed = _act(session, LETTERS[letter][0], rows, report.rows) or typed
+    return (set() if letters else marked), typed
 
 
-def _waited(session: Session, marked: set[str]) -> StatusReport:
-    """What is shown when the user has typed a line. Until then a table that fits follows what happens, where it stands:
-    what is typed below it stays."""
+def _waited(session: Session, marked: set[str], typed: bool) -> StatusReport:
+    """What is shown when the user has `typed` a line. Until then a table that fits follows what happens, where it
+    stands: what is typed below it stays."""
     from llmstack.domain.selection import Selection
     from llmstack.ui.clean import prose
     from llmstack.ui.menu import menu_lines
@@ -105,28 +107,40 @@ def _waited(session: Session, marked: set[str]) -> StatusReport:
                 err.prompt(prose((f"{HELP} > ", "dim")))
                 drawn = size
             follows = err.redraws and len(lines) + PROMPT_LINES < err.height
-            if select.select([sys.stdin], [], [], LOOK_AGAIN_S if follows else None)[0]:
+            if typed or select.select([sys.stdin], [], [], LOOK_AGAIN_S if follows else None)[0]:
                 return report
 
 
-def _act(session: Session, task: str, rows: Sequence[StatusRow], every: Sequence[StatusRow]) -> None:
-    """Run a task on some rows, or all; what goes wrong and Ctrl-C end it, and the menu goes on."""
+def _act(session: Session, task: str, rows: Sequence[StatusRow], every: Sequence[StatusRow]) -> str:
+    """Run a task on some rows, or all; what goes wrong and Ctrl-C end it, and the menu goes on with what is typed
+    then."""
     with suppress(KeyboardInterrupt):
         try:
-            if task == "shell":
+            if task == "help":
+                _help(session)
+            elif task == "shell":
                 _shell(session, _one(rows, every))
             else:
                 one = [_one(rows, [row for row in every if row.model])] if task == "ask" else rows
-                _perform(session, _task(task), one)
+                _perform(session, _tasks()[task], one)
         except LlmstackError as error:
             session.tell(error)
-    _pause(session)
+    return _pause(session)
 
 
-def _task(name: str) -> Verb:
+def _help(session: Session) -> None:
+    """What can be typed, and what each letter does."""
+    from llmstack.ui.clean import prose
+
+    tasks = _tasks()
+    told = (f"  {key}  {tasks[task].about if task in tasks else what}" for key, (task, what) in LETTERS.items())
+    session.talk(map(prose, (HELP, *told)))
+
+
+def _tasks() -> dict[str, Verb]:
     from llmstack.cli.collection import VERBS
 
-    return next(task for task in VERBS if task.name == name)
+    return {task.name: task for task in VERBS}
 
 
 def _perform(session: Session, task: Verb, rows: Sequence[StatusRow]) -> None:
@@ -140,8 +154,8 @@ def _perform(session: Session, task: Verb, rows: Sequence[StatusRow]) -> None:
         values[PROMPT.key] = session.ask("What to ask?", "Why is the sky blue?")
     asked = {key: value for key, value in values.items() if value is not None}
     _say(session, command_line(session.door, task.name, task.flags, asked))
-    if task.name in TAKES_DOWN and not rows:
-        session.confirm(f"{task.name} everything?".capitalize())
+    if task.name == "down" or (task.name == "restart" and not rows):
+        session.confirm(f"{task.name.capitalize()} {', '.join(str(row.target) for row in rows) or 'everything'}?")
     task.perform(task.session(session.door, asked))
 
 
@@ -174,16 +188,18 @@ def _say(session: Session, command: str = "") -> None:
     session.err.put([line(("$ ", "dim"), command) if command else line()])
 
 
-def _pause(session: Session) -> None:
-    """Until what is on the screen was read, where the table would take its place."""
+def _pause(session: Session) -> str:
+    """Until what is on the screen was read, where the table would take its place; returns what was typed then."""
     import termios
 
     from llmstack.ui.clean import line
 
+    typed = ""
     if session.err.redraws:
         with suppress(OSError, termios.error):  # what was typed while a task ran was not meant for this
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
         with suppress(KeyboardInterrupt):
             session.err.prompt(line(("Enter goes back ", "dim")))
-            sys.stdin.readline()
+            typed = sys.stdin.readline().strip()
     STOP.clear()  # it was meant for the task, or for this
+    return typed

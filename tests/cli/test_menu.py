@@ -19,7 +19,7 @@ import pytest
 from llmstack.cli.guard import SAME_S
 from tests.desk import DEADLINE_S, Desk, until
 
-PROMPT, BACK = "as in 1 3 r > ", "Enter goes back "
+PROMPT, BACK = "1 3 r > ", "Enter goes back "
 CLEARED, DRAWN_OVER = "\x1b[2J", "\x1b8"
 ONE_LOOKED_AT = r"\$ (llmstack|invoke) status --(model|service) \S+@localhost"
 
@@ -79,15 +79,21 @@ def test_numbers_mark_and_letters_run_tasks(terminal: Terminal) -> None:
     told = terminal.until(BACK)
     assert re.search(ONE_LOOKED_AT, told)
     terminal.type("")
-    assert "*  1" in terminal.until(PROMPT)
-    terminal.type("l")
+    assert "*  1" not in terminal.until(PROMPT)
+    terminal.type("1L")
     told = terminal.until(BACK)
     assert re.search(r"\$ (llmstack|invoke) logs --(model|service) \S+@localhost --tail 50\r\n", told)
     assert "error" not in told
     terminal.type("")
     terminal.until(PROMPT)
+    terminal.type("1")
+    assert "*  1" in terminal.until(PROMPT)
     terminal.type("x")
     assert "is no container" in terminal.until(BACK)
+    terminal.type("?")
+    told = terminal.until(BACK)
+    assert "numbers mark" in told
+    assert "d  Stop and remove" in told
     terminal.type("")
     terminal.until(PROMPT)
     terminal.type("q")
@@ -95,14 +101,18 @@ def test_numbers_mark_and_letters_run_tasks(terminal: Terminal) -> None:
 
 
 def test_nothing_is_done_where_a_word_is_wrong_or_all_would_be_taken_down(terminal: Terminal) -> None:
-    terminal.type("99 r 1x")
+    terminal.type("99 r 1y")
     told = terminal.until(BACK)
-    assert "no number and no letter here: 99 1x; nothing was done" in told
+    assert "no number and no letter here: 99 y; nothing was done" in told
     assert "restart --" not in told
     terminal.type("")
     terminal.until(PROMPT)
     terminal.type("r")
     terminal.until("Restart everything? [y/N] ")
+    terminal.type("")
+    assert "nothing was changed" in terminal.until(BACK)
+    terminal.type("1d")
+    assert re.search(r"Down \S+@localhost\?", terminal.until(" [y/N] "))
     terminal.type("")
     assert "nothing was changed" in terminal.until(BACK)
     terminal.type("")
@@ -124,14 +134,15 @@ def test_ctrl_c_ends_what_is_in_front_and_the_menu_last(terminal: Terminal) -> N
     assert terminal.process.wait(DEADLINE_S) == 130
 
 
-def test_what_is_typed_while_a_task_runs_takes_nothing_off_the_screen(terminal: Terminal) -> None:
+def test_what_is_typed_while_a_task_runs_takes_nothing_off_the_screen_and_later_it_is_the_next(
+    terminal: Terminal,
+) -> None:
     terminal.type("r")
     terminal.until("Restart everything? [y/N] ")
     terminal.type("n\n")
     terminal.until(BACK)
-    terminal.type("q")
-    terminal.until(PROMPT)
     terminal.type("1")
+    terminal.until(PROMPT)
     assert "*  1" in terminal.until(PROMPT)
 
 
