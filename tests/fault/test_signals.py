@@ -132,7 +132,7 @@ def test_a_second_signal_ends_it_at_once_and_the_next_up_repairs(stage: Stage) -
     with replacing(stage, "deaf", door="llmstack") as process:
         until(lambda: os.kill(process.pid, signal.SIGTERM) or process.poll() is not None)
         out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 143, err
+    assert process.returncode in (143, -signal.SIGTERM), err  # a third may end it in its last moments: shells tell 143
     assert "stopped at once; left as they are: web@localhost (replace)" in err
     assert json.loads(out)["errors"][0]["left"] == ["web@localhost (replace)"]
     assert stage.replacing()
