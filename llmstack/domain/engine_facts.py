@@ -15,8 +15,8 @@ class EngineFacts:
     written, `now` its clock in seconds since the epoch; `local` tells whether it works on this machine's files, `here`
     whether its machine surely is this one, `gpu` whether it can give NVIDIA's GPUs to an instance, `tool` whether their
     toolkit is installed there, as far as that can be seen; `free_bytes` is the room where images and volumes lie
-    (`folder`), `memory_bytes` and `cpus` are its machine's, `free_memory_bytes` what of it nobody uses now; `proxy` what
-    it pulls through (empty without one)."""
+    (`folder`), `memory_bytes` and `cpus` are its machine's, `free_memory_bytes` what of it nobody uses now; `proxy`
+    what it pulls through (empty without one)."""
 
     name: str
     origin: str | None = None
