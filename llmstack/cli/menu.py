@@ -40,7 +40,7 @@ LETTERS = {
 """Letter -> the task, and what it does in a word."""
 WITHOUT_NAMES = ("gpus",)
 LOOK_AGAIN_S, LAST_LINES, PROMPT_LINES, UNDRAWN = 2.0, "50", 2, (0, 0)
-HELP = "numbers mark, a letter acts on what is marked, or else on all, as in 3r or 1 3 r"
+HELP = "numbers mark, a letter acts on them, or else on all, as in 3r or 1 3 r"
 
 
 @look(examples=("menu", "menu -i lab.yaml"))
