@@ -11,7 +11,6 @@ from llmstack.core.actions import astray
 from llmstack.core.context import Context, client_of
 from llmstack.core.desired import Wanted, plugin_guard
 from llmstack.core.diff import by_hand, changes, defaults_changed
-from llmstack.core.findings import no_gpu
 from llmstack.core.generations import settled, stateful
 from llmstack.core.observe import Facts, Observed, in_parallel
 from llmstack.core.select import Picked
@@ -203,6 +202,8 @@ def _no_gpu(wanted: Wanted, engine: Engine, context: Context) -> LlmstackError |
     """What `doctor` tells once for all, of those that ask for a GPU; a process may have one of another maker."""
     if not wanted.needed_spec.limits.gpus or engine.kind != "docker" or context.task == "doctor":
         return None
+    from llmstack.core.findings import no_gpu
+
     facts = engine.facts()
     return no_gpu(str(wanted.target), facts, context.gpus.gpus() if facts.here else None)
 
