@@ -242,7 +242,8 @@ def _keep_ladders(outcomes: Iterable[Outcome], context: Context, ledger: Ledger)
     for outcome in outcomes:
         placement = outcome.action.placement if outcome.action else None
         ladder = outcome.ladder or _begun(outcome, context)
-        if ladder and placement and not _only_looked(outcome):
+        undone = outcome.error is not None and outcome.error.data.get("rolled_back")  # what climbed is gone again
+        if ladder and placement and not (undone or _only_looked(outcome)):
             name = context.wanted[placement.target].container_name or f"external-{placement.service.name}"
             spec = _started(outcome) if context.wait else None
             ledger.climbed(ladder, name, started_spec=digest(spec) if spec else None)

@@ -123,6 +123,7 @@ def test_an_image_that_does_not_get_ready_is_rolled_back_and_no_version_to_go_ba
     bench.world.servers["http://127.0.0.1:8080"].lives = [LOADING] * 3000 + [READY]
     assert bench.app().update(DEMO).exit_code == 6
     assert image_of_demo(bench) == FIRST
+    assert bench.app().status(DEMO).rows[0].device == "cpu"
     (outcome,) = bench.app().rollback(DEMO).outcomes
     assert outcome.reason == "demo@localhost: no older image that it was proved ready with is remembered; known: aaaa"
 
