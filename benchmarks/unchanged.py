@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from statistics import median
+from urllib.parse import quote
 
 from benchmarks import peers
 from benchmarks.engine import COMMAND, COUNT, STACK, bench, names
 from benchmarks.fleet import inventory
 from benchmarks.measure import Benchmark, Figure, in_turn, private_env, timed
+from llmstack.engines.labels import STACK as STACK_LABEL
 from tests.rig.proxy import Call, Proxy
 
 REPETITIONS, PROBES = 5, 15
@@ -23,8 +28,8 @@ LEAST_TIMES, MOST_OWN_MS = 50, 60
 NOTE = (
     "The same {count} containers on {engine}, all running as wanted: `llmstack up`, and {ansible} with one task of "
     "`community.docker.docker_container` that loops over them, facts not gathered. Our own share is the time of the "
-    "whole command beyond that of a bare Python which imports the same modules of other projects ({probes} "
-    "repetitions, in turn)."
+    "whole command beyond that of a bare Python which imports the same modules of other projects, and beyond the "
+    "engine's own answers to the same two questions, asked on a bare socket ({probes} repetitions, in turn)."
 )
 IMPORTED = """
 import json, sys
@@ -53,7 +58,7 @@ def measure() -> tuple[Benchmark]:
         }
         seconds = in_turn(subjects, REPETITIONS)
         calls = _calls(up, there.host.socket, env, room)
-        own = _own_ms(up, env, room)
+        own = _own(up, env, room, there.host.socket)
         about = NOTE.format(count=COUNT, engine=there.about, ansible=peers.said(ansible, "--version"), probes=PROBES)
     return (
         Benchmark(
@@ -61,7 +66,7 @@ def measure() -> tuple[Benchmark]:
             title="Nothing to do",
             note=about,
             seconds=seconds,
-            figures=(*_figures(seconds, calls), own),
+            figures=(*_figures(seconds, calls), *own),
         ),
     )
 
@@ -99,23 +104,40 @@ def _ansible(program: str, env: Mapping[str, str], room: Path) -> float:
     return timed(argv, env={**env, "ANSIBLE_HOME": str(room / "ansible"), "LC_ALL": "C.UTF-8"}, cwd=room)
 
 
-def _calls(up: list[str], socket: Path, env: Mapping[str, str], room: Path) -> list[Call]:
+def _calls(up: list[str], engine: Path, env: Mapping[str, str], room: Path) -> list[Call]:
     """What the engine is asked by one more run."""
-    with contextlib.closing(Proxy(socket)) as proxy:
+    with contextlib.closing(Proxy(engine)) as proxy:
         timed(up, env={**env, "DOCKER_HOST": proxy.address}, cwd=room)
         return list(proxy.calls)
 
 
-def _own_ms(up: list[str], env: Mapping[str, str], room: Path) -> Figure:
+def _own(up: list[str], env: Mapping[str, str], room: Path, engine: Path) -> tuple[Figure, ...]:
     modules = _foreign_modules(up, env, room)
     probe = [sys.executable, "-c", f"from importlib import import_module\nfor name in {modules}: import_module(name)"]
     subjects: dict[str, Callable[[], float]] = {
         "whole": partial(timed, up, env=env, cwd=room),
         "imports": partial(timed, probe, env=env, cwd=room),
+        "answers": partial(_answered, engine),
     }
-    whole, imports = map(median, in_turn(subjects, PROBES).values())
-    print(f"whole command {whole * 1e3:.0f} ms, imports alone {imports * 1e3:.0f} ms", flush=True)
-    return Figure(what="our own share of the command", value=(whole - imports) * 1e3, unit="ms", most=MOST_OWN_MS)
+    whole, imports, answers = (median(runs) * 1e3 for runs in in_turn(subjects, PROBES).values())
+    return (
+        Figure(what="imports of other projects", value=imports, unit="ms"),
+        Figure(what="the engine's answers", value=answers, unit="ms"),
+        Figure(what="our own share of the command", value=whole - imports - answers, unit="ms", most=MOST_OWN_MS),
+    )
+
+
+def _answered(engine: Path) -> float:
+    """Seconds that the engine takes to say its version and what containers there are of the stack."""
+    wanted = quote(json.dumps({"label": [f"{STACK_LABEL}={STACK}"]}))
+    begun = time.perf_counter()
+    with contextlib.closing(http.client.HTTPConnection("localhost")) as connection:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(engine))
+        for path in ("/version", f"/containers/json?all=1&filters={wanted}"):
+            connection.request("GET", path)
+            connection.getresponse().read()
+    return time.perf_counter() - begun
 
 
 def _foreign_modules(up: list[str], env: Mapping[str, str], room: Path) -> list[str]:
