@@ -17,7 +17,7 @@ from llmstack.cli.picked import command_line
 from llmstack.cli.session import Session
 from llmstack.cli.task import Verb, look
 from llmstack.domain.stop import STOP
-from llmstack.errors import OK, SIGINT, LlmstackError, PreflightError, UsageError
+from llmstack.errors import OK, SIGINT, ConfigError, LlmstackError, PreflightError, UsageError
 
 if TYPE_CHECKING:
     from llmstack.domain.report import StatusReport, StatusRow
@@ -51,11 +51,14 @@ def menu(session: Session) -> int:
     """
     if not session.terminal:
         raise UsageError("a menu needs a terminal", "llmstack status, llmstack up and the others do the same")
-    typed: str | None = ""
-    marked = set[str]()
     try:
+        marked, typed = _turn(session, set(), "")
         while typed is not None:
-            marked, typed = _turn(session, marked, typed)
+            try:
+                marked, typed = _turn(session, marked, typed)
+            except ConfigError as error:  # an inventory that is being edited
+                session.tell(error)
+                typed = _again(session)
     except KeyboardInterrupt:
         _say(session)
         return SIGINT
@@ -186,6 +189,14 @@ def _say(session: Session, command: str = "") -> None:
     from llmstack.ui.clean import line
 
     session.err.put([line(("$ ", "dim"), command) if command else line()])
+
+
+def _again(session: Session) -> str | None:
+    """What to go on with after a mistake in the inventory; None in the end."""
+    from llmstack.ui.clean import line
+
+    session.err.prompt(line(("Enter looks again, q quits ", "dim")))
+    return None if sys.stdin.readline()[:1] in ("", "q") else "\n"
 
 
 def _pause(session: Session) -> str:

@@ -146,6 +146,23 @@ def test_what_is_typed_while_a_task_runs_takes_nothing_off_the_screen_and_later_
     assert "*  1" in terminal.until(PROMPT)
 
 
+def test_a_mistake_made_in_the_inventory_meanwhile_is_told_and_the_menu_goes_on(
+    terminal: Terminal, started: Desk
+) -> None:
+    inventory = started.folder / "inventory.yaml"
+    good = inventory.read_text()
+    try:
+        inventory.write_text("llmstack: [")
+        terminal.type("1")
+        assert "inventory.yaml" in terminal.until("Enter looks again, q quits ")
+    finally:
+        inventory.write_text(good)
+    terminal.type("")
+    terminal.until(PROMPT)
+    terminal.type("q")
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
 def test_what_is_being_typed_stays_while_the_table_follows(terminal: Terminal) -> None:
     os.write(terminal.side, b"1 ")
     assert CLEARED not in terminal.until(DRAWN_OVER) + terminal.until(DRAWN_OVER)
