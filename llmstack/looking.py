@@ -68,10 +68,9 @@ class Looking(Machines):
         """Once at first, and then whenever something has happened to what is picked since it was last asked, or it is
         `due`; endless. Keeps the store true, as `watch` does."""
         self._deadline = self.context("status").deadline
-        yield
-        asked = self.clock.now()
+        asked: float | None = None
         for event in self._watched(selection):
-            if event.ts >= asked if event else due():
+            if asked is None or (event.ts >= asked if event else due()):
                 asked = self.clock.now()
                 yield
 

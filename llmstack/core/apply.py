@@ -20,6 +20,9 @@ from llmstack.errors import LlmstackError
 
 BAD = (Status.FAILED, Status.UNHEALTHY, Status.UNREACHABLE, Status.SKIPPED, Status.INTERRUPTED)
 
+UNTOLD = (ActionKind.STOP, ActionKind.REMOVE, ActionKind.UNLOAD)
+"""Their verbs announce nothing, and who watches must know by then whose work it is."""
+
 
 def apply(plan: Plan, context: Context, *, down: bool = False) -> tuple[Outcome, ...]:
     """Run every action as soon as what it waits for is done, `context.forks` at once; outcomes in the plan's order.
@@ -69,6 +72,8 @@ def run(action: Action, context: Context) -> Outcome:
     began = context.clock.monotonic()
     if action.kind.changes:
         context.under_way[action.target] = action
+    if action.kind in UNTOLD:
+        context.emit(EventType.START, action.target)
     try:
         with told_if_cut_short("it was left as it is"):
             context.check()

@@ -5,7 +5,7 @@ Times of starts and ends are the host's own and compared with each other alone, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,11 +14,18 @@ from llmstack.domain.happening import What
 from llmstack.domain.instance import PAUSED, Instance, State
 from llmstack.domain.report import Fate
 from llmstack.domain.service import EXTERNAL
-from llmstack.domain.stored import StoredLadder, StoredModel
+from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 
 LOOP_RESTARTS, LOOP_S = 3, 600.0
 """Brought back so often within this time is a crash loop, even if it runs at the moment."""
 ENDED = (State.STOPPED, State.CRASHED)
+BY_US: Mapping[Fate | None, tuple[Fate, str]] = {
+    Fate.STOPPED: (Fate.STOPPED, "stopped"),
+    Fate.REMOVED: (Fate.STOPPED, "removed"),
+    Fate.REPLACED: (Fate.RUNS, "replaced"),
+    Fate.STARTED: (Fate.RUNS, "started"),
+}
+"""What it means where it was done by a run of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,15 @@ def reason(
     if there.state not in ENDED:
         return _running(there, known, now)
     return _failed(there, known, climb) or _ended(there, known, now)
+
+
+def by_us(why: Reason, run: StoredRun, known: StoredModel | None = None) -> Reason:
+    """The same, as done by a run that notes it only when it is over; what was known to be gone before it stays."""
+    gone_at = known.last_updated if known and known.state is State.ABSENT else None
+    if why.fate not in BY_US or (gone_at is not None and gone_at < run.started_at):
+        return why
+    fate, done = BY_US[why.fate]
+    return Reason(fate, f"{done} by run {run.id} ({run.task})")
 
 
 def changed_hands(there: Instance, known: StoredModel | None) -> bool:

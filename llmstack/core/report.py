@@ -49,6 +49,7 @@ def status_report(
     """One row per model and companion, orphans last; `memory` is None where the store cannot be read."""
     known: Known = {}
     runs: Sequence[StoredRun] = ()
+    at_work = partial(_at_work, memory, since=context.clock.now())
     if memory:
         with contextlib.suppress(StoreError):
             known, runs = _known(memory.models()), memory.runs()
@@ -59,7 +60,7 @@ def status_report(
     names = {(item.wanted.target.host, item.wanted.container_name or "") for item in picked}
     there = {(one.host, one.container_name) for one in observed.rows()}
     taken = _taken([known[name] for name in (names & known.keys()) - there], observed, context)
-    rows = rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now())
+    rows = rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now(), at_work=at_work)
     told = (with_failure(row, runs) for row in rows)
     return StatusReport(rows=(*told, *lost), errors=tuple(observed.errors.values()))
 
@@ -68,6 +69,12 @@ def last_ladder(memory: Ledger, target: Target) -> StoredLadder | None:
     """The last climb of a target; a store that fails remembers none."""
     with contextlib.suppress(StoreError):
         return memory.last_ladder(target)
+    return None
+
+
+def _at_work(memory: Ledger | None, host: str, since: float) -> StoredRun | None:
+    with contextlib.suppress(StoreError):
+        return memory.at_work(host, since) if memory else None
     return None
 
 

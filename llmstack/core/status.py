@@ -8,7 +8,7 @@ from dataclasses import replace
 from llmstack.core.actions import astray, describe
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, verdict
-from llmstack.core.fate import Reason, reason
+from llmstack.core.fate import BY_US, Reason, by_us, reason
 from llmstack.core.history import last_work
 from llmstack.core.look import Look, look_at_model
 from llmstack.core.observe import Observed
@@ -34,9 +34,11 @@ def rows_of(
     known: Mapping[tuple[str, str], StoredModel],
     taken: Mapping[tuple[str, str], Instance] | None = None,
     now: float,
+    at_work: Callable[[str], StoredRun | None] = lambda _: None,
 ) -> Iterator[StatusRow]:
     """One row per picked model, and one per companion; `last` finds the last climb of a target, `known` what is
-    remembered of an instance, by host and name, `taken` what has such a name and is not ours."""
+    remembered of an instance, by host and name, `taken` what has such a name and is not ours, `at_work` the run that
+    changes a host."""
     for item in picked:
         wanted = item.wanted
         error = observed.errors.get((wanted.target.host, wanted.engine))
@@ -44,6 +46,8 @@ def rows_of(
         there = observed.find(wanted)
         name, climb = (wanted.target.host, wanted.container_name or ""), last(wanted.target)
         why = None if error else reason(there, known.get(name), now, taken=(taken or {}).get(name), climb=climb)
+        if why and why.fate in BY_US.keys() - {Fate.STOPPED} and (run := at_work(wanted.target.host)):
+            why = by_us(why, run, known.get(name))
         if not item.wanted.placement.models:
             yield _row(wanted, None, there, replace(seen, version=_image_tag(there)), why=why)
         for model in item.models:

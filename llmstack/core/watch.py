@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from llmstack.core.context import Context
-from llmstack.core.fate import ENDED, since_start
+from llmstack.core.fate import BY_US, ENDED, Reason, by_us, since_start
 from llmstack.core.observe import Place, places_of
 from llmstack.core.report import Told
 from llmstack.core.select import Picked
@@ -39,21 +39,14 @@ SETTLE_S, FEW = 0.1, 4
 """An end that is not one of many is looked at so much later: a removal or a restart may belong to it."""
 ENDS = (What.STOPPED, What.DIED)
 END_S = 5.0
-BY_US: Mapping[Fate | None, tuple[Fate, str]] = {
-    Fate.STOPPED: (Fate.STOPPED, "stopped"),
-    Fate.REMOVED: (Fate.STOPPED, "removed"),
-    Fate.REPLACED: (Fate.RUNS, "replaced"),
-    Fate.STARTED: (Fate.RUNS, "started"),
-}
-"""What it means where it was done by a run of ours."""
 
 Look = Callable[[Sequence[Picked], Told, bool], SyncReport]
 """Makes the store true for some placements, or for a whole place, and says what differed."""
 
 
 def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Ledger) -> Iterator[Event | None]:
-    """What `look` finds from now on, as it happens, each noted in `memory` before, and None after a turn without;
-    endless. Raises what `look` raises, and DeadlineError."""
+    """What `look` finds from now on, as it happens, each noted in `memory` before, and None at first and after a turn
+    without; endless. Raises what `look` raises, and DeadlineError."""
     out = SimpleQueue[Event | BaseException]()
     hosts = places_of(item.wanted for item in picked)
     keepers = [
@@ -72,6 +65,7 @@ def watch(picked: Sequence[Picked], look: Look, context: Context, memory: Ledger
     try:
         for keeper in keepers:
             keeper.start()
+        yield None  # what is noted from now on is told
         while True:
             told = None
             with contextlib.suppress(Empty):
@@ -196,10 +190,8 @@ class _Keeper:
     def _by_us(self, one: Difference) -> Difference:
         """A run under way notes what it did when it is over; until then it looks as if somebody else had done it."""
         run = self.memory.at_work(one.target.host, self.since) if one.reason in BY_US else None
-        if run is None:
-            return one
-        fate, done = BY_US[one.reason]
-        return replace(one, engine=f"{done} by run {run.id} ({run.task})", reason=fate)
+        why = by_us(Reason(one.reason, one.engine), run) if run and one.reason else None
+        return replace(one, engine=why.text, reason=why.fate) if why else one
 
     def _noted(self, found: SyncReport) -> Iterator[Difference]:
         """What a run of ours, or another watcher, has noted since the last look, so that nothing differs any more."""

@@ -230,16 +230,12 @@ class Store(upkeep.Upkeep, WithMeasures):
             return tuple(islice((run for run in runs if run.items or not names), limit))
 
     def at_work(self, host: str, since: float) -> StoredRun | None:
-        """The run that changes things on a host at the moment, or did `since`; one that was killed counts for an
-        hour."""
+        """The run that changes things on a host at the moment, or did `since`, by what it has told so far; one that was
+        killed counts for an hour."""
         there = EventRecord.select(EventRecord.run).where(EventRecord.host == host)
         recent = RunRecord.ended_at.is_null() & (RunRecord.started_at > self._now() - RUN_S)
         recent |= RunRecord.ended_at > since
-        placed = EventRecord.select(EventRecord.run).where(
-            EventRecord.host.is_null(False), EventRecord.run.is_null(False)
-        )
-        here = RunRecord.id.in_(there) | RunRecord.id.not_in(placed)  # or it has not told yet where
-        query = RunRecord.select().where(recent & here).order_by(RunRecord.id.desc()).limit(1)
+        query = RunRecord.select().where(recent & RunRecord.id.in_(there)).order_by(RunRecord.id.desc()).limit(1)
         with self._database.read() as sqlite:
             found = list(query.dicts().execute(sqlite))
         return rows.run_of(found[0]) if found else None

@@ -121,7 +121,7 @@ class RunScreen:
                 self._fetch(block, cast("Progress", progress), event.ts)
             case {"outcome": Outcome() as outcome}:
                 self._finish(block, outcome)
-            case _ if event.type is EventType.START:
+            case _ if event.type is EventType.START and event.message:
                 block.about = event.message
                 if self._plain:
                     block.told = True

@@ -13,7 +13,7 @@ import pytest
 from llmstack.app import App
 from llmstack.domain.event import Event, EventType
 from llmstack.domain.happening import What
-from llmstack.domain.instance import State
+from llmstack.domain.instance import Instance, State
 from llmstack.domain.report import Difference, Fate
 from llmstack.domain.target import Target
 from llmstack.errors import DeadlineError, LlmstackError, StoreError, UnreachableError
@@ -125,6 +125,72 @@ def test_what_a_run_of_ours_does_is_not_laid_at_somebody_else_s_door(watched: Wa
     watched.engine.remove(DEMO)
     event = watched.next()
     assert event.message == f"removed by run {run_id} (down)"
+
+
+def test_status_too_lays_what_a_run_of_ours_does_at_nobody_else_s_door(watched: Watched) -> None:
+    store = watched.bench.app().store
+    run_id = store.begin_run("down", "")
+    store.record(run_id, Event(1.0, EventType.START, "down", Target("demo", "localhost")))
+    watched.engine.instances.clear()
+    seen_first = watched.bench.app().status(ALL).rows[0]  # before a watcher
+    watched.engine.tell(DEMO, What.REMOVED)
+    assert watched.next().message == f"removed by run {run_id} (down)"
+    seen_noted = watched.bench.app().status(ALL).rows[0]  # after it, and before the run has noted its own
+    for row in (seen_first, seen_noted):
+        assert (row.reason, row.detail) == (Fate.STOPPED, f"removed by run {run_id} (down)")
+
+
+def test_what_was_gone_before_a_run_began_is_not_the_run_s(watched: Watched) -> None:
+    watched.engine.stop(DEMO, 0)
+    watched.engine.remove(DEMO)
+    until(lambda: watched.heard and watched.heard[-1].message == "not there any more: removed by somebody else")
+    store = watched.bench.app().store
+    store.record(store.begin_run("up", ""), Event(1.0, EventType.START, "up", Target("demo", "localhost")))
+    assert watched.bench.app().status(ALL).rows[0].reason is Fate.REMOVED
+
+
+def test_a_run_on_two_hosts_is_known_on_each_before_it_changes_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    bench.write("""
+        llmstack: 1
+        stack: lab
+        all: {hosts: {near: {}, far: {}}}
+        models:
+          first: {type: loader, port: 8080, hosts: [near]}
+          last: {type: loader, port: 8081, hosts: [far]}
+    """)
+    bench.app().up(ALL)
+    engine, told = bench.world.engine("near"), list[str]()
+    real = engine.stop_and_remove
+
+    def stop_and_remove(there: Instance, timeout_s: float) -> None:
+        real(there, timeout_s)
+        assert bench.world.engine("far").instances == {}  # which the run has told of by now
+        told.extend(row.detail for row in bench.app().status(ALL).rows)
+
+    monkeypatch.setattr(engine, "stop_and_remove", stop_and_remove)
+    run_id = bench.app(forks=1).down(ALL).run_id
+    assert told[0] == f"removed by run {run_id} (down)"
+    for app in bench.apps:
+        app.close()
+
+
+def test_what_is_done_right_after_the_first_table_is_shown(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.write(TEXT)
+    bench.world.clock = FakeClock(1.0)
+    bench.app().up(ALL)
+    app = bench.app(timeout_s=1e5)
+    changes = app.changes(ALL)
+    next(changes)
+    bench.app().down(ALL)
+    next(changes)
+    assert app.status(ALL).rows[0].reason is Fate.STOPPED
+    changes.close()  # type: ignore[attr-defined]
+    for one in bench.apps:
+        one.close()
 
 
 def test_what_a_run_of_ours_has_noted_already_is_told_as_its_own(tmp_path: Path) -> None:

@@ -41,6 +41,20 @@ def test_a_run_that_has_begun_tells_who_began_it_and_has_no_end_yet(store):
     )
 
 
+def test_a_run_is_at_work_where_it_has_told_so_until_it_is_over(store, clock):
+    run_id = store.begin_run("down", "")
+    assert store.at_work("localhost", 0.0) is None
+    store.record(run_id, event())
+    assert (store.at_work("localhost", 0.0).id, store.at_work("gpu01", 0.0)) == (run_id, None)
+    store.end_run(run_id, RunResult(task="down"))
+    assert (store.at_work("localhost", 999.0).id, store.at_work("localhost", 1000.0)) == (run_id, None)
+
+
+def test_who_only_looked_was_not_at_work(store):
+    store.end_run(store.begin_run("health", ""), RunResult(task="health"))
+    assert store.at_work("localhost", 0.0) is None
+
+
 def test_a_user_without_a_name_is_unknown(monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
