@@ -130,12 +130,12 @@ class Desk:
         return path
 
     def start(self, *words: str, door: str = "llmstack", **more: Any) -> subprocess.Popen[str]:
-        """Begin a command in a process group of its own."""
-        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        """Begin a command that may be sent signals, in a process group of its own."""
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        more = {**pipes, "env": room.unmeasured(self.env), **more}
         return subprocess.Popen(
             [str(Path(sys.executable).parent / door), *words],
             cwd=self.folder,
-            env=self.env,
             text=True,
             encoding="utf-8",
             start_new_session=True,
@@ -145,7 +145,7 @@ class Desk:
     def run(self, *words: str, door: str = "llmstack", stdin: str | None = None, **more: Any) -> Ran:
         """Run a command to its end."""
         given = {"stdin": subprocess.PIPE} if stdin is not None else {}
-        process = self.start(*words, door=door, **given, **more)
+        process = self.start(*words, door=door, env=self.env, **given, **more)
         try:
             out, err = process.communicate(stdin, timeout=DEADLINE_S)
         except BaseException:

@@ -41,7 +41,7 @@ def other() -> Path:
 
 def python(other: Path, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
     """Run Python with that version before the one that is installed."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "PYTEST_"))}
+    env = {name: value for name, value in room.unmeasured(os.environ).items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, *words],
         cwd=ROOT,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import room
 from tests.meta.source import ROOT
 
 HEAVY = {"docker", "peewee", "requests", "rich", "pynvml", "psutil", "yaml", "huggingface_hub", "xllamacpp"}
@@ -28,7 +29,7 @@ def loaded(argv: list[str], module: str, function: str, call: str) -> set[str]:
     """The modules that one command has loaded when it ends."""
     with tempfile.NamedTemporaryFile("r") as out:
         code = PROBE.format(out=out.name, argv=argv, module=module, function=function, call=call)
-        env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        env = room.unmeasured(os.environ)
         run = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import room
 from tests.unit.cli import front
 
 FRONT = Path(front.__file__)
@@ -27,6 +28,7 @@ def record(tmp_path, monkeypatch):
 def start(door, *words, stdout=subprocess.PIPE):
     return subprocess.Popen(
         [sys.executable, str(FRONT), door, *words],
+        env=room.unmeasured(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.PIPE,
