@@ -29,12 +29,13 @@ def plan_up(picked: Sequence[Picked], observed: Observed, policy: Policy = AS_IT
 
 def _that_fit(actions: tuple[Action, ...], observed: Observed) -> tuple[Action, ...]:
     """The same; refused where somebody has the port or volume that one takes, and nobody sets it free."""
+    takers = [index for index, one in enumerate(actions) if one.spec and one.kind.changes and not one.model]
+    taken = {index: error for index in takers if (error := observed.told(actions[index].target).broken)}
+    makers = makers_of_room(actions) if taken else []
     found = list(actions)
-    for index, makers in enumerate(makers_of_room(actions)):
-        action = actions[index]
-        takes = action.spec and action.kind.changes and not action.model and not makers
-        if takes and (error := observed.told(action.target).broken):
-            refused = replace(action, kind=ActionKind.REFUSED, reason=error.message, error=error)
+    for index, error in taken.items():
+        if not makers[index]:
+            refused = replace(actions[index], kind=ActionKind.REFUSED, reason=error.message, error=error)
             found[index] = replace(refused, spec=None, changes=(), needs=())
     return actions if found == list(actions) else _that_fit(tuple(found), observed)
 

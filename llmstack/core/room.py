@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from llmstack.domain.instance import InstanceSpec
@@ -12,20 +12,23 @@ Room = tuple[str, int | str]
 """(host, port, "gpus" or a volume)"""
 
 
-def makers_of_room(actions: Sequence[Action]) -> Iterator[set[int]]:
+def makers_of_room(actions: Sequence[Action]) -> list[set[int]]:
     """For each action those on other targets, by their place in the plan, that set free what it takes."""
     freed: dict[Room, list[int]] = {}
-    for index, action in enumerate(actions):
-        for room in _has(action) - _gets(action):
+    held = [(_has(action), _gets(action)) if action.kind.changes else (set(), set()) for action in actions]
+    for index, (has, gets) in enumerate(held):
+        for room in has - gets:
             freed.setdefault(room, []).append(index)
-    for action in actions:
-        indices = (index for room in _gets(action) - _has(action) for index in freed.get(room, ()))
-        yield {index for index in indices if actions[index].target != action.target}
+    return [
+        {index for room in gets - has for index in freed.get(room, ()) if actions[index].target != action.target}
+        for action, (has, gets) in zip(actions, held, strict=True)
+    ]
 
 
-def opened(actions: Sequence[Action]) -> Sequence[Action]:
-    """The same; of those that each take what the next one has, all around, the first stops before the others begin."""
-    room = list(makers_of_room(actions))
+def opened(actions: Sequence[Action]) -> tuple[Sequence[Action], list[set[int]]]:
+    """The same, with what makes room for each; of those that each take what the next one has, all around, the first
+    stops before the others begin."""
+    room = makers_of_room(actions)
     for index, action in enumerate(actions):
         first = _before(index, room)
         if index in first and (there := action.observed):
@@ -34,7 +37,7 @@ def opened(actions: Sequence[Action]) -> Sequence[Action]:
             stop = replace(action, kind=ActionKind.STOP, reason=reason, changes=(), spec=None, needs=())
             rest = replace(action, observed=replace(there, running=False))
             return opened((*actions[:index], stop, rest, *actions[index + 1 :]))
-    return actions
+    return actions, room
 
 
 def _before(index: int, room: Sequence[set[int]]) -> set[int]:
@@ -54,11 +57,11 @@ def _has(action: Action) -> set[Room]:
 
 
 def _gets(action: Action) -> set[Room]:
-    """What its target holds afterwards."""
+    """What its target holds after a change."""
     if action.kind in (ActionKind.REMOVE, ActionKind.STOP):
         return set()
     spec = action.spec
-    return _rooms(spec.host, spec.host_port, spec) if spec and action.kind.changes else _has(action)
+    return _rooms(spec.host, spec.host_port, spec) if spec else _has(action)
 
 
 def _rooms(host: str, port: int | None, spec: InstanceSpec | None) -> set[Room]:

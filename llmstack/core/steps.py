@@ -27,7 +27,7 @@ class Step:
 def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
     """Going up, a service waits for what it depends on and a model for its service; going down, a service waits for its
     dependants. Who takes a port waits for who sets it free. Actions on one target keep their order."""
-    gates, after = dict(_gates(plan.actions)), _after(plan.actions, down=down)
+    gates, after = dict(_gates(plan.actions)), _after(plan.actions, makers_of_room(plan.actions), down=down)
     return tuple(
         Step(action, tuple(sorted(after[index])), *gates.get(index, ())) for index, action in enumerate(plan.actions)
     )
@@ -35,9 +35,8 @@ def steps_of(plan: Plan, *, down: bool) -> tuple[Step, ...]:
 
 def in_turn(actions: Sequence[Action]) -> tuple[Action, ...]:
     """The actions of an `up`, with those that make room moved before those that need it."""
-    actions = opened(actions)
-    room = list(makers_of_room(actions))
-    after = _after(actions, down=False) if any(room) else []
+    actions, room = opened(actions)
+    after = _after(actions, room, down=False) if any(room) else []
     done: dict[int, None] = {}
 
     def visit(index: int, path: tuple[int, ...]) -> None:
@@ -72,13 +71,13 @@ def batch_size(serial: int | str, hosts: int) -> int:
     return max(1, share)
 
 
-def _after(actions: Sequence[Action], *, down: bool) -> list[set[int]]:
+def _after(actions: Sequence[Action], room: Sequence[set[int]], *, down: bool) -> list[set[int]]:
     """For each action, the earlier ones it waits for."""
     after: list[set[int]] = [set() for _ in actions]
     of_target: dict[Target, list[int]] = {}
-    for index, (needed, room) in enumerate(zip(_needs(actions), makers_of_room(actions), strict=True)):
+    for index, needed in enumerate(_needs(actions)):
         earlier = of_target.setdefault(actions[index].target, [])
-        after[index].update(earlier, (other for other in room if other < index))
+        after[index].update(earlier, (other for other in room[index] if other < index))
         earlier.append(index)
         for other in needed:
             waiting, first = (other, index) if down else (index, other)
