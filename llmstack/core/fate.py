@@ -5,7 +5,7 @@ Times of starts and ends are the host's own and compared with each other alone, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,6 +16,8 @@ from llmstack.domain.report import Fate
 from llmstack.domain.service import EXTERNAL
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 
+AtWork = Callable[[str], StoredRun | None]
+"""The run that changes a host."""
 LOOP_RESTARTS, LOOP_S = 3, 600.0
 """Brought back so often within this time is a crash loop, even if it runs at the moment."""
 ENDED = (State.STOPPED, State.CRASHED)
@@ -81,10 +83,11 @@ def reason(
     return _failed(there, known, climb) or _ended(there, known, now)
 
 
-def by_us(why: Reason, run: StoredRun, known: StoredModel | None = None) -> Reason:
+def by_us(why: Reason, host: str, at_work: AtWork, known: StoredModel | None = None) -> Reason:
     """The same, as done by a run that notes it only when it is over; what was known to be gone before it stays."""
+    run = at_work(host) if why.fate in BY_US else None
     gone_at = known.last_updated if known and known.state is State.ABSENT else None
-    if why.fate not in BY_US or (gone_at is not None and gone_at < run.started_at):
+    if run is None or (gone_at is not None and gone_at < run.started_at):
         return why
     fate, done = BY_US[why.fate]
     return Reason(fate, f"{done} by run {run.id} ({run.task})")

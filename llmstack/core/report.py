@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from typing import TypeVar
 
 from llmstack.core.adopted import look_by_label, wanted_of
 from llmstack.core.context import Context
 from llmstack.core.desired import Wanted
-from llmstack.core.fate import judged, reason
+from llmstack.core.fate import AtWork, Reason, by_us, judged, reason
 from llmstack.core.look import Look, look_at_model, try_look
 from llmstack.core.observe import Observed, in_parallel, observe, places_of
 from llmstack.core.plan import plan_up
@@ -21,7 +22,7 @@ from llmstack.core.sync import Seen, differences, wishes
 from llmstack.domain.happening import What
 from llmstack.domain.host import Host
 from llmstack.domain.instance import Instance, State
-from llmstack.domain.report import StatusReport, SyncReport
+from llmstack.domain.report import Difference, StatusReport, SyncReport
 from llmstack.domain.service import EXTERNAL
 from llmstack.domain.stored import StoredLadder, StoredModel, StoredRun
 from llmstack.domain.target import Target
@@ -30,6 +31,7 @@ from llmstack.modeltype import Family
 from llmstack.modeltype.registry import Registry
 from llmstack.protocols import Ledger
 
+T = TypeVar("T")
 Told = Mapping[tuple[str, str], Sequence[What]]
 """What was told of an instance since its start, by host and name."""
 Known = Mapping[tuple[str, str], StoredModel]
@@ -47,34 +49,33 @@ def status_report(
     registry: Registry,
 ) -> StatusReport:
     """One row per model and companion, orphans last; `memory` is None where the store cannot be read."""
-    known: Known = {}
-    runs: Sequence[StoredRun] = ()
     at_work = partial(_at_work, memory, since=context.clock.now())
-    if memory:
-        with contextlib.suppress(StoreError):
-            known, runs = _known(memory.models()), memory.runs()
+    known = _known(_recalled(memory, lambda store: store.models()) or ())
     observed = _inspected([item.wanted for item in picked], observed, context, known)
     looks = _looks([item.wanted for item in picked], observed, context)
     lost = [orphan_row(*one, context.wanted.values()) for one in _looked_at(orphans, context, registry)]
-    last = partial(last_ladder, memory) if memory else lambda _: None
+    last = partial(last_ladder, memory)
     names = {(item.wanted.target.host, item.wanted.container_name or "") for item in picked}
     there = {(one.host, one.container_name) for one in observed.rows()}
     taken = _taken([known[name] for name in (names & known.keys()) - there], observed, context)
     rows = rows_of(picked, observed, looks, last, known=known, taken=taken, now=context.clock.now(), at_work=at_work)
+    runs = cache(lambda: _recalled(memory, lambda store: store.runs()) or ())
     told = (with_failure(row, runs) for row in rows)
     return StatusReport(rows=(*told, *lost), errors=tuple(observed.errors.values()))
 
 
-def last_ladder(memory: Ledger, target: Target) -> StoredLadder | None:
+def last_ladder(memory: Ledger | None, target: Target) -> StoredLadder | None:
     """The last climb of a target; a store that fails remembers none."""
-    with contextlib.suppress(StoreError):
-        return memory.last_ladder(target)
-    return None
+    return _recalled(memory, lambda store: store.last_ladder(target))
 
 
 def _at_work(memory: Ledger | None, host: str, since: float) -> StoredRun | None:
+    return _recalled(memory, lambda store: store.at_work(host, since))
+
+
+def _recalled(memory: Ledger | None, recall: Callable[[Ledger], T]) -> T | None:
     with contextlib.suppress(StoreError):
-        return memory.at_work(host, since) if memory else None
+        return recall(memory) if memory else None
     return None
 
 
@@ -165,8 +166,9 @@ def sync_report(
 ) -> SyncReport:
     """All differences from `rows`, as they were before the look; without `check` the store is made to say what
     runs, with it the inventory is compared too. Only a `whole` look judges rows of what is not in `wanted`. `told` is
-    what was heard of instances meanwhile."""
+    what was heard of instances meanwhile, and what a run of ours does meanwhile is told as its own."""
     known, now = _known(rows), context.clock.now()
+    at_work = partial(_at_work, memory, since=now)
     observed = _inspected(wanted, observed, context, known, told)
     looks = _looks(wanted, observed, context)
     asked = [item for item in wanted if item.target in looks]
@@ -179,14 +181,13 @@ def sync_report(
     absent = [row for row in stored if (row.host, row.container_name) not in there_now]
     gone = [row for row in absent if check or row.state is not State.ABSENT]
     taken = _taken(gone, observed, context)
-    wrong = differences(stored, seen, now, taken)
+    wrong = tuple(_done_by(one, at_work) for one in differences(stored, seen, now, taken))
     if check:
-        mine = [item for item in wanted if not item.external]
-        whys = {}
+        mine, whys = [item for item in wanted if not item.external], {}
         for item in mine:
             name, climb = (item.target.host, item.container_name or ""), last_ladder(memory, item.target)
             if why := reason(observed.find(item), known.get(name), now, taken=taken.get(name), climb=climb):
-                whys[item.target] = why
+                whys[item.target] = by_us(why, item.target.host, at_work)
         plan = plan_up([Picked(item) for item in mine], observed)
         wrong += tuple(wishes(plan.actions, whys, {one.target for one in wrong}))
     else:
@@ -194,6 +195,11 @@ def sync_report(
         wrong = tuple(one for one in wrong if one.target not in theirs)
     changed = sum(difference.action.startswith("recorded") for difference in wrong)
     return SyncReport(differences=wrong, changed=0 if check else changed, errors=tuple(observed.errors.values()))
+
+
+def _done_by(one: Difference, at_work: AtWork) -> Difference:
+    why = by_us(Reason(one.reason, one.engine), one.target.host, at_work) if one.reason else None
+    return replace(one, engine=why.text, reason=why.fate) if why else one
 
 
 def _taken(gone: Sequence[StoredModel], observed: Observed, context: Context) -> dict[tuple[str, str], Instance]:

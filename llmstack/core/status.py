@@ -8,7 +8,7 @@ from dataclasses import replace
 from llmstack.core.actions import astray, describe
 from llmstack.core.desired import Wanted
 from llmstack.core.device import BAD, ON_DEMAND, UNKNOWN, verdict
-from llmstack.core.fate import BY_US, Reason, by_us, reason
+from llmstack.core.fate import AtWork, Reason, by_us, reason
 from llmstack.core.history import last_work
 from llmstack.core.look import Look, look_at_model
 from llmstack.core.observe import Observed
@@ -34,7 +34,7 @@ def rows_of(
     known: Mapping[tuple[str, str], StoredModel],
     taken: Mapping[tuple[str, str], Instance] | None = None,
     now: float,
-    at_work: Callable[[str], StoredRun | None] = lambda _: None,
+    at_work: AtWork = lambda _: None,
 ) -> Iterator[StatusRow]:
     """One row per picked model, and one per companion; `last` finds the last climb of a target, `known` what is
     remembered of an instance, by host and name, `taken` what has such a name and is not ours, `at_work` the run that
@@ -46,8 +46,8 @@ def rows_of(
         there = observed.find(wanted)
         name, climb = (wanted.target.host, wanted.container_name or ""), last(wanted.target)
         why = None if error else reason(there, known.get(name), now, taken=(taken or {}).get(name), climb=climb)
-        if why and why.fate in BY_US.keys() - {Fate.STOPPED} and (run := at_work(wanted.target.host)):
-            why = by_us(why, run, known.get(name))
+        if why and why.fate is not Fate.STOPPED:
+            why = by_us(why, wanted.target.host, at_work, known.get(name))
         if not item.wanted.placement.models:
             yield _row(wanted, None, there, replace(seen, version=_image_tag(there)), why=why)
         for model in item.models:
@@ -82,11 +82,11 @@ def _row(
     )
 
 
-def with_failure(row: StatusRow, runs: Iterable[StoredRun]) -> StatusRow:
+def with_failure(row: StatusRow, runs: Callable[[], Iterable[StoredRun]]) -> StatusRow:
     """With why the last of `runs` that was to make it failed, of what is not there and could be."""
     if row.state is not State.ABSENT or not row.enabled or (row.detail and row.reason is not Fate.STOPPED):
         return row
-    worked = last_work(runs, (str(row.target), str(Target(row.service, row.host))))
+    worked = last_work(runs(), (str(row.target), str(Target(row.service, row.host))))
     if worked is None or not (error := worked[1].get("error")):
         return row
     told = error["message"].removeprefix(f"{row.target}: ")

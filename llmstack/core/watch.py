@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from llmstack.core.context import Context
-from llmstack.core.fate import BY_US, ENDED, Reason, by_us, since_start
+from llmstack.core.fate import ENDED, since_start
 from llmstack.core.observe import Place, places_of
 from llmstack.core.report import Told
 from llmstack.core.select import Picked
@@ -178,7 +178,7 @@ class _Keeper:
         return {row.container_name for row in self._rows().values() if row.state in (State.STARTING, State.LOADING)}
 
     def _report(self, found: SyncReport) -> None:
-        for one in (*map(self._by_us, found.differences), *self._noted(found)):
+        for one in (*found.differences, *self._noted(found)):
             if one.reason is not Fate.ORPHAN or one.target not in self.orphans:
                 self._emit(EventType.CHANGE, one.engine, one.target, one)
         self.orphans |= {one.target for one in found.differences if one.reason is Fate.ORPHAN}
@@ -186,12 +186,6 @@ class _Keeper:
         if trouble != self.trouble:
             self.trouble = trouble
             self._emit(EventType.WARNING, trouble or f"{self.place[0]} can be asked again")
-
-    def _by_us(self, one: Difference) -> Difference:
-        """A run under way notes what it did when it is over; until then it looks as if somebody else had done it."""
-        run = self.memory.at_work(one.target.host, self.since) if one.reason in BY_US else None
-        why = by_us(Reason(one.reason, one.engine), run) if run and one.reason else None
-        return replace(one, engine=why.text, reason=why.fate) if why else one
 
     def _noted(self, found: SyncReport) -> Iterator[Difference]:
         """What a run of ours, or another watcher, has noted since the last look, so that nothing differs any more."""

@@ -10,6 +10,7 @@ from llmstack.core.observe import Observed, sort_out
 from llmstack.core.report import status_report, sync_report
 from llmstack.core.select import Picked
 from llmstack.core.sync import Seen, differences
+from llmstack.domain.event import Event, EventType
 from llmstack.domain.instance import Instance, State
 from llmstack.domain.ladder import Ladder, Rung, RungResult
 from llmstack.domain.report import Fate, SyncReport
@@ -304,6 +305,18 @@ def test_what_others_start_while_it_is_looked_at_is_not_gone(world: World, store
     report = sync_report((demo,), observed, (), world.context("sync"), store, rows=before, check=False)
     assert report.differences == ()
     assert rows(store) == {"demo in llmstack-lab-demo": "ready"}
+
+
+def test_what_a_run_of_ours_does_meanwhile_is_told_as_its_own(world: World, store: Store) -> None:
+    demo = world.want()
+    world.run(demo)
+    sync(world, store, demo)
+    run_id = store.begin_run("down", "")
+    store.record(run_id, Event(world.clock.now(), EventType.START, "down", demo.target))
+    world.engine().instances.clear()
+    (checked,), (recorded,) = (sync(world, store, demo, check=check).differences for check in (True, False))
+    assert checked.engine == recorded.engine == f"removed by run {run_id} (down)"
+    assert checked.reason is recorded.reason is Fate.STOPPED
 
 
 def test_external_services_are_synced_too(world: World, store: Store) -> None:
