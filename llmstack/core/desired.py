@@ -159,7 +159,8 @@ def _port_problems(inventory: Inventory, wanted: Sequence[Wanted]) -> Iterator[P
         if item.off or item.spec is None or not isinstance(item.spec.port, int):
             continue
         other = first.setdefault((item.target.host, item.spec.port), item)
-        if other is not item and not _apart(item.spec.bind, other.spec.bind if other.spec else item.spec.bind):
+        binds = {item.spec.bind, other.spec.bind if other.spec else item.spec.bind}
+        if other is not item and (len(binds) == 1 or ADDRESSES["lan"] in binds):
             message = f"port {item.spec.port} of {item.target} is also that of '{other.target.name}'"
             yield problem_at(inventory, item.placement.path, "E038", message, "write port: auto", key=True)
 
@@ -167,11 +168,6 @@ def _port_problems(inventory: Inventory, wanted: Sequence[Wanted]) -> Iterator[P
 def fixed_ports(wanted: Iterable[Wanted]) -> set[tuple[str, int]]:
     """Every (host, port) that the inventory gives to somebody."""
     return {(item.target.host, item.spec.port) for item in wanted if item.spec and isinstance(item.spec.port, int)}
-
-
-def _apart(bind: str, other: str) -> bool:
-    """Whether two addresses can listen on one port."""
-    return bind != other and ADDRESSES["lan"] not in (bind, other)
 
 
 def _problems(

@@ -74,7 +74,8 @@ class Climb(Listens):
 
     def note(self, rung: Rung, detail: str = "", *, ok: bool | None = True, **more: Any) -> None:
         """Keep the result of a rung, with `more` of its fields, and tell the listeners."""
-        result = RungResult(rung=rung, ok=ok, detail=detail, **{"ms": self._ms(), **more})
+        ms = (self.context.clock.monotonic() - self.began) * 1000
+        result = RungResult(rung=rung, ok=ok, detail=detail, **{"ms": ms, **more})
         self.rungs.append(result)
         self.context.emit(EventType.RUNG, self.target, rung=result)
 
@@ -290,6 +291,3 @@ class Climb(Listens):
             self._watch_for(NOTICE_S if error.kind in LOST else 0.0, rung)
             self.late = self.wait_s is not None and error.kind in LATE
             raise _FellError(rung, self.why(self.there, error.message, error.hint), error.message) from error
-
-    def _ms(self) -> float:
-        return (self.context.clock.monotonic() - self.began) * 1000

@@ -106,16 +106,13 @@ def gpus_of(wanted: Wanted, context: Context) -> list[str]:
     mine = wanted.placement.service.resources.gpus
     if not mine or _named(mine):
         return sorted(mine)
-    others = (item.placement.service.resources.gpus for item in context.wanted.values() if _near(item, wanted))
+    near = (item.placement for item in context.wanted.values() if item.target.host == wanted.target.host)
+    others = (placement.service.resources.gpus for placement in near)
     return sorted({"any", *(gpu for gpus in others if _named(gpus) for gpu in gpus)})
 
 
 def _named(gpus: tuple[str, ...]) -> bool:
     return not (gpus in (("all",), (AUTO,)) or gpus[:1] == () or gpus[0].isdigit())
-
-
-def _near(item: Wanted, wanted: Wanted) -> bool:
-    return item.target.host == wanted.target.host
 
 
 ELSEWHERE = "llmstack does not run it: look at it there, or correct `url:`"

@@ -107,11 +107,8 @@ def runs(row: Json) -> bool:
 def published(row: Json, bind: str = "0.0.0.0") -> set[int]:
     """The ports of the host that a list row's container holds, as far as they are in the way of `bind`."""
     ports = (port for port in row.get("Ports") or () if port.get("PublicPort"))
-    return {port["PublicPort"] for port in ports if _overlap(bind, port.get("IP") or "0.0.0.0")}
-
-
-def _overlap(bind: str, other: str) -> bool:
-    return bind == other or bind in ANYWHERE or other in ANYWHERE
+    near = (bind, *ANYWHERE)
+    return {port["PublicPort"] for port in ports if bind in ANYWHERE or (port.get("IP") or "0.0.0.0") in near}
 
 
 def state_of(state: Json, policy: str, restarts: int) -> State:
