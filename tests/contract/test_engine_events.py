@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 from llmstack.domain.happening import Happening, What
-from tests.contract.benches import NAME, Bench, seen, started
+from tests.contract.benches import Bench, seen, started
 from tests.desk import DEADLINE_S, until
 
 
@@ -25,26 +25,28 @@ def listening(bench: Bench) -> Iterator[list[Happening | None]]:
     assert not listener.is_alive()
 
 
-def whats(heard: list[Happening | None], name: str = NAME) -> set[What]:
+def whats(heard: list[Happening | None], name: str) -> set[What]:
     return {one.what for one in heard if one and one.container_name == name}
 
 
 def test_what_happens_is_told_and_closing_the_engine_ends_it(bench: Bench) -> None:
+    spec = bench.spec("heard", restart="no")  # a name of its own: what was in the same second is told once more
     with listening(bench) as heard:
-        assert heard == [None]
-        bench.engine.create(bench.spec(restart="no"))
-        until(lambda: What.CREATED in whats(heard))
+        assert heard[0] is None
+        assert not whats(heard, spec.name)
+        bench.engine.create(spec)
+        until(lambda: What.CREATED in whats(heard, spec.name))
         told = len(heard)
-        bench.engine.start(NAME)
+        bench.engine.start(spec.name)
         until(lambda: len(heard) > told)
         told = len(heard)
-        bench.die(seen(bench))
+        bench.die(seen(bench, spec.name))
         until(lambda: len(heard) > told)
-        until(lambda: not seen(bench).running)
-        bench.engine.rename(NAME, f"{NAME}.prev")
-        until(lambda: whats(heard, f"{NAME}.prev"))
-        bench.engine.remove(f"{NAME}.prev")
-        until(lambda: What.REMOVED in whats(heard, f"{NAME}.prev"))
+        until(lambda: not seen(bench, spec.name).running)
+        bench.engine.rename(spec.name, f"{spec.name}.prev")
+        until(lambda: whats(heard, f"{spec.name}.prev"))
+        bench.engine.remove(f"{spec.name}.prev")
+        until(lambda: What.REMOVED in whats(heard, f"{spec.name}.prev"))
         assert None not in heard[1:]
 
 
@@ -66,6 +68,7 @@ def test_what_was_asked_to_end_is_told_from_what_died_or_can_be_seen(bench: Benc
 def test_an_engine_can_be_listened_to_again_after_it_was_closed(bench: Bench) -> None:
     with listening(bench):
         pass
+    spec = bench.spec("again")
     with listening(bench) as heard:
-        bench.engine.create(bench.spec())
-        until(lambda: What.CREATED in whats(heard))
+        bench.engine.create(spec)
+        until(lambda: What.CREATED in whats(heard, spec.name))
