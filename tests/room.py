@@ -35,7 +35,7 @@ def cache_dir() -> Path:
 def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
     """The same without coverage. Needed where a signal raises in the process: in the midst of coverage's bookkeeping,
     it leaves the lock of the data taken, and the process hangs."""
-    return {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
+    return {name: value for name, value in env.items() if not name.startswith(("COVERAGE_", "COV_CORE_"))}
 
 
 def docker_host() -> str | None:

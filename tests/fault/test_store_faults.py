@@ -14,6 +14,7 @@ from llmstack.domain.event import Event, EventType
 from llmstack.domain.target import Target
 from llmstack.errors import StoreError
 from llmstack.store import open_store
+from tests import room
 from tests.disks import small_disk
 
 PROCESSES, ROUNDS = 8, 40
@@ -97,8 +98,7 @@ except StoreError as error:
 def start(script, path, name="writer", rounds=ROUNDS):
     argv = [sys.executable, "-c", script, str(path), name, str(rounds)]
     # A measuring process writes its own files, which these are not allowed to.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    pipe = subprocess.PIPE
+    env, pipe = room.unmeasured(os.environ), subprocess.PIPE
     return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, text=True)
 
 
